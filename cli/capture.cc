@@ -1,0 +1,59 @@
+#include <fmt/format.h>
+
+#include "command.h"
+#include "normgraft/pipeline/stages.h"
+
+namespace normgraft::cli {
+namespace {
+
+Json as_json(const Mappings& mappings) {
+  Json sites = Json::array();
+  for (const SiteMapping& site : mappings.sites) {
+    sites.push_back(Json{{"name", site.name},
+                         {"pictures", site.pictures},
+                         {"tokens", site.tokens},
+                         {"channels", site.channels},
+                         {"pairs", site.pictures * site.tokens * site.channels},
+                         {"bins", site.bin_count()},
+                         {"range", {site.range().low, site.range().high}},
+                         {"ceiling", ceiling(site, Measure::kWeight, Part::kAll)}});
+  }
+  return Json{{"model", mappings.model}, {"sites", sites}};
+}
+
+std::string as_text(const Json& json) {
+  std::string text = fmt::format("{:<18}{:>14}{:>8}{:>26}{:>10}", "site", "pairs", "bins", "range of x", "ceiling");
+  for (const Json& site : json["sites"]) {
+    text += fmt::format("\n{:<18}{:>14}{:>8}{:>26}{:>10.4f}", site["name"].get<std::string>(),
+                        site["pairs"].get<int64_t>(), site["bins"].get<int64_t>(),
+                        fmt::format("{:.2f} .. {:.2f}", site["range"][0].get<double>(), site["range"][1].get<double>()),
+                        site["ceiling"].get<double>());
+  }
+  return text;
+}
+
+}  // namespace
+
+void add_capture(CLI::App& app, Context& context) {
+  struct Options {
+    CaptureRequest request;
+    Path run;
+  };
+  auto options = std::make_shared<Options>();
+  CaptureRequest& request = options->request;
+  CLI::App* command =
+      add_command(app, context, "capture", "record what each LayerNorm does to its input", [&context, options] {
+        const Json json = as_json(capture_stage(RunFolder(options->run), options->request, context.console));
+        context.print(json, as_text(json));
+      });
+  command->add_option("model", request.model, "model folder or .safetensors file")->required();
+  command->add_option("--data", request.data, "ImageFolder tree; labels are not used")->required();
+  command->add_option("-o,--output", options->run, "run folder")->required();
+  command->add_option("--pictures", request.pictures, "how many pictures, drawn at random; 0: all")
+      ->check(CLI::NonNegativeNumber);
+  command->add_option("--bins", request.bins, "bins of x for each site")->capture_default_str();
+  command->add_option("--seed", request.seed, "of the order of pictures")->capture_default_str();
+  add_vit_options(*command, request.vit);
+}
+
+}  // namespace normgraft::cli

@@ -1,0 +1,40 @@
+#include <fmt/format.h>
+
+#include "command.h"
+#include "normgraft/pipeline/stages.h"
+
+namespace normgraft::cli {
+namespace {
+
+std::string percent(const Estimate& e) {
+  return fmt::format("{:.2f} % [{:.2f}, {:.2f}]", 100 * e.mean, 100 * e.low, 100 * e.high);
+}
+
+std::string as_text(const Evaluation& e) {
+  std::string text = fmt::format("{} pictures, {:.1f} images/s (network alone)\ntop-1     {}\ntop-5     {}", e.images,
+                                 e.images_per_second, percent(e.top1), percent(e.top5));
+  if (e.agreement) text += fmt::format("\nagreement {}", percent(*e.agreement));
+  if (e.kl) text += fmt::format("\nKL        {:.4f} [{:.4f}, {:.4f}] nats", e.kl->mean, e.kl->low, e.kl->high);
+  return text + "\n[95 % bootstrap intervals over pictures]";
+}
+
+}  // namespace
+
+void add_eval(CLI::App& app, Context& context) {
+  auto request = std::make_shared<EvalRequest>();
+  CLI::App* command =
+      add_command(app, context, "eval", "accuracy of a model, and its distance to a teacher", [&context, request] {
+        const Evaluation evaluation = eval_stage(*request, context.console);
+        context.print(to_json(evaluation), as_text(evaluation));
+      });
+  command->add_option("model", request->model, "model folder or .safetensors file")->required();
+  command->add_option("--data", request->data, "ImageFolder tree with labels")->required();
+  command->add_option("--classes", request->classes, "CSV with class_index and wnid, for a tree of some classes only");
+  command->add_option("--teacher", request->teacher, "model to compare with: adds agreement and KL");
+  command->add_option("--pictures", request->pictures, "how many pictures, drawn at random; 0: all")
+      ->check(CLI::NonNegativeNumber);
+  command->add_option("--batch", request->batch, "pictures a batch")->check(CLI::Range(1, 4096))->capture_default_str();
+  add_vit_options(*command, request->vit);
+}
+
+}  // namespace normgraft::cli

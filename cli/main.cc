@@ -1,0 +1,59 @@
+#include <fmt/format.h>
+
+#include <csignal>
+#include <cstdio>
+
+#include "command.h"
+
+namespace normgraft::cli {
+namespace {
+
+enum ExitCode { kDone = 0, kFailed = 1, kWrongInput = 2, kInterrupted = 130 };
+
+/// One line, whatever the exception says.
+std::string first_line(const std::string& text) { return text.substr(0, text.find('\n')); }
+
+int fail(ExitCode code, const std::string& message) {
+  fmt::print(stderr, "normgraft: {}\n", first_line(message));
+  return code;
+}
+
+int main(int argc, char** argv) {
+  std::signal(SIGXFSZ, SIG_IGN);  // a full quota is an error of the write, not a death
+  Context context;
+  CLI::App app("normgraft: evolved scalar functions in place of LayerNorm in pretrained Vision Transformers");
+  app.name("normgraft");
+  app.require_subcommand(1);
+  app.set_version_flag("--version", NORMGRAFT_VERSION);
+  add_inspect(app, context);
+  add_eval(app, context);
+  add_capture(app, context);
+  add_evolve(app, context);
+  add_select(app, context);
+  add_graft(app, context);
+  add_realign(app, context);
+  add_cost(app, context);
+  add_export(app, context);
+  add_report(app, context);
+  add_run(app, context);
+  add_demo(app, context);
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::Success& help) {
+    return app.exit(help);
+  } catch (const CLI::ParseError& error) {
+    return fail(kWrongInput, error.what());
+  } catch (const InputError& error) {
+    return fail(kWrongInput, error.what());
+  } catch (const Interrupted&) {
+    return fail(kInterrupted, "interrupted; finished stages and checkpoints are kept");
+  } catch (const std::exception& error) {
+    return fail(kFailed, error.what());
+  }
+  return kDone;
+}
+
+}  // namespace
+}  // namespace normgraft::cli
+
+int main(int argc, char** argv) { return normgraft::cli::main(argc, argv); }

@@ -1,0 +1,94 @@
+#include <fmt/format.h>
+
+#include "command.h"
+#include "normgraft/pipeline/stages.h"
+#include "realign_options.h"
+
+namespace normgraft::cli {
+
+void TrainingFlags::add_to(CLI::App& command) {
+  CLI::Option* mode_option = command.add_option("--mode", mode, "affine, full or distill")->capture_default_str();
+  command.add_option("--recipe", recipe, "published settings: carrigg2026-a, carrigg2026-f or carrigg2026-d")
+      ->excludes(mode_option);
+  command.add_option("--epochs", epochs, "passes over the pictures (default 1)");
+  command.add_option("--batch", batch, "pictures a step (default 25)");
+  command.add_option("--rate", rate, "peak learning rate of AdamW");
+  command.add_option("--weight-decay", weight_decay, "of matrices");
+  command.add_option("--warmup", warmup, "share of the steps with a linear warm-up");
+  command.add_option("--drop-path", drop_path, "stochastic depth of the last block");
+  command.add_option("--temperature", temperature, "of distillation");
+  command.add_option("--label-weight", label_weight, "share of the cross-entropy with the labels in the loss");
+  command.add_option("--held-out", held_out, "share of the pictures kept for choosing the best epoch");
+}
+
+RealignOptions TrainingFlags::options(int threads) const {
+  RealignOptions o = recipe ? realign_recipe(*recipe) : RealignOptions{};
+  if (!recipe) o.mode = realign_mode(mode);
+  o.epochs = epochs.value_or(o.epochs);
+  o.batch = batch.value_or(o.batch);
+  o.rate = rate.value_or(o.rate);
+  o.weight_decay = weight_decay.value_or(o.weight_decay);
+  o.warmup = warmup.value_or(o.warmup);
+  o.drop_path = drop_path.value_or(o.drop_path);
+  o.temperature = temperature.value_or(o.temperature);
+  o.label_weight = label_weight.value_or(o.label_weight);
+  o.held_out = held_out.value_or(o.held_out);
+  o.seed = seed.value_or(o.seed);
+  o.threads = threads;
+  o.validate();
+  return o;
+}
+
+void add_realign(CLI::App& app, Context& context) {
+  struct Options {
+    RealignRequest request;
+    TrainingFlags training;
+    std::optional<Path> val;
+    Path run;
+  };
+  auto options = std::make_shared<Options>();
+  RealignRequest& request = options->request;
+  CLI::App* command = add_command(app, context, "realign", "train a graft until it agrees again", [&context, options] {
+    const RunFolder run(options->run);
+    options->request.options = options->training.options(context.threads);
+    const auto judge = [&](const Path& model) {
+      EvalRequest eval;
+      eval.model = model;
+      eval.data = *options->val;
+      eval.classes = options->request.classes;
+      return eval_stage(eval, context.console).top1.mean;
+    };
+    std::optional<double> before;
+    if (options->val) before = judge(run.grafted());
+    const RealignResult result = realign_stage(run, options->request, context.console);
+    const EpochMetrics& last = result.epochs.back();
+    const EpochMetrics& best = result.epochs[static_cast<size_t>(result.best_epoch)];
+    const double top1_before = before.value_or(result.epochs.front().held_out_top1);
+    const double top1_after =
+        options->val ? judge(options->request.output.value_or(run.realigned())) : best.held_out_top1;
+    context.print(
+        Json{{"top1_before", top1_before},
+             {"top1_after", top1_after},
+             {"epochs", last.epoch},
+             {"best_epoch", result.best_epoch},
+             {"steps_per_epoch", last.steps},
+             {"images_per_second", last.images_per_second},
+             {"judged_on", options->val ? "val" : "held out"}},
+        fmt::format("top-1 {:.2f} % before, {:.2f} % after ({}); {} epochs of {} steps, best epoch {}, {:.1f} images/s",
+                    100 * top1_before, 100 * top1_after,
+                    options->val ? options->val->string() : "on training pictures held out", last.epoch, last.steps,
+                    result.best_epoch, last.images_per_second));
+  });
+  command->add_option("run", options->run, "run folder with a grafted model")->required();
+  command->add_option("--train", request.train, "ImageFolder tree with labels")->required();
+  command->add_option("--val", options->val, "ImageFolder tree to report top-1 on");
+  command->add_option("--classes", request.classes, "CSV with class_index and wnid, for trees of some classes only");
+  command->add_option("--pictures", request.pictures, "how many training pictures, drawn at random; 0: all")
+      ->check(CLI::NonNegativeNumber);
+  command->add_option("-o,--output", request.output, "folder to write (default: RUN/realigned)");
+  command->add_flag("--restart", request.restart, "replace a training of other options or pictures found there");
+  options->training.add_to(*command);
+  command->add_option("--seed", options->training.seed, "of order, augmentation and what is held out");
+}
+
+}  // namespace normgraft::cli

@@ -1,0 +1,41 @@
+#pragma once
+
+#include <optional>
+#include <vector>
+
+#include "normgraft/core/files.h"
+#include "normgraft/core/monitor.h"
+#include "normgraft/data/loader.h"
+#include "normgraft/graft/graft.h"
+
+namespace normgraft {
+
+/// A mean over pictures with its 95 % bootstrap interval (percentile, 2,000 resamples of pictures).
+struct Estimate {
+  double mean = 0;
+  double low = 0;
+  double high = 0;
+};
+
+/// Bootstrap of the mean; the same values and seed give the same interval. At least one value.
+Estimate bootstrap_mean(const std::vector<double>& values, uint64_t seed = 1);
+
+/// How good a model is on pictures, and how near to its teacher.
+struct Evaluation {
+  int64_t images = 0;
+  double images_per_second = 0;      ///< of the network alone, decoding excluded
+  Estimate top1, top5;               ///< shares
+  std::optional<Estimate> agreement; ///< share of pictures with the teacher's argmax
+  std::optional<Estimate> kl;        ///< mean of KL(teacher || model) of the softmax, nats, temperature 1
+};
+
+/// Judges a model, against a teacher if there is one. `picture_count` is for the progress line. Throws InputError
+/// when teacher and model differ in their number of classes, or no picture could be read.
+Evaluation evaluate(const Graft& model, const Vit* teacher, Loader& pictures, int64_t picture_count,
+                    Monitor& monitor);
+
+/// Keys top1, top5, images, images_per_second and, with a teacher, agreement, kl; each estimate X also as
+/// X_interval [low, high].
+Json to_json(const Evaluation& evaluation);
+
+}  // namespace normgraft

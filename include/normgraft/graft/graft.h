@@ -1,0 +1,70 @@
+#pragma once
+
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "normgraft/core/monitor.h"
+#include "normgraft/expr/expression.h"
+#include "normgraft/vit/vit.h"
+
+namespace normgraft {
+
+/// Site name -> expression; the content of functions.json.
+using Functions = std::map<std::string, Expression>;
+
+/// Reads and writes functions.json: {"version": 1, "functions": {site: expression text}}.
+Functions read_functions(const Path& path);
+void write_functions(const Path& path, const Functions& functions);
+
+/// A Vision Transformer with scalar functions in place of the normalisation at some of its sites, or at none:
+/// then it is the original. One function of one variable a site for all tokens and channels; gamma and beta
+/// remain. Move-only.
+class Graft {
+ public:
+  /// The original network, no site replaced.
+  explicit Graft(Vit vit);
+  Graft(Graft&&) = default;
+  Graft& operator=(Graft&&) = default;
+
+  /// Puts f at a site. Throws InputError, listing sites, when there is none of that name.
+  void set_function(const std::string& site, const Expression& f);
+
+  /// The functions with their constants as they are now.
+  Functions functions() const;
+  bool has_function(size_t site) const { return slots_[site] != nullptr; }
+  /// Trainable constants of the function at a site, F32 [K]; has_function(site) must hold.
+  torch::Tensor& constants(size_t site) { return slots_[site]->constants; }
+
+  Vit& vit() { return *vit_; }
+  const Vit& vit() const { return *vit_; }
+  torch::Tensor forward(const torch::Tensor& images, const Vit::Observer& observer = {}) const {
+    return vit_->forward(images, observer);
+  }
+
+ private:
+  struct Slot {
+    Expression expression;
+    torch::Tensor constants;
+  };
+  std::unique_ptr<Vit> vit_;
+  std::vector<std::shared_ptr<Slot>> slots_;  // by site; null where LayerNorm stays
+};
+
+/// Puts functions at their sites. Throws InputError naming a site that the model does not have, and, unless
+/// `sites` names the ones wanted, a site of the model for which there is no function.
+void apply_functions(Graft& graft, const Functions& functions, const std::vector<std::string>& sites = {});
+
+/// Moves gamma and beta of every grafted site into the Linear that follows: W' = W diag(gamma),
+/// b' = b + W beta; gamma becomes 1 and beta 0, so the site is f and nothing else. The logits stay the same up
+/// to rounding. Throws InputError naming a site that no Linear follows.
+void fold(Graft& graft);
+
+/// Loads a model folder with its functions.json, if there is one.
+Graft load_graft(const Path& path, const VitOptions& options, Monitor& monitor);
+
+/// Writes a model folder, functions.json included when any site is replaced.
+void save_graft(const Path& folder, const Graft& graft);
+
+}  // namespace normgraft

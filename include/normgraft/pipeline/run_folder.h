@@ -1,0 +1,40 @@
+#pragma once
+
+#include <string>
+
+#include "normgraft/core/files.h"
+
+namespace normgraft {
+
+/// The folder in which the stages of one run leave their results, each written atomically.
+class RunFolder {
+ public:
+  explicit RunFolder(Path root) : root_(std::move(root)) {}
+
+  const Path& root() const { return root_; }
+  Path run_json() const { return root_ / "run.json"; }
+  Path mappings() const { return root_ / "mappings.ngm"; }
+  Path fronts() const { return root_ / "fronts.json"; }
+  Path plan() const { return root_ / "plan.json"; }
+  Path grafted() const { return root_ / "grafted"; }
+  Path realigned() const { return root_ / "realigned"; }
+  Path accuracy() const { return root_ / "accuracy.json"; }
+  Path report() const { return root_ / "report.html"; }
+
+  /// run.json. Throws InputError when it is missing, damaged or from a newer version.
+  Json read() const;
+
+  /// What was asked of a stage; null when it has not run.
+  Json asked(const std::string& stage) const;
+
+  /// Notes in run.json what was asked of a stage and the seconds that it took.
+  void record(const std::string& stage, const Json& asked, double seconds) const;
+
+  /// A path or number that capture noted; throws InputError naming the field when it is missing.
+  std::string text(const std::string& stage, const std::string& field) const;
+
+ private:
+  Path root_;
+};
+
+}  // namespace normgraft

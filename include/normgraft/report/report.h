@@ -1,0 +1,30 @@
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "normgraft/core/files.h"
+#include "normgraft/evolve/evolve.h"
+#include "normgraft/evolve/plan.h"
+#include "normgraft/mapping/mapping.h"
+
+namespace normgraft {
+
+/// What the stages of a run left behind. Only mappings and fronts are always there.
+struct ReportInput {
+  Json run;                  ///< run.json: what was asked, and "seconds" of each stage
+  Mappings mappings;
+  Fronts fronts;
+  std::optional<Plan> plan;
+  Json accuracy;             ///< accuracy.json: array of {"stage", "data", and the keys of `eval --json`}; may be empty
+  std::vector<Json> epochs;  ///< lines of metrics.jsonl; may be empty
+};
+
+/// One self-contained HTML page: the accuracy of each stage with its intervals, a table of the sites, and for each
+/// site a drawing of its mapping, the ceiling, the fitted closed forms and the evolved function, with the front of
+/// error against cost. Inline SVG, no script, nothing loaded from elsewhere. Computes nothing anew but R^2 at
+/// points to draw.
+std::string render_report(const ReportInput& input);
+
+}  // namespace normgraft

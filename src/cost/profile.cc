@@ -1,0 +1,111 @@
+#include "normgraft/cost/profile.h"
+
+#include <fmt/format.h>
+
+#include <cmath>
+
+#include "normgraft/core/error.h"
+
+namespace normgraft {
+namespace {
+
+bool is_leaf(const Primitive& p) {
+  return p.arity == 0;
+}
+
+[[noreturn]] void fail(const std::string& file, const std::string& problem) {
+  throw InputError(fmt::format("profile {}: {}", file, problem));
+}
+
+std::string text_field(const Json& json, const char* key, const std::string& file) {
+  const auto found = json.find(key);
+  if (found == json.end() || !found->is_string() || found->get_ref<const std::string&>().empty()) {
+    fail(file, fmt::format("expected a text that is not empty in \"{}\"", key));
+  }
+  return found->get<std::string>();
+}
+
+std::map<std::string, double, std::less<>> cost_field(const Json& json, const std::string& file) {
+  const auto found = json.find("cost");
+  if (found == json.end() || !found->is_object()) fail(file, "expected an object in \"cost\"");
+  std::map<std::string, double, std::less<>> cost;
+  for (const auto& [name, value] : found->items()) {
+    if (!find_primitive(name)) fail(file, fmt::format("cost.{}: there is no primitive of that name", name));
+    if (!value.is_number() || !std::isfinite(value.get<double>()) || value.get<double>() < 0) {
+      fail(file, fmt::format("cost.{} = {}: expected a finite number of at least 0", name, value.dump()));
+    }
+    cost[name] = value.get<double>();
+  }
+  for (const Primitive& p : primitives()) {
+    if (cost.contains(p.name)) continue;
+    if (!is_leaf(p)) fail(file, fmt::format("cost.{} is missing", p.name));
+    cost[std::string(p.name)] = 0;
+  }
+  return cost;
+}
+
+}  // namespace
+
+double Profile::operator()(const Expression& f) const {
+  double sum = 0;
+  for (const Instruction& step : f.program()) {
+    const std::string_view primitive_name = primitive(step.op).name;
+    const auto found = cost.find(primitive_name);
+    if (found == cost.end()) {
+      throw InputError(fmt::format("profile {} has no cost for the primitive {}", name, primitive_name));
+    }
+    sum += found->second;
+  }
+  return sum;
+}
+
+Profile flops_profile(double clip_cost) {
+  Profile profile{.name = "flops", .unit = "FLOPs", .cost = {}};
+  const auto set = [&](Op op, double flops) { profile.cost[std::string(primitive(op).name)] = flops; };
+  // Published.
+  set(Op::kConstant, 0);
+  set(Op::kX, 0);
+  set(Op::kAdd, 1);
+  set(Op::kSub, 1);
+  set(Op::kMul, 1);
+  set(Op::kNeg, 0);
+  set(Op::kClip, clip_cost);
+  set(Op::kTanh, 23);
+  set(Op::kSigmoid, 22);
+  // By the same rule: an arithmetic operation or a comparison counts 1, a change of the sign bit 0.
+  set(Op::kDiv, 1);
+  set(Op::kMin, 1);
+  set(Op::kMax, 1);
+  set(Op::kAbs, 0);
+  set(Op::kSquare, 1);
+  set(Op::kSqrt, 1);   // an IEEE 754 basic operation, like division
+  set(Op::kRsqrt, 2);  // sqrt and division
+  set(Op::kExp, 20);   // sigmoid without its addition and division; tanh too is exp, -, + and /
+  // Abramowitz and Stegun 7.1.26: t = 1/(1 + p|a|) 3, five terms in t by Horner 9, exp(-a^2) 21, times, 1
+  // minus.
+  set(Op::kErf, 35);
+  return profile;
+}
+
+Profile load_profile(const std::string& name_or_path) {
+  if (name_or_path == "flops") return flops_profile();
+  std::error_code error;
+  if (!std::filesystem::exists(name_or_path, error)) {
+    throw InputError(fmt::format(
+        "unknown profile {}: expected flops, or a JSON file with name, unit and cost", name_or_path));
+  }
+  const Json json = read_json(name_or_path, "profile");
+  if (!json.is_object()) fail(name_or_path, "expected an object with name, unit and cost");
+  return {.name = text_field(json, "name", name_or_path),
+          .unit = text_field(json, "unit", name_or_path),
+          .cost = cost_field(json, name_or_path)};
+}
+
+double layernorm_flops_per_element(int64_t channels) {
+  // Over D channels: mean D - 1 additions and a product, variance D squares, D - 1 additions and a product,
+  // D differences, D products; and once for each token epsilon's addition and the reciprocal square root.
+  const double once = 1 + flops_profile()(Expression({Instruction{}, Instruction{.op = Op::kRsqrt}}));
+  return 5 + once / static_cast<double>(channels);
+}
+
+}  // namespace normgraft

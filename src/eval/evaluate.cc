@@ -1,0 +1,107 @@
+#include "normgraft/eval/evaluate.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <chrono>
+
+#include "normgraft/core/random.h"
+#include "normgraft/vit/batches.h"
+
+namespace normgraft {
+namespace {
+
+constexpr int kResamples = 2000;
+
+void append(std::vector<double>& values, const torch::Tensor& tensor) {
+  const torch::Tensor flat = tensor.to(torch::kFloat64).contiguous();
+  values.insert(values.end(), flat.data_ptr<double>(), flat.data_ptr<double>() + flat.numel());
+}
+
+torch::Tensor is_label_among_top(const torch::Tensor& logits, const torch::Tensor& labels, int64_t k) {
+  const torch::Tensor top = std::get<1>(logits.topk(std::min(k, logits.size(1)), 1));
+  return top.eq(labels.unsqueeze(1)).any(1);
+}
+
+torch::Tensor divergence(const torch::Tensor& teacher, const torch::Tensor& model) {
+  const torch::Tensor p = teacher.to(torch::kFloat64).log_softmax(1);
+  const torch::Tensor q = model.to(torch::kFloat64).log_softmax(1);
+  return (p.exp() * (p - q)).sum(1);
+}
+
+}  // namespace
+
+Estimate bootstrap_mean(const std::vector<double>& values, uint64_t seed) {
+  const size_t n = values.size();
+  Random random({seed, n});
+  std::vector<double> means(kResamples);
+  for (double& mean : means) {
+    double sum = 0;
+    for (size_t i = 0; i < n; ++i) sum += values[random.below(n)];
+    mean = sum / static_cast<double>(n);
+  }
+  std::sort(means.begin(), means.end());
+  double sum = 0;
+  for (const double value : values) sum += value;
+  return {sum / static_cast<double>(n), means[kResamples / 40], means[kResamples - 1 - kResamples / 40]};
+}
+
+Evaluation evaluate(const Graft& model, const Vit* teacher, Loader& pictures, int64_t picture_count,
+                    Monitor& monitor) {
+  const int64_t classes = model.vit().config().classes;
+  if (teacher != nullptr && teacher->config().classes != classes) {
+    throw InputError(fmt::format("the teacher has {} classes and the model {}, expected as many", teacher->config().classes, classes));
+  }
+  torch::NoGradGuard no_grad;
+  std::vector<double> top1, top5, agreement, kl;
+  std::chrono::duration<double> network_time{0};
+  while (const auto batch = pictures.next()) {
+    monitor.check();
+    const torch::Tensor labels = labels_tensor(*batch);
+    if (labels.max().item<int64_t>() >= classes) {
+      throw InputError(fmt::format("a picture has class {}, but the model has {} classes: expected a class list "
+                                   "(--classes) or a folder for each class", labels.max().item<int64_t>(), classes));
+    }
+    const torch::Tensor images = images_tensor(*batch, model.vit().preprocessing());
+    const auto start = std::chrono::steady_clock::now();
+    const torch::Tensor logits = model.forward(images);
+    network_time += std::chrono::steady_clock::now() - start;
+    append(top1, is_label_among_top(logits, labels, 1));
+    append(top5, is_label_among_top(logits, labels, 5));
+    if (teacher != nullptr) {
+      const torch::Tensor target = teacher->forward(images);
+      append(agreement, target.argmax(1).eq(logits.argmax(1)));
+      append(kl, divergence(target, logits));
+    }
+    monitor.progress("eval", static_cast<int64_t>(top1.size()), picture_count, "pictures");
+  }
+  if (top1.empty()) throw InputError("eval: no picture could be read, expected at least one");
+
+  Evaluation result;
+  result.images = static_cast<int64_t>(top1.size());
+  result.images_per_second = static_cast<double>(top1.size()) / network_time.count();
+  result.top1 = bootstrap_mean(top1);
+  result.top5 = bootstrap_mean(top5);
+  if (teacher != nullptr) {
+    result.agreement = bootstrap_mean(agreement);
+    result.kl = bootstrap_mean(kl);
+  }
+  return result;
+}
+
+Json to_json(const Evaluation& evaluation) {
+  Json json = Json::object();
+  const auto put = [&json](const std::string& key, const Estimate& estimate) {
+    json[key] = estimate.mean;
+    json[key + "_interval"] = {estimate.low, estimate.high};
+  };
+  put("top1", evaluation.top1);
+  put("top5", evaluation.top5);
+  if (evaluation.agreement) put("agreement", *evaluation.agreement);
+  if (evaluation.kl) put("kl", *evaluation.kl);
+  json["images"] = evaluation.images;
+  json["images_per_second"] = evaluation.images_per_second;
+  return json;
+}
+
+}  // namespace normgraft

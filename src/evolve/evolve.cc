@@ -1,0 +1,205 @@
+#include "normgraft/evolve/evolve.h"
+
+#include <fmt/format.h>
+#include <tbb/global_control.h>
+#include <tbb/parallel_for.h>
+#include <tbb/task_arena.h>
+
+#include <algorithm>
+#include <chrono>
+#include <mutex>
+
+#include "finish.h"
+#include "normgraft/mapping/baselines.h"
+#include "search.h"
+
+namespace normgraft {
+namespace {
+
+/// Joins the progress of all tasks into one line, and calls the monitor from one thread at a time.
+class Progress {
+ public:
+  Progress(Monitor& monitor, size_t tasks, int generations)
+      : monitor_(monitor), total_(static_cast<int64_t>(tasks) * generations), tasks_(tasks) {}
+
+  void check() {
+    const std::lock_guard lock(mutex_);
+    monitor_.check();
+  }
+
+  void generation_done(size_t task, double r2, double ceiling) {
+    const std::lock_guard lock(mutex_);
+    tasks_[task] = {true, r2, ceiling};
+    monitor_.progress("evolve", ++done_, total_, "generations", note());
+  }
+
+ private:
+  struct Task {
+    bool begun = false;
+    double r2 = 0;
+    double ceiling = 0;
+  };
+
+  std::string note() const {
+    Task sum;
+    int begun = 0;
+    for (const Task& task : tasks_) {
+      if (!task.begun) continue;
+      ++begun;
+      sum.r2 += task.r2;
+      sum.ceiling += task.ceiling;
+    }
+    return fmt::format("mean R2 {:.5f}, ceiling {:.5f}", sum.r2 / begun, sum.ceiling / begun);
+  }
+
+  Monitor& monitor_;
+  std::mutex mutex_;
+  int64_t done_ = 0;
+  int64_t total_;
+  std::vector<Task> tasks_;
+};
+
+/// One site with what all its seeds share.
+struct Site {
+  const SiteMapping* mapping = nullptr;
+  Samples search;
+  JudgingSamples judging;
+  SiteFront result;
+  std::vector<int64_t> evaluations;  ///< of each seed
+};
+
+std::vector<Site> chosen_sites(const Mappings& mappings, const EvolveOptions& options) {
+  for (const std::string& name : options.sites) mappings.site(name);
+  std::vector<Site> sites;
+  for (const SiteMapping& mapping : mappings.sites) {
+    const bool wanted = options.sites.empty() || std::find(options.sites.begin(), options.sites.end(),
+                                                           mapping.name) != options.sites.end();
+    if (wanted) sites.emplace_back().mapping = &mapping;
+  }
+  if (sites.empty()) throw InputError("mappings: there are no sites to search");
+  return sites;
+}
+
+/// The mean squared error on these samples is that on `samples` plus tail_penalty * mean of f(+-2 max|x|)^2.
+Samples with_tail_penalty(Samples samples, double tail_penalty) {
+  if (tail_penalty == 0) return samples;
+  const float far = 2 * std::max(-samples.x.front(), samples.x.back());
+  const auto weight = static_cast<float>(tail_penalty / 2);
+  for (const float x : {-far, far}) {
+    const auto at = x < 0 ? [](std::vector<float>& v) { return v.begin(); }
+                          : [](std::vector<float>& v) { return v.end(); };
+    samples.x.insert(at(samples.x), x);
+    samples.y.insert(at(samples.y), 0.0F);
+    samples.weight.insert(at(samples.weight), weight);
+  }
+  return samples;
+}
+
+double standard_deviation_of_x(const Samples& samples) {
+  double weight = 0;
+  double mean = 0;
+  double square = 0;
+  for (size_t i = 0; i < samples.size(); ++i) {
+    const double x = samples.x[i];
+    weight += samples.weight[i];
+    mean += samples.weight[i] * x;
+    square += samples.weight[i] * x * x;
+  }
+  mean /= weight;
+  const double variance = square / weight - mean * mean;
+  return variance > 0 ? std::sqrt(variance) : 1.0;
+}
+
+uint64_t stream_of(const std::string& name) {
+  return fnv1a(std::as_bytes(std::span(name)));
+}
+
+void prepare(Site& site, const EvolveOptions& options, const CostTable& cost) {
+  const SiteMapping& mapping = *site.mapping;
+  site.judging = {.fit = make_samples(mapping, options.measure, Part::kFit),
+                  .held_out = make_samples(mapping, options.measure, Part::kHeldOut)};
+  if (site.judging.fit.size() == 0) {
+    throw InputError(
+        fmt::format("mappings: site {} has no pairs of positive weight to fit on", mapping.name));
+  }
+  site.search = with_tail_penalty(make_samples(mapping, options.measure, Part::kFit, options.search_bins),
+                                  options.tail_penalty);
+  site.evaluations.resize(static_cast<size_t>(options.seeds));
+  site.result.site = mapping.name;
+  site.result.seen = mapping.range();
+  site.result.ceiling = ceiling(mapping, options.measure, Part::kFit);
+  site.result.held_out_ceiling = ceiling(mapping, options.measure, Part::kHeldOut);
+  site.result.seeds.resize(static_cast<size_t>(options.seeds));
+  for (Baseline& baseline : fit_baselines(site.judging.fit, mapping.range())) {
+    const double price = cost(baseline.expression);
+    site.result.baselines.push_back(
+        {std::move(baseline.name), judged(std::move(baseline.expression), price, 0, site.judging)});
+  }
+}
+
+void search_site(Site& site, int seed, size_t task, const EvolveOptions& options,
+                 const FunctionSet& functions, const CostTable& cost, Progress& progress) {
+  const SearchProblem problem{.options = options,
+                              .functions = functions,
+                              .cost = cost,
+                              .samples = site.search,
+                              .seen = site.result.seen,
+                              .x_scale = standard_deviation_of_x(site.search),
+                              .stream = stream_of(site.result.site)};
+  Search search(problem, seed);
+  for (int generation = 0; generation < options.generations; ++generation) {
+    progress.check();
+    search.advance();
+    const double error = search.archive().empty() ? site.search.variance : search.archive().back().error;
+    progress.generation_done(task, 1 - error / site.search.variance, site.result.ceiling);
+  }
+  site.result.seeds[static_cast<size_t>(seed)] =
+      finished_front(search.archive(), problem, site.judging, seed);
+  site.evaluations[static_cast<size_t>(seed)] = search.evaluations();
+}
+
+SiteFront joined(Site& site) {
+  std::vector<FrontPoint> points;
+  for (const std::vector<FrontPoint>& front : site.result.seeds) {
+    points.insert(points.end(), front.begin(), front.end());
+  }
+  site.result.front = pareto_front(std::move(points));
+  for (const int64_t n : site.evaluations) site.result.evaluations += n;
+  return std::move(site.result);
+}
+
+}  // namespace
+
+Fronts evolve(const Mappings& mappings, const EvolveOptions& options, Monitor& monitor) {
+  options.validate();
+  const auto start = std::chrono::steady_clock::now();
+  const FunctionSet functions = function_set(options.function_set);
+  const Profile profile =
+      options.profile == "flops" ? flops_profile(kSearchClipCost) : load_profile(options.profile);
+  const CostTable cost(profile);
+  std::vector<Site> sites = chosen_sites(mappings, options);
+  const auto seeds = static_cast<size_t>(options.seeds);
+  Progress progress(monitor, sites.size() * seeds, options.generations);
+
+  const int threads = options.threads > 0 ? options.threads : tbb::info::default_concurrency();
+  const tbb::global_control workers(tbb::global_control::max_allowed_parallelism,
+                                    static_cast<size_t>(threads));
+  tbb::task_arena arena(threads);
+  arena.execute([&] {
+    tbb::parallel_for(size_t{0}, sites.size(), [&](size_t i) {
+      progress.check();
+      prepare(sites[i], options, cost);
+    });
+    tbb::parallel_for(size_t{0}, sites.size() * seeds, [&](size_t task) {
+      search_site(sites[task / seeds], static_cast<int>(task % seeds), task, options, functions, cost,
+                  progress);
+    });
+  });
+
+  Fronts fronts{.options = options, .unit = profile.unit};
+  for (Site& site : sites) fronts.sites.push_back(joined(site));
+  fronts.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  return fronts;
+}
+
+}  // namespace normgraft

@@ -1,0 +1,85 @@
+#include "finish.h"
+
+#include <fmt/format.h>
+
+#include <cmath>
+#include <cstdlib>
+#include <optional>
+
+namespace normgraft {
+namespace {
+
+constexpr int kIterations = 20;
+constexpr double kTolerance =
+    1e-6;  ///< by which rounding the constants may raise the error, in all, relative
+
+float rounded(float value, int digits) {
+  return std::strtof(fmt::format("{:.{}e}", value, digits - 1).c_str(), nullptr);
+}
+
+/// The program with constant k of its node rounded; nothing where a clip's bounds would change order.
+std::optional<Program> with_rounded(const Program& program, size_t node, int k, int digits) {
+  Program result = program;
+  Instruction& step = result[node];
+  step.c[k] = rounded(step.c[k], digits);
+  if (step.op == Op::kClip && step.c[0] > step.c[1]) return {};
+  return result;
+}
+
+/// f with constants of as few digits as the tolerance allows, one constant after another.
+Expression with_short_constants(const Expression& f, const Samples& samples, FitWorkspace& workspace) {
+  const double error = block_error(f, samples, workspace);
+  const double share = kTolerance * error / static_cast<double>(std::max<size_t>(f.constant_count(), 1));
+  double allowed = error;
+  Program program(f.program().begin(), f.program().end());
+  for (size_t node = 0; node < program.size(); ++node) {
+    for (int k = 0; k < primitive(program[node].op).constants; ++k) {
+      allowed += share;
+      for (int digits = 1; digits < 9; ++digits) {
+        std::optional<Program> shorter = with_rounded(program, node, k, digits);
+        if (!shorter || !(block_error(Expression(*shorter), samples, workspace) <= allowed)) continue;
+        program = *std::move(shorter);
+        break;
+      }
+    }
+  }
+  return Expression(std::move(program));
+}
+
+Expression refined(const Expression& f, const SearchProblem& problem, const Samples& samples,
+                   FitWorkspace& workspace) {
+  Expression candidate = f;
+  if (problem.options.constant_iterations > 0) {
+    fit(candidate, samples, kIterations, problem.functions.free_clip_bounds, workspace);
+  }
+  candidate = simplify(with_short_constants(candidate, samples, workspace));
+  return why_not_admissible(candidate, problem.seen).empty() ? candidate : f;
+}
+
+}  // namespace
+
+FrontPoint judged(Expression expression, double cost, int seed, const JudgingSamples& judging) {
+  const Fit fit = evaluate_fit(expression, judging.fit);
+  const Fit held_out = evaluate_fit(expression, judging.held_out);
+  return {.expression = std::move(expression),
+          .cost = cost,
+          .error = fit.error,
+          .r2 = fit.r2,
+          .held_out_r2 = held_out.r2,
+          .seed = seed};
+}
+
+std::vector<FrontPoint> finished_front(const std::vector<Individual>& archive, const SearchProblem& problem,
+                                       const JudgingSamples& judging, int seed) {
+  FitWorkspace workspace;
+  std::vector<FrontPoint> points;
+  for (const Individual& individual : archive) {
+    Expression f = refined(individual.expression, problem, judging.fit, workspace);
+    const double cost = problem.cost(f);
+    FrontPoint point = judged(std::move(f), cost, seed, judging);
+    if (std::isfinite(point.error)) points.push_back(std::move(point));
+  }
+  return pareto_front(std::move(points));
+}
+
+}  // namespace normgraft

@@ -1,0 +1,23 @@
+#pragma once
+
+#include <vector>
+
+#include "search.h"
+
+namespace normgraft {
+
+/// What a front is judged on: all bins of the two parts.
+struct JudgingSamples {
+  Samples fit;
+  Samples held_out;
+};
+
+/// The figures of an expression.
+FrontPoint judged(Expression expression, double cost, int seed, const JudgingSamples& judging);
+
+/// The archive of a search as a front: constants fitted on all bins and written with as few digits as the
+/// error allows, judged in double, admissible, Pareto.
+std::vector<FrontPoint> finished_front(const std::vector<Individual>& archive, const SearchProblem& problem,
+                                       const JudgingSamples& judging, int seed);
+
+}  // namespace normgraft

@@ -1,0 +1,112 @@
+// Functions of float vectors, compiled once for each SIMD target: no include guard but Highway's.
+#if defined(NORMGRAFT_BLOCK_MATH_INL_H) == defined(HWY_TARGET_TOGGLE)
+#ifdef NORMGRAFT_BLOCK_MATH_INL_H
+#undef NORMGRAFT_BLOCK_MATH_INL_H
+#else
+#define NORMGRAFT_BLOCK_MATH_INL_H
+#endif
+
+#include "hwy/highway.h"
+
+HWY_BEFORE_NAMESPACE();
+namespace normgraft {
+namespace HWY_NAMESPACE {
+namespace hn = hwy::HWY_NAMESPACE;
+
+using Floats = hn::CappedTag<float, 16>;
+using V = hn::Vec<Floats>;
+
+HWY_INLINE V constant(float c) {
+  return hn::Set(Floats(), c);
+}
+
+/// Horner's scheme; the coefficients start at the highest power.
+template <typename... Rest>
+HWY_INLINE V polynomial(V t, V sum, float c, Rest... rest) {
+  const V next = hn::MulAdd(sum, t, constant(c));
+  if constexpr (sizeof...(rest) == 0) {
+    return next;
+  } else {
+    return polynomial(t, next, rest...);
+  }
+}
+
+/// min(|a|, limit); NaN stays.
+HWY_INLINE V limited_magnitude(V a, float limit) {
+  const V magnitude = hn::Abs(a);
+  const V l = constant(limit);
+  return hn::IfThenElse(hn::Gt(magnitude, l), l, magnitude);
+}
+
+/// e^a split as 2^n e^r with |r| <= ln(2)/2.
+struct Reduced {
+  hn::Vec<hn::RebindToSigned<Floats>> n;
+  V r;
+};
+
+/// ln(2) is subtracted in two parts, of which the first times n is exact.
+HWY_INLINE Reduced reduce(V a) {
+  const auto n = hn::NearestInt(hn::Mul(a, constant(1.44269504089F)));
+  const V k = hn::ConvertTo(Floats(), n);
+  return {n, hn::NegMulAdd(k, constant(-2.12194440055e-4F), hn::NegMulAdd(k, constant(0.693359375F), a))};
+}
+
+/// 2^n as a float; n in [-126, 127].
+template <typename N>
+HWY_INLINE V power_of_two(N n) {
+  const auto biased = hn::Add(n, hn::Set(hn::RebindToSigned<Floats>(), 127));
+  return hn::BitCast(Floats(), hn::ShiftLeft<23>(biased));
+}
+
+/// e^a - 1 for a in [-40, 0], with small relative error also near 0. e^r - 1 = r + r^2 q(r), relative minimax
+/// fit with degree 4 (error 2^-26.2).
+HWY_INLINE V expm1_of_negative(V a) {
+  const auto [n, r] = reduce(a);
+  const V q = polynomial(r, constant(1.38824917283e-3F), 8.36664711125e-3F, 4.16672040029e-2F,
+                         1.66665426812e-1F, 4.99999981327e-1F);
+  const V power = power_of_two(n);
+  return hn::MulAdd(power, hn::MulAdd(hn::Mul(r, r), q, r), hn::Sub(power, constant(1.0F)));
+}
+
+/// Within 4 ULP. -m / (2 + m) with m = e^(-2|a|) - 1, and the sign of a; 1 as a float beyond 9.02.
+HWY_INLINE V tanh(V a) {
+  const V m = expm1_of_negative(hn::Mul(limited_magnitude(a, 10.0F), constant(-2.0F)));
+  return hn::CopySign(hn::Div(m, hn::Add(constant(2.0F), m)), a);
+}
+
+/// Within 4 ULP. 1 - e^(-|a| h(|a|)) and the sign of a, h a minimax fit of -ln(erfc(a)) / a with degree 8 on
+/// [0, 3.93], weighted for the relative error of erf (2^-27.9); 1 as a float beyond.
+HWY_INLINE V erf(V a) {
+  const V x = limited_magnitude(a, 3.93F);
+  const V h = polynomial(x, constant(-9.25680330249e-6F), 1.17646559381e-4F, -6.32857058628e-4F,
+                         1.66706573616e-3F, -1.60434028394e-4F, -1.91530449897e-2F, 1.02777826566e-1F,
+                         6.36619382164e-1F, 1.12837917162F);
+  return hn::CopySign(expm1_of_negative(hn::Neg(hn::Mul(x, h))), a);
+}
+
+/// Within 2 ULP, subnormal results included: 2^n is applied in two factors, either of which is a normal float
+/// when the result overflows or is subnormal. e^r is a relative minimax fit with degree 6 (error 2^-28.3).
+HWY_INLINE V exp(V a) {
+  // Beyond these limits the result is 0 or infinity as a float.
+  const V low = constant(-104.0F);
+  const V high = constant(89.0F);
+  const auto [n, r] = reduce(hn::IfThenElse(hn::Lt(a, low), low, hn::IfThenElse(hn::Gt(a, high), high, a)));
+  const V p = polynomial(r, constant(1.3814315635e-3F), 8.36885154032e-3F, 4.16684011874e-2F,
+                         1.6666519519e-1F, 4.99999933726e-1F, 1.0F, 1.0F);
+  const auto half = hn::ShiftRight<1>(n);
+  return hn::Mul(hn::Mul(p, power_of_two(half)), power_of_two(hn::Sub(n, half)));
+}
+
+/// Within 4 ULP.
+HWY_INLINE V sigmoid(V a) {
+  const V one = constant(1.0F);
+  const V e = exp(hn::Neg(hn::Abs(a)));
+  return hn::Div(hn::IfThenElse(hn::Lt(a, hn::Zero(Floats())), e, one), hn::Add(one, e));
+}
+
+// NOLINTNEXTLINE(google-readability-namespace-comments)
+}  // namespace HWY_NAMESPACE
+}  // namespace normgraft
+HWY_AFTER_NAMESPACE();
+
+#endif

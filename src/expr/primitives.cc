@@ -1,0 +1,328 @@
+#include "normgraft/expr/primitives.h"
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <initializer_list>
+#include <limits>
+#include <numbers>
+
+namespace normgraft {
+namespace {
+
+constexpr double kInfinity = std::numeric_limits<double>::infinity();
+
+/// The least interval with all of these values; entire() when one of them is NaN.
+Interval hull(std::initializer_list<double> values) {
+  Interval result{kInfinity, -kInfinity};
+  for (double v : values) {
+    if (std::isnan(v)) return Interval::entire();
+    result.low = std::min(result.low, v);
+    result.high = std::max(result.high, v);
+  }
+  return result;
+}
+
+/// Bounds of a rising function whose library implementation may be off by some units in the last place,
+/// clamped to its range. Correctly rounded operations need no such widening: rounding is monotonic.
+Interval rising(double (*f)(double), Interval a, Interval range) {
+  double low = f(a.low);
+  double high = f(a.high);
+  for (int ulp = 0; ulp < 4; ++ulp) {
+    low = std::nextafter(low, -kInfinity);
+    high = std::nextafter(high, kInfinity);
+  }
+  return {std::max(low, range.low), std::min(high, range.high)};
+}
+
+double sigmoid(double a) {
+  return 1.0 / (1.0 + std::exp(-a));
+}
+double rsqrt(double a) {
+  return 1.0 / std::sqrt(a);
+}
+
+constexpr Primitive kConstantPrimitive{
+    .op = Op::kConstant,
+    .name = "constant",
+    .arity = 0,
+    .constants = 1,
+    .value = [](double, double, const float* c) -> double { return c[0]; },
+    .derivative = [](double, double, double, const float*, double&, double&, double* dc) { dc[0] = 1; },
+    .bound = [](Interval, Interval, const float* c) { return Interval::point(c[0]); },
+    .torch = "{2}"};
+
+constexpr Primitive kXPrimitive{
+    .op = Op::kX,
+    .name = "x",
+    .arity = 0,
+    .constants = 0,
+    .value = [](double x, double, const float*) { return x; },
+    .derivative = [](double, double, double, const float*, double& da, double&, double*) { da = 1; },
+    .bound = [](Interval x, Interval, const float*) { return x; },
+    .torch = "x"};
+
+constexpr Primitive kAddPrimitive{
+    .op = Op::kAdd,
+    .name = "+",
+    .arity = 2,
+    .constants = 0,
+    .value = [](double a, double b, const float*) { return a + b; },
+    .derivative = [](double, double, double, const float*, double& da, double& db, double*) { da = db = 1; },
+    .bound =
+        [](Interval a, Interval b, const float*) {
+          return hull({a.low + b.low, a.high + b.high});
+        },
+    .torch = "({0} + {1})"};
+
+constexpr Primitive kSubPrimitive{
+    .op = Op::kSub,
+    .name = "-",
+    .arity = 2,
+    .constants = 0,
+    .value = [](double a, double b, const float*) { return a - b; },
+    .derivative =
+        [](double, double, double, const float*, double& da, double& db, double*) {
+          da = 1;
+          db = -1;
+        },
+    .bound =
+        [](Interval a, Interval b, const float*) {
+          return hull({a.low - b.high, a.high - b.low});
+        },
+    .torch = "({0} - {1})"};
+
+constexpr Primitive kMulPrimitive{
+    .op = Op::kMul,
+    .name = "*",
+    .arity = 2,
+    .constants = 0,
+    .value = [](double a, double b, const float*) { return a * b; },
+    .derivative =
+        [](double a, double b, double, const float*, double& da, double& db, double*) {
+          da = b;
+          db = a;
+        },
+    .bound =
+        [](Interval a, Interval b, const float*) {
+          return hull({a.low * b.low, a.low * b.high, a.high * b.low, a.high * b.high});
+        },
+    .torch = "({0} * {1})"};
+
+constexpr Primitive kDivPrimitive{
+    .op = Op::kDiv,
+    .name = "/",
+    .arity = 2,
+    .constants = 0,
+    .value = [](double a, double b, const float*) { return a / b; },
+    .derivative =
+        [](double, double b, double v, const float*, double& da, double& db, double*) {
+          da = 1 / b;
+          db = -v / b;
+        },
+    .bound =
+        [](Interval a, Interval b, const float*) {
+          if (b.contains(0)) return Interval::entire();
+          return hull({a.low / b.low, a.low / b.high, a.high / b.low, a.high / b.high});
+        },
+    .torch = "({0} / {1})"};
+
+constexpr Primitive kMinPrimitive{
+    .op = Op::kMin,
+    .name = "min",
+    .arity = 2,
+    .constants = 0,
+    .value = [](double a, double b, const float*) { return a < b || std::isnan(a) ? a : b; },
+    .derivative =
+        [](double a, double b, double, const float*, double& da, double& db, double*) {
+          da = a <= b;
+          db = 1 - da;
+        },
+    .bound =
+        [](Interval a, Interval b, const float*) {
+          return Interval{std::min(a.low, b.low), std::min(a.high, b.high)};
+        },
+    .torch = "torch.minimum({0}, {1})"};
+
+constexpr Primitive kMaxPrimitive{
+    .op = Op::kMax,
+    .name = "max",
+    .arity = 2,
+    .constants = 0,
+    .value = [](double a, double b, const float*) { return a > b || std::isnan(a) ? a : b; },
+    .derivative =
+        [](double a, double b, double, const float*, double& da, double& db, double*) {
+          da = a >= b;
+          db = 1 - da;
+        },
+    .bound =
+        [](Interval a, Interval b, const float*) {
+          return Interval{std::max(a.low, b.low), std::max(a.high, b.high)};
+        },
+    .torch = "torch.maximum({0}, {1})"};
+
+constexpr Primitive kNegPrimitive{
+    .op = Op::kNeg,
+    .name = "neg",
+    .arity = 1,
+    .constants = 0,
+    .value = [](double a, double, const float*) { return -a; },
+    .derivative = [](double, double, double, const float*, double& da, double&, double*) { da = -1; },
+    .bound =
+        [](Interval a, Interval, const float*) {
+          return Interval{-a.high, -a.low};
+        },
+    .torch = "(-{0})"};
+
+constexpr Primitive kAbsPrimitive{.op = Op::kAbs,
+                                  .name = "abs",
+                                  .arity = 1,
+                                  .constants = 0,
+                                  .value = [](double a, double, const float*) { return std::fabs(a); },
+                                  .derivative = [](double a, double, double, const float*, double& da,
+                                                   double&, double*) { da = (a > 0) - (a < 0); },
+                                  .bound =
+                                      [](Interval a, Interval, const float*) {
+                                        const Interval ends = hull({std::fabs(a.low), std::fabs(a.high)});
+                                        return a.contains(0) ? Interval{0, ends.high} : ends;
+                                      },
+                                  .torch = "torch.abs({0})"};
+
+constexpr Primitive kSquarePrimitive{
+    .op = Op::kSquare,
+    .name = "square",
+    .arity = 1,
+    .constants = 0,
+    .value = [](double a, double, const float*) { return a * a; },
+    .derivative = [](double a, double, double, const float*, double& da, double&, double*) { da = 2 * a; },
+    .bound =
+        [](Interval a, Interval, const float*) {
+          const Interval ends = hull({a.low * a.low, a.high * a.high});
+          return a.contains(0) ? Interval{0, ends.high} : ends;
+        },
+    .torch = "torch.square({0})"};
+
+constexpr Primitive kClipPrimitive{
+    .op = Op::kClip,
+    .name = "clip",
+    .arity = 1,
+    .constants = 2,
+    .value = [](double a, double, const float* c) -> double {
+      if (a < c[0]) return c[0];
+      return a > c[1] ? c[1] : a;
+    },
+    .derivative =
+        [](double a, double, double, const float* c, double& da, double&, double* dc) {
+          da = c[0] <= a && a <= c[1];
+          dc[0] = a < c[0];
+          dc[1] = a > c[1];
+        },
+    .bound =
+        [](Interval a, Interval, const float* c) {
+          return Interval{std::clamp<double>(a.low, c[0], c[1]), std::clamp<double>(a.high, c[0], c[1])};
+        },
+    .torch = "torch.clamp({0}, {2}, {3})"};
+
+constexpr Primitive kTanhPrimitive{.op = Op::kTanh,
+                                   .name = "tanh",
+                                   .arity = 1,
+                                   .constants = 0,
+                                   .value = [](double a, double, const float*) { return std::tanh(a); },
+                                   .derivative = [](double, double, double v, const float*, double& da,
+                                                    double&, double*) { da = (1 - v) * (1 + v); },
+                                   .bound =
+                                       [](Interval a, Interval, const float*) {
+                                         return rising(std::tanh, a, {-1, 1});
+                                       },
+                                   .torch = "torch.tanh({0})"};
+
+constexpr Primitive kSigmoidPrimitive{.op = Op::kSigmoid,
+                                      .name = "sigmoid",
+                                      .arity = 1,
+                                      .constants = 0,
+                                      .value = [](double a, double, const float*) { return sigmoid(a); },
+                                      .derivative = [](double, double, double v, const float*, double& da,
+                                                       double&, double*) { da = v * (1 - v); },
+                                      .bound =
+                                          [](Interval a, Interval, const float*) {
+                                            return rising(sigmoid, a, {0, 1});
+                                          },
+                                      .torch = "torch.sigmoid({0})"};
+
+constexpr Primitive kErfPrimitive{
+    .op = Op::kErf,
+    .name = "erf",
+    .arity = 1,
+    .constants = 0,
+    .value = [](double a, double, const float*) { return std::erf(a); },
+    .derivative = [](double a, double, double, const float*, double& da, double&,
+                     double*) { da = 2 * std::numbers::inv_sqrtpi * std::exp(-a * a); },
+    .bound =
+        [](Interval a, Interval, const float*) {
+          return rising(std::erf, a, {-1, 1});
+        },
+    .torch = "torch.erf({0})"};
+
+constexpr Primitive kSqrtPrimitive{
+    .op = Op::kSqrt,
+    .name = "sqrt",
+    .arity = 1,
+    .constants = 0,
+    .value = [](double a, double, const float*) { return std::sqrt(a); },
+    .derivative = [](double, double, double v, const float*, double& da, double&, double*) { da = 0.5 / v; },
+    .bound =
+        [](Interval a, Interval, const float*) {
+          return a.low < 0 ? Interval::entire() : Interval{std::sqrt(a.low), std::sqrt(a.high)};
+        },
+    .torch = "torch.sqrt({0})"};
+
+constexpr Primitive kRsqrtPrimitive{
+    .op = Op::kRsqrt,
+    .name = "rsqrt",
+    .arity = 1,
+    .constants = 0,
+    .value = [](double a, double, const float*) { return rsqrt(a); },
+    .derivative = [](double, double, double v, const float*, double& da, double&,
+                     double*) { da = -0.5 * v * v * v; },
+    .bound =
+        [](Interval a, Interval, const float*) {
+          return a.low <= 0 ? Interval::entire() : Interval{rsqrt(a.high), rsqrt(a.low)};
+        },
+    .torch = "torch.rsqrt({0})"};
+
+constexpr Primitive kExpPrimitive{
+    .op = Op::kExp,
+    .name = "exp",
+    .arity = 1,
+    .constants = 0,
+    .value = [](double a, double, const float*) { return std::exp(a); },
+    .derivative = [](double, double, double v, const float*, double& da, double&, double*) { da = v; },
+    .bound =
+        [](Interval a, Interval, const float*) {
+          return rising(std::exp, a, {0, kInfinity});
+        },
+    .torch = "torch.exp({0})"};
+
+constexpr std::array kRegistry{
+    kConstantPrimitive, kXPrimitive,       kAddPrimitive, kSubPrimitive,  kMulPrimitive,    kDivPrimitive,
+    kMinPrimitive,      kMaxPrimitive,     kNegPrimitive, kAbsPrimitive,  kSquarePrimitive, kClipPrimitive,
+    kTanhPrimitive,     kSigmoidPrimitive, kErfPrimitive, kSqrtPrimitive, kRsqrtPrimitive,  kExpPrimitive};
+
+}  // namespace
+
+std::span<const Primitive> primitives() {
+  return kRegistry;
+}
+
+const Primitive& primitive(Op op) {
+  return kRegistry[static_cast<size_t>(op)];
+}
+
+std::optional<Op> find_primitive(std::string_view name) {
+  for (const Primitive& p : kRegistry) {
+    if (p.name == name) return p.op;
+  }
+  return std::nullopt;
+}
+
+}  // namespace normgraft

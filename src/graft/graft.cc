@@ -1,0 +1,140 @@
+#include "normgraft/graft/graft.h"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <algorithm>
+#include <set>
+
+#include "normgraft/graft/scalar_function.h"
+
+namespace normgraft {
+namespace {
+
+constexpr int kFunctionsVersion = 1;
+
+size_t site_index(const Vit& vit, const std::string& name) {
+  std::vector<std::string> names;
+  for (size_t i = 0; i < vit.sites().size(); ++i) {
+    if (vit.sites()[i].name == name) return i;
+    names.push_back(vit.sites()[i].name);
+  }
+  throw InputError(fmt::format("norm site \"{}\" is not in the model, expected one of {}", name,
+                               fmt::join(names, ", ")));
+}
+
+}  // namespace
+
+Functions read_functions(const Path& path) {
+  const Json json = read_json(path, "functions");
+  const auto fail = [&](const std::string& what) { throw InputError(fmt::format("functions {}: {}", path.string(), what)); };
+  if (!json.is_object() || !json.contains("version") || !json["version"].is_number_integer()) {
+    fail("no \"version\", expected a number");
+  }
+  if (json["version"].get<int64_t>() > kFunctionsVersion) {
+    fail(fmt::format("version {} is newer than {}, the newest this program reads", json["version"].get<int64_t>(),
+                     kFunctionsVersion));
+  }
+  if (!json.contains("functions") || !json["functions"].is_object()) fail("no \"functions\", expected an object");
+  Functions functions;
+  for (const auto& [site, text] : json["functions"].items()) {
+    if (!text.is_string()) fail(fmt::format("site \"{}\": expected the text of an expression", site));
+    try {
+      functions.emplace(site, Expression::parse(text.get<std::string>()));
+    } catch (const InputError& error) {
+      fail(fmt::format("site \"{}\": {}", site, error.what()));
+    }
+  }
+  return functions;
+}
+
+void write_functions(const Path& path, const Functions& functions) {
+  Json texts = Json::object();
+  for (const auto& [site, f] : functions) texts[site] = f.to_string();
+  write_json(path, Json{{"version", kFunctionsVersion}, {"functions", texts}});
+}
+
+Graft::Graft(Vit vit) : vit_(std::make_unique<Vit>(std::move(vit))), slots_(vit_->sites().size()) {}
+
+void Graft::set_function(const std::string& site, const Expression& f) {
+  const size_t index = site_index(*vit_, site);
+  auto slot = std::make_shared<Slot>(Slot{f, constants_tensor(f)});
+  vit_->set_normalizer(index, [slot](const torch::Tensor& x) {
+    return scalar_function(slot->expression, x, slot->constants);
+  });
+  slots_[index] = std::move(slot);
+}
+
+Functions Graft::functions() const {
+  Functions functions;
+  for (size_t i = 0; i < slots_.size(); ++i) {
+    if (slots_[i]) functions.emplace(vit_->sites()[i].name, with_constants(slots_[i]->expression, slots_[i]->constants));
+  }
+  return functions;
+}
+
+void apply_functions(Graft& graft, const Functions& functions, const std::vector<std::string>& sites) {
+  std::set<std::string> wanted(sites.begin(), sites.end());
+  if (wanted.empty()) {
+    for (const NormSite& site : graft.vit().sites()) wanted.insert(site.name);
+    for (const auto& [name, f] : functions) wanted.insert(name);
+  }
+  for (const std::string& name : wanted) {
+    site_index(graft.vit(), name);
+    if (!functions.contains(name)) throw InputError(fmt::format("the plan has no function for norm site \"{}\"", name));
+  }
+  for (const std::string& name : wanted) graft.set_function(name, functions.at(name));
+}
+
+void fold(Graft& graft) {
+  torch::NoGradGuard no_grad;
+  Tensors& tensors = graft.vit().tensors();
+  for (size_t i = 0; i < graft.vit().sites().size(); ++i) {
+    if (!graft.has_function(i)) continue;
+    const NormSite& site = graft.vit().sites()[i];
+    std::vector<std::string> linears = {site.next_linear};
+    if (site.next_linear == "head" && tensors.contains("head_dist.weight")) linears.push_back("head_dist");
+    torch::Tensor& gamma = tensors.at(site.name + ".weight");
+    torch::Tensor& beta = tensors.at(site.name + ".bias");
+    for (const std::string& linear : linears) {
+      const auto weight = tensors.find(linear + ".weight");
+      if (weight == tensors.end()) {
+        throw InputError(fmt::format("cannot fold norm site \"{}\": no Linear follows it", site.name));
+      }
+      const torch::Tensor shift = weight->second.matmul(beta);
+      const auto bias = tensors.find(linear + ".bias");
+      if (bias == tensors.end()) {
+        tensors.emplace(linear + ".bias", shift);
+      } else {
+        bias->second = bias->second + shift;
+      }
+      weight->second = weight->second * gamma;
+    }
+    gamma = torch::ones_like(gamma);
+    beta = torch::zeros_like(beta);
+  }
+}
+
+Graft load_graft(const Path& path, const VitOptions& options, Monitor& monitor) {
+  Graft graft(load_vit(path, options, monitor));
+  const Path file = path / "functions.json";
+  if (std::filesystem::is_directory(path) && std::filesystem::exists(file)) {
+    const Functions functions = read_functions(file);
+    std::vector<std::string> sites;
+    for (const auto& [site, f] : functions) sites.push_back(site);
+    if (!sites.empty()) apply_functions(graft, functions, sites);
+  }
+  return graft;
+}
+
+void save_graft(const Path& folder, const Graft& graft) {
+  save_vit(folder, graft.vit());
+  const Functions functions = graft.functions();
+  if (functions.empty()) {
+    std::filesystem::remove(folder / "functions.json");
+  } else {
+    write_functions(folder / "functions.json", functions);
+  }
+}
+
+}  // namespace normgraft

@@ -1,0 +1,111 @@
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+
+#include "grouping.h"
+#include "normgraft/core/error.h"
+#include "normgraft/mapping/mapping.h"
+
+namespace normgraft {
+namespace {
+
+/// Joins adjacent bins into at most `count`; bins without weight are dropped.
+std::vector<Moments> join_bins(std::vector<Moments> bins, size_t count) {
+  std::erase_if(bins, [](const Moments& m) { return !(m.weight > 0); });
+  if (count == 0 || bins.size() <= count) return bins;
+  std::vector<double> mass, position;
+  for (const Moments& m : bins) {
+    mass.push_back(m.weight);
+    position.push_back(m.x);
+  }
+  std::vector<size_t> starts = group_items(mass, position, count);
+  starts.push_back(bins.size());
+  std::vector<Moments> joined(starts.size() - 1);
+  for (size_t group = 0; group < joined.size(); ++group) {
+    for (size_t i = starts[group]; i < starts[group + 1]; ++i) joined[group].merge(bins[i]);
+  }
+  return joined;
+}
+
+struct Point {
+  double x, y, weight;
+};
+
+/// Appends the points of one bin and returns what they leave of its sum of squares.
+double append_points(const Moments& bin, std::vector<Point>& points) {
+  const double spread = std::sqrt(bin.sxx / bin.weight);
+  if (static_cast<float>(bin.x - spread) == static_cast<float>(bin.x + spread)) {
+    points.push_back({bin.x, bin.y, bin.weight});
+    return bin.syy;
+  }
+  const double rise = bin.sxy / (spread * bin.weight);
+  points.push_back({bin.x - spread, bin.y - rise, bin.weight / 2});
+  points.push_back({bin.x + spread, bin.y + rise, bin.weight / 2});
+  return std::max(0.0, bin.syy - bin.sxy * bin.sxy / bin.sxx);
+}
+
+}  // namespace
+
+Fold fold_of_picture(int64_t index) {
+  constexpr Fold kDeal[] = {Fold::kFirstHalf, Fold::kSecondHalf, Fold::kHeldOut, Fold::kFirstHalf,
+                            Fold::kSecondHalf};
+  return kDeal[index % 5];
+}
+
+std::vector<Moments> SiteMapping::of(Measure measure, Part part) const {
+  if (part == Part::kHeldOut) return of(measure, Fold::kHeldOut);
+  std::vector<Moments> sum = of(measure, Fold::kFirstHalf);
+  const auto add = [&](const std::vector<Moments>& other) {
+    for (size_t i = 0; i < sum.size(); ++i) sum[i].merge(other[i]);
+  };
+  add(of(measure, Fold::kSecondHalf));
+  if (part == Part::kAll) add(of(measure, Fold::kHeldOut));
+  return sum;
+}
+
+Samples make_samples(const SiteMapping& site, Measure measure, Part part, size_t max_bins) {
+  const std::vector<Moments> bins = join_bins(site.of(measure, part), max_bins);
+  std::vector<Point> points;
+  Moments all;
+  double residual = 0;
+  for (const Moments& bin : bins) {
+    residual += append_points(bin, points);
+    all.merge(bin);
+  }
+  std::stable_sort(points.begin(), points.end(), [](const Point& a, const Point& b) { return a.x < b.x; });
+  Samples samples;
+  samples.total_weight = all.weight;
+  if (points.empty()) return samples;
+  samples.residual = residual / all.weight;
+  samples.variance = all.syy / all.weight;
+  for (const Point& p : points) {
+    samples.x.push_back(static_cast<float>(p.x));
+    samples.y.push_back(static_cast<float>(p.y));
+    samples.weight.push_back(static_cast<float>(p.weight / all.weight));
+  }
+  return samples;
+}
+
+Fit evaluate_fit(const std::function<double(double)>& f, const Samples& samples) {
+  double error = samples.residual;
+  for (size_t i = 0; i < samples.size(); ++i) {
+    const double difference = f(samples.x[i]) - samples.y[i];
+    error += samples.weight[i] * difference * difference;
+  }
+  return {error, 1 - error / samples.variance};
+}
+
+Fit evaluate_fit(const Expression& f, const Samples& samples) {
+  return evaluate_fit([&](double x) { return f(x); }, samples);
+}
+
+const SiteMapping& Mappings::site(const std::string& name) const {
+  const auto found = std::find_if(sites.begin(), sites.end(), [&](const auto& s) { return s.name == name; });
+  if (found == sites.end()) {
+    throw InputError(fmt::format("no norm site {} among the {} mappings of {}", name, sites.size(), model));
+  }
+  return *found;
+}
+
+}  // namespace normgraft

@@ -1,0 +1,210 @@
+#include "normgraft/pipeline/stages.h"
+
+#include <fmt/format.h>
+
+#include <sstream>
+
+#include "normgraft/capture/capture.h"
+#include "normgraft/core/random.h"
+#include "normgraft/data/loader.h"
+#include "normgraft/graft/calibrate.h"
+#include "normgraft/report/report.h"
+#include "timer.h"
+
+namespace normgraft {
+namespace {
+
+/// The pictures of a tree in a seeded random order, the first `count` of them (0: all).
+std::vector<Picture> some_pictures(std::vector<Picture> pictures, int64_t count, uint64_t seed) {
+  Random random({seed, 0x9ac7});
+  for (size_t i = pictures.size(); i > 1; --i) std::swap(pictures[i - 1], pictures[random.below(i)]);
+  if (count > 0 && static_cast<size_t>(count) < pictures.size()) pictures.resize(static_cast<size_t>(count));
+  return pictures;
+}
+
+std::vector<Picture> labelled_pictures(const Path& data, const std::optional<Path>& classes, int64_t count,
+                                       const VitConfig& config) {
+  std::optional<ClassList> list;
+  if (classes) list = read_class_list(*classes);
+  const PictureFolder folder = open_picture_folder(data, list ? &*list : nullptr);
+  const auto folders = static_cast<int64_t>(folder.classes.size());
+  if (!list && config.classes != folders) {
+    throw InputError(fmt::format("{} holds {} classes and the model has {}: expected a class list (--classes) or a "
+                                 "folder for each class", data.string(), folders, config.classes));
+  }
+  return count > 0 ? some_pictures(folder.pictures, count, 1) : folder.pictures;
+}
+
+Loader evaluation_loader(const Vit& vit, std::vector<Picture> pictures, int64_t batch, Monitor& monitor) {
+  const Preprocessing& p = vit.preprocessing();
+  LoaderOptions options;
+  options.batch = batch;
+  return Loader(std::move(pictures), evaluation_transform(p), p.height, p.width, options, monitor);
+}
+
+Json vit_options_json(const VitOptions& options) {
+  Json json = Json::object();
+  if (options.heads) json["heads"] = *options.heads;
+  if (options.eps) json["eps"] = *options.eps;
+  if (options.activation) json["activation"] = *options.activation;
+  return json;
+}
+
+VitOptions vit_options_from(const Json& json) {
+  VitOptions options;
+  if (json.contains("heads")) options.heads = json["heads"].get<int64_t>();
+  if (json.contains("eps")) options.eps = json["eps"].get<double>();
+  if (json.contains("activation")) options.activation = json["activation"].get<std::string>();
+  return options;
+}
+
+/// The model and the pictures that capture was asked for.
+CaptureRequest capture_request(const RunFolder& run) {
+  CaptureRequest request;
+  request.model = run.text("capture", "model");
+  request.data = run.text("capture", "data");
+  const Json asked = run.asked("capture");
+  request.pictures = asked.value("pictures", int64_t{0});
+  request.seed = asked.value("seed", uint64_t{1});
+  if (asked.contains("vit")) request.vit = vit_options_from(asked["vit"]);
+  return request;
+}
+
+}  // namespace
+
+Json asked_of(const CaptureRequest& request) {
+  return Json{{"model", std::filesystem::absolute(request.model).lexically_normal().string()},
+              {"data", std::filesystem::absolute(request.data).lexically_normal().string()},
+              {"pictures", request.pictures},
+              {"bins", request.bins},
+              {"seed", request.seed},
+              {"vit", vit_options_json(request.vit)}};
+}
+
+Mappings capture_stage(const RunFolder& run, const CaptureRequest& request, Monitor& monitor) {
+  if (request.bins < 16 || request.bins > 65536) {
+    throw InputError(fmt::format("capture: bins is {}, expected 16 to 65536", request.bins));
+  }
+  const Timer timer;
+  const Vit vit = load_vit(request.model, request.vit, monitor);
+  const auto pictures = some_pictures(open_picture_folder(request.data).pictures, request.pictures, request.seed);
+  Loader loader = evaluation_loader(vit, pictures, capture_batch(vit), monitor);
+  Mappings mappings = capture(vit, loader, static_cast<int64_t>(pictures.size()), request.bins, monitor);
+  write_mappings(run.mappings(), mappings);
+  run.record("capture", asked_of(request), timer.seconds());
+  return mappings;
+}
+
+Fronts evolve_stage(const RunFolder& run, const EvolveOptions& options, Monitor& monitor) {
+  options.validate();
+  const Mappings mappings = read_mappings(run.mappings());
+  Fronts fronts = evolve(mappings, options, monitor);
+  write_json(run.fronts(), to_json(fronts));
+  run.record("evolve", asked_of(options), fronts.seconds);
+  return fronts;
+}
+
+Json asked_of(const EvolveOptions& options) {
+  Fronts fronts;
+  fronts.options = options;
+  return to_json(fronts).at("options");
+}
+
+Plan select_stage(const RunFolder& run, const std::string& strategy) {
+  const Timer timer;
+  const Fronts fronts = fronts_from_json(read_json(run.fronts(), "fronts"), run.fronts().string());
+  Plan plan = select_plan(fronts, strategy);
+  write_json(run.plan(), to_json(plan));
+  run.record("select", Json{{"strategy", strategy}}, timer.seconds());
+  return plan;
+}
+
+Json asked_of(const GraftRequest& request) {
+  return Json{{"sites", request.sites}, {"calibration", request.calibration}, {"fold", request.fold}};
+}
+
+Graft graft_stage(const RunFolder& run, const GraftRequest& request, Monitor& monitor) {
+  if (request.calibration != "none" && request.calibration != "affine") {
+    throw InputError(fmt::format("unknown calibration \"{}\", expected none or affine", request.calibration));
+  }
+  const Timer timer;
+  const Plan plan = plan_from_json(read_json(run.plan(), "plan"), run.plan().string());
+  const CaptureRequest captured = capture_request(run);
+  Graft graft(load_vit(captured.model, captured.vit, monitor));
+  Functions functions;
+  for (const PlanEntry& entry : plan.entries) functions.emplace(entry.site, entry.expression);
+  apply_functions(graft, functions, request.sites);
+
+  if (request.calibration == "affine") {
+    const Vit teacher = load_vit(captured.model, captured.vit, silent_monitor());
+    const auto pictures = some_pictures(open_picture_folder(captured.data).pictures, captured.pictures, captured.seed);
+    Loader loader = evaluation_loader(teacher, pictures, capture_batch(teacher), monitor);
+    calibrate_affine(graft, teacher, loader, static_cast<int64_t>(pictures.size()), monitor);
+  }
+  if (request.fold) fold(graft);
+  save_graft(request.output.value_or(run.grafted()), graft);
+  run.record("graft", asked_of(request), timer.seconds());
+  return graft;
+}
+
+Json asked_of(const RealignRequest& request) {
+  return Json{{"train", std::filesystem::absolute(request.train).lexically_normal().string()},
+              {"pictures", request.pictures},
+              {"options", to_json(request.options)}};
+}
+
+RealignResult realign_stage(const RunFolder& run, const RealignRequest& request, Monitor& monitor) {
+  request.options.validate();
+  const Timer timer;
+  const CaptureRequest captured = capture_request(run);
+  Graft student = load_graft(run.grafted(), {}, monitor);
+  const auto pictures = labelled_pictures(request.train, request.classes, request.pictures, student.vit().config());
+  std::optional<Vit> teacher;
+  if (request.options.mode == RealignMode::kDistill) teacher = load_vit(captured.model, captured.vit, silent_monitor());
+  const Path folder = request.output.value_or(run.realigned());
+  const RealignResult result = realign(student, teacher ? &*teacher : nullptr, pictures, request.options, folder,
+                                       request.restart, monitor);
+  run.record("realign", asked_of(request), timer.seconds());
+  return result;
+}
+
+Evaluation eval_stage(const EvalRequest& request, Monitor& monitor) {
+  const Graft model = load_graft(request.model, request.vit, monitor);
+  std::optional<Vit> teacher;
+  if (request.teacher) teacher = load_vit(*request.teacher, request.vit, monitor);
+  const auto pictures = labelled_pictures(request.data, request.classes, request.pictures, model.vit().config());
+  Loader loader = evaluation_loader(model.vit(), pictures, request.batch, monitor);
+  return evaluate(model, teacher ? &*teacher : nullptr, loader, static_cast<int64_t>(pictures.size()), monitor);
+}
+
+void report_stage(const RunFolder& run) {
+  ReportInput input;
+  input.run = run.read();
+  input.mappings = read_mappings(run.mappings());
+  input.fronts = fronts_from_json(read_json(run.fronts(), "fronts"), run.fronts().string());
+  if (std::filesystem::exists(run.plan())) input.plan = plan_from_json(read_json(run.plan(), "plan"), run.plan().string());
+  input.accuracy = std::filesystem::exists(run.accuracy()) ? read_json(run.accuracy(), "accuracy") : Json::array();
+  const Path metrics = run.realigned() / "metrics.jsonl";
+  if (std::filesystem::exists(metrics)) {
+    std::istringstream lines(read_file(metrics, "metrics"));
+    for (std::string line; std::getline(lines, line);) {
+      Json epoch = Json::parse(line, nullptr, false);
+      if (epoch.is_discarded()) {
+        throw InputError(fmt::format("metrics {}: line {} is not JSON", metrics.string(), input.epochs.size() + 1));
+      }
+      input.epochs.push_back(std::move(epoch));
+    }
+  }
+  write_atomically(run.report(), render_report(input));
+}
+
+std::vector<SiteShape> site_shapes(const Vit& vit) {
+  std::vector<SiteShape> shapes;
+  for (const NormSite& site : vit.sites()) {
+    const int64_t tokens = site.name == "fc_norm" ? 1 : vit.tokens();
+    shapes.push_back({site.name, tokens, vit.config().channels});
+  }
+  return shapes;
+}
+
+}  // namespace normgraft

@@ -1,0 +1,25 @@
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "normgraft/report/report.h"
+#include "site_view.h"
+
+namespace normgraft {
+
+/// The parts of the page, each a piece of HTML that is empty when there is nothing to show.
+
+/// Accuracy, agreement and KL of each stage, drawn and as a table.
+std::string render_accuracy(const Json& accuracy);
+
+/// The sites compared: a chart and a table.
+std::string render_overview(const ReportInput& input, const std::vector<SiteView>& views);
+
+/// One site: its mapping, functions and front.
+std::string render_site(const ReportInput& input, const SiteView& view);
+
+/// Loss and top-1 over the epochs of re-alignment.
+std::string render_training(const std::vector<Json>& epochs);
+
+}  // namespace normgraft

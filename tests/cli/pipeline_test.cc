@@ -1,0 +1,134 @@
+#include <gtest/gtest.h>
+
+#include "command_line.h"
+#include "normgraft/core/files.h"
+#include "support/small_model.h"
+#include "support/temporary_folder.h"
+
+namespace normgraft {
+namespace {
+
+using testing::Outcome;
+using testing::run_program;
+using testing::TemporaryFolder;
+
+Json run_json(std::vector<std::string> arguments) {
+  arguments.emplace_back("--json");
+  const Outcome outcome = run_program(arguments);
+  EXPECT_EQ(outcome.code, 0) << arguments[0] << ": " << outcome.err;
+  return outcome.code == 0 ? Json::parse(outcome.out) : Json();
+}
+
+std::vector<std::string> run_command(const TemporaryFolder& folder, const std::string& out) {
+  return {"run", folder / "model", "--data", folder / "pictures", "--train", folder / "pictures", "--val",
+          folder / "pictures", "-o", folder / out, "--population", "30", "--generations", "3", "--seeds", "1",
+          "--epochs", "2"};
+}
+
+TEST(Pipeline, RunsEveryStageAndAnswersInJson) {
+  const TemporaryFolder folder;
+  save_vit(folder / "model", testing::small_vit());
+  testing::write_small_pictures(folder / "pictures", 3, 12);
+  const std::string model = folder / "model", pictures = folder / "pictures", run = folder / "run";
+
+  const Json described = run_json({"inspect", model});
+  EXPECT_EQ(described.at("sites").size(), 5U);
+  EXPECT_EQ(described.at("parameters"), testing::small_vit().parameter_count());
+
+  const Json captured = run_json({"capture", model, "--data", pictures, "-o", run});
+  EXPECT_EQ(captured.at("sites")[0].at("pairs"), 36 * 17 * 16);
+
+  const Json evolved = run_json({"evolve", run, "--population", "60", "--generations", "5", "--seeds", "1"});
+  EXPECT_EQ(evolved.at("sites").size(), 5U);
+  EXPECT_GT(evolved.at("mean_r2").get<double>(), 0.3);
+  EXPECT_LE(evolved.at("mean_r2").get<double>(), evolved.at("mean_ceiling").get<double>() + 0.02);
+
+  EXPECT_EQ(run_json({"select", run}).at("entries").size(), 5U);
+  EXPECT_EQ(run_json({"graft", run}).at("replaced"), 5);
+
+  const Json judged = run_json({"eval", run + "/grafted", "--teacher", model, "--data", pictures});
+  for (const char* key : {"top1", "top5", "images", "images_per_second", "agreement", "kl"}) EXPECT_TRUE(judged.contains(key));
+  EXPECT_GT(judged.at("kl").get<double>(), 0.0);
+
+  const Json trained = run_json({"realign", run, "--train", pictures, "--epochs", "2"});
+  for (const char* key : {"top1_before", "top1_after", "epochs", "images_per_second"}) EXPECT_TRUE(trained.contains(key));
+  EXPECT_EQ(trained.at("epochs"), 2);
+
+  const Json cost = run_json({"cost", run + "/grafted"});
+  EXPECT_LT(cost.at("graft").at("bytes").get<double>(), cost.at("layernorm").at("bytes").get<double>());
+
+  EXPECT_EQ(run_json({"export", run + "/grafted", "-o", folder / "exported"}).at("target"), "torch");
+  EXPECT_TRUE(std::filesystem::exists(folder / "exported/graft.py"));
+
+  run_json({"report", run});
+  const std::string page = read_file(run + "/report.html", "report");
+  for (const char* site : {"blocks.0.norm1", "blocks.1.norm2", "norm"}) EXPECT_NE(page.find(site), std::string::npos);
+}
+
+TEST(Pipeline, GivesTheSameFrontsAndPlanForAnyNumberOfThreads) {
+  const TemporaryFolder folder;
+  save_vit(folder / "model", testing::small_vit());
+  testing::write_small_pictures(folder / "pictures", 3, 8);
+  run_json({"capture", folder / "model", "--data", folder / "pictures", "-o", folder / "run"});
+  std::string fronts[2], plans[2];
+  for (int i = 0; i < 2; ++i) {
+    run_json({"evolve", folder / "run", "--population", "40", "--generations", "4", "--seeds", "2", "--threads",
+              i == 0 ? "1" : "3"});
+    run_json({"select", folder / "run"});
+    fronts[i] = read_file(folder / "run/fronts.json", "fronts");
+    plans[i] = read_file(folder / "run/plan.json", "plan");
+  }
+  EXPECT_EQ(fronts[0], fronts[1]);
+  EXPECT_EQ(plans[0], plans[1]);
+}
+
+TEST(Pipeline, RunDoesEverythingOnceAndOnlyWhatIsMissingAfterwards) {
+  const TemporaryFolder folder;
+  save_vit(folder / "model", testing::small_vit());
+  testing::write_small_pictures(folder / "pictures", 3, 12);
+  const Json first = run_json(run_command(folder, "run"));
+  ASSERT_EQ(first.at("accuracy").size(), 3U);
+  EXPECT_EQ(first.at("accuracy")[0].at("stage"), "teacher");
+  EXPECT_EQ(first.at("accuracy")[0].at("agreement"), 1.0);
+
+  const auto written = std::filesystem::last_write_time(folder / "run/mappings.ngm");
+  std::filesystem::remove(folder / "run/plan.json");
+  const Json second = run_json(run_command(folder, "run"));
+  EXPECT_EQ(std::filesystem::last_write_time(folder / "run/mappings.ngm"), written);
+  EXPECT_TRUE(std::filesystem::exists(folder / "run/plan.json"));
+  for (const char* key : {"top1", "agreement", "kl"}) {
+    EXPECT_EQ(first.at("accuracy")[2].at(key), second.at("accuracy")[2].at(key)) << key;
+  }
+}
+
+TEST(Pipeline, KilledInMidEpochAndRunAgainTrainsToTheSameBytes) {
+  const TemporaryFolder folder;
+  save_vit(folder / "model", testing::small_vit());
+  testing::write_small_pictures(folder / "pictures", 3, 60);
+  run_json({"capture", folder / "model", "--data", folder / "pictures", "-o", folder / "run"});
+  run_json({"evolve", folder / "run", "--population", "30", "--generations", "2", "--seeds", "1"});
+  run_json({"select", folder / "run"});
+  run_json({"graft", folder / "run"});
+  const auto command = [&](const std::string& out) {
+    return std::vector<std::string>{"realign", folder / "run", "--train", folder / "pictures", "-o", folder / out,
+                                    "--epochs", "60", "--batch", "4"};
+  };
+  run_json(command("whole"));
+
+  testing::Circumstances kill;
+  kill.kill_after_file = folder / "killed/checkpoints/last.pt";
+  kill.kill_after_milliseconds = 300;
+  EXPECT_EQ(run_program(command("killed"), kill).code, 128 + 9);
+  const std::string interrupted = read_file(folder / "killed/metrics.jsonl", "metrics");
+  const auto epochs = std::count(interrupted.begin(), interrupted.end(), '\n');
+  ASSERT_GE(epochs, 1);
+  ASSERT_LT(epochs, 61);
+
+  run_json(command("killed"));
+  for (const char* file : {"model.safetensors", "functions.json", "last/model.safetensors", "last/functions.json"}) {
+    EXPECT_EQ(read_file(folder.path() / "whole" / file, "file"), read_file(folder.path() / "killed" / file, "file")) << file;
+  }
+}
+
+}  // namespace
+}  // namespace normgraft

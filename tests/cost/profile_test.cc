@@ -1,0 +1,140 @@
+#include "normgraft/cost/profile.h"
+
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include "normgraft/core/error.h"
+
+namespace normgraft {
+namespace {
+
+double flops(const std::string& text) {
+  return flops_profile()(Expression::parse(text));
+}
+
+/// A profile file in the temporary folder, removed at the end.
+class ProfileFile {
+ public:
+  explicit ProfileFile(const Json& json)
+      : path_(std::filesystem::temp_directory_path() / ("normgraft_profile_" + std::to_string(::getpid()))) {
+    write_json(path_, json);
+  }
+  ~ProfileFile() { std::filesystem::remove(path_); }
+  std::string path() const { return path_.string(); }
+
+ private:
+  Path path_;
+};
+
+Json complete_profile() {
+  Json json = {{"name", "array"}, {"unit", "LUTs"}, {"cost", Json::object()}};
+  for (const Primitive& p : primitives()) json["cost"][std::string(p.name)] = 2.5;
+  return json;
+}
+
+std::string message_for(const Json& json) {
+  const ProfileFile file(json);
+  try {
+    load_profile(file.path());
+  } catch (const InputError& error) {
+    return error.what();
+  }
+  return "accepted";
+}
+
+TEST(FlopsProfile, PricesEveryPrimitiveOfTheRegistry) {
+  const Profile profile = flops_profile();
+  EXPECT_EQ(profile.cost.size(), primitives().size());
+  for (const Primitive& p : primitives()) EXPECT_TRUE(profile.cost.contains(p.name)) << p.name;
+}
+
+TEST(FlopsProfile, GivesThePublishedCounts) {
+  EXPECT_EQ(flops("tanh(x)"), 23);
+  EXPECT_EQ(flops("sigmoid(x)"), 22);
+  EXPECT_EQ(flops("x + x"), 1);
+  EXPECT_EQ(flops("x * x"), 1);
+  EXPECT_EQ(flops("-x"), 0);
+  EXPECT_EQ(flops("clip(x, -5, 5)"), 0);
+  EXPECT_EQ(flops("0.5*tanh(0.7*x) + 0.1"), 26);
+}
+
+TEST(FlopsProfile, CountsAClipInTheSearchOnly) {
+  const Expression stacked = Expression::parse("clip(2*clip(x, -1, 2), -3, 3)");
+  EXPECT_EQ(flops_profile(1.0)(stacked), 3);
+  EXPECT_EQ(flops_profile()(stacked), 1);
+}
+
+TEST(FlopsProfile, IsConsistentBetweenPrimitivesThatAreMadeOfOthers) {
+  EXPECT_EQ(flops("sigmoid(x)"), flops("1/(1 + exp(-x))"));
+  EXPECT_EQ(flops("rsqrt(x)"), flops("1/sqrt(x)"));
+  EXPECT_EQ(flops("square(x)"), flops("x*x"));
+}
+
+TEST(Profile, NamesAPrimitiveWithoutAPrice) {
+  Profile profile = flops_profile();
+  profile.cost.erase("tanh");
+  EXPECT_EQ(profile(Expression::parse("2*x")), 1);
+  try {
+    profile(Expression::parse("tanh(x)"));
+    FAIL();
+  } catch (const InputError& error) {
+    EXPECT_NE(std::string(error.what()).find("tanh"), std::string::npos);
+  }
+}
+
+TEST(LoadProfile, ReadsAFileAndPricesLeavesAtZeroWhenItSaysNothing) {
+  Json json = complete_profile();
+  for (const Primitive& p : primitives()) {
+    if (p.arity == 0) json["cost"].erase(std::string(p.name));
+  }
+  const ProfileFile file(json);
+  const Profile profile = load_profile(file.path());
+  EXPECT_EQ(profile.name, "array");
+  EXPECT_EQ(profile.unit, "LUTs");
+  EXPECT_EQ(profile(Expression::parse("tanh(3*x)")), 5.0);
+}
+
+TEST(LoadProfile, RefusesAnUnknownNameAndSaysWhatExists) {
+  try {
+    load_profile("no_such_profile");
+    FAIL();
+  } catch (const InputError& error) {
+    EXPECT_NE(std::string(error.what()).find("expected flops"), std::string::npos);
+  }
+}
+
+TEST(LoadProfile, NamesTheFieldThatIsWrong) {
+  EXPECT_EQ(message_for(complete_profile()), "accepted");
+
+  Json missing = complete_profile();
+  missing["cost"].erase("tanh");
+  EXPECT_NE(message_for(missing).find("cost.tanh is missing"), std::string::npos);
+
+  Json negative = complete_profile();
+  negative["cost"]["*"] = -1;
+  EXPECT_NE(message_for(negative).find("cost.* = -1"), std::string::npos);
+
+  Json text = complete_profile();
+  text["cost"]["erf"] = "cheap";
+  EXPECT_NE(message_for(text).find("cost.erf"), std::string::npos);
+
+  Json unknown = complete_profile();
+  unknown["cost"]["tahn"] = 1;
+  EXPECT_NE(message_for(unknown).find("cost.tahn"), std::string::npos);
+
+  Json nameless = complete_profile();
+  nameless.erase("unit");
+  EXPECT_NE(message_for(nameless).find("\"unit\""), std::string::npos);
+
+  EXPECT_NE(message_for(Json::array()).find("expected an object"), std::string::npos);
+}
+
+TEST(LayerNormFlops, CountsThePassesOverTheTokenAndTheShareOfTheRoot) {
+  // D = 2 by hand: sum 1, times 1/2; two differences; two squares, a sum, times 1/2; + eps, sqrt, 1/; two
+  // products.
+  EXPECT_DOUBLE_EQ(layernorm_flops_per_element(2), (1 + 1 + 2 + 2 + 1 + 1 + 3 + 2) / 2.0);
+  EXPECT_NEAR(layernorm_flops_per_element(1'000'000'000), 5.0, 1e-6);
+}
+
+}  // namespace
+}  // namespace normgraft

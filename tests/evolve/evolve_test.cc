@@ -1,0 +1,243 @@
+#include "normgraft/evolve/evolve.h"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <atomic>
+#include <set>
+
+#include "synthetic.h"
+
+namespace normgraft {
+namespace {
+
+EvolveOptions small_search() {
+  EvolveOptions options;
+  options.population = 100;
+  options.generations = 12;
+  options.seeds = 2;
+  options.search_bins = 64;
+  return options;
+}
+
+const Mappings& layernorms() {
+  static const Mappings mappings{
+      .model = "synthetic", .weighted = false, .sites = {layernorm_site("a", 1), layernorm_site("b", 2)}};
+  return mappings;
+}
+
+double best_r2(const std::vector<FrontPoint>& front) {
+  return front.back().r2;
+}
+
+void expect_front(const std::vector<FrontPoint>& front, const EvolveOptions& options, Interval seen) {
+  ASSERT_FALSE(front.empty());
+  for (size_t i = 0; i < front.size(); ++i) {
+    const FrontPoint& point = front[i];
+    EXPECT_LE(point.expression.size(), static_cast<size_t>(options.max_nodes));
+    EXPECT_EQ(why_not_admissible(point.expression, seen), "");
+    EXPECT_EQ(point.cost, flops_profile(kSearchClipCost)(point.expression));
+    if (i > 0) {
+      EXPECT_GT(point.cost, front[i - 1].cost);
+      EXPECT_LT(point.error, front[i - 1].error);
+    }
+  }
+}
+
+TEST(Evolve, GivesTheSameBytesOnAnyNumberOfThreads) {
+  std::set<std::string> texts;
+  for (const int threads : {1, 2, 3}) {
+    EvolveOptions options = small_search();
+    options.threads = threads;
+    texts.insert(to_json(evolve(layernorms(), options, silent_monitor())).dump());
+  }
+  EXPECT_EQ(texts.size(), 1);
+}
+
+TEST(Evolve, GivesOtherFrontsForAnotherSeed) {
+  EvolveOptions options = small_search();
+  const std::string first = to_json(evolve(layernorms(), options, silent_monitor()))["sites"].dump();
+  options.seed = 2;
+  EXPECT_NE(to_json(evolve(layernorms(), options, silent_monitor()))["sites"].dump(), first);
+}
+
+TEST(Evolve, GivesASiteTheSameFrontWhateverOtherSitesAreSearched) {
+  EvolveOptions options = small_search();
+  const Fronts all = evolve(layernorms(), options, silent_monitor());
+  options.sites = {"b"};
+  const Fronts one = evolve(layernorms(), options, silent_monitor());
+  ASSERT_EQ(one.sites.size(), 1);
+  EXPECT_EQ(to_json(one)["sites"][0].dump(), to_json(all)["sites"][1].dump());
+}
+
+TEST(Evolve, LeavesAdmissibleParetoFrontsWithinTheBounds) {
+  for (const char* set : {"hardware", "paper"}) {
+    EvolveOptions options = small_search();
+    options.function_set = set;
+    const Fronts fronts = evolve(layernorms(), options, silent_monitor());
+    ASSERT_EQ(fronts.sites.size(), 2);
+    for (const SiteFront& site : fronts.sites) {
+      expect_front(site.front, options, site.seen);
+      ASSERT_EQ(site.seeds.size(), 2);
+      for (const auto& front : site.seeds) expect_front(front, options, site.seen);
+      EXPECT_GT(site.evaluations, 1000);
+      EXPECT_FALSE(site.baselines.empty());
+    }
+  }
+}
+
+TEST(Evolve, JoinsTheFrontsOfItsSeeds) {
+  const Fronts fronts = evolve(layernorms(), small_search(), silent_monitor());
+  for (const SiteFront& site : fronts.sites) {
+    for (size_t seed = 0; seed < site.seeds.size(); ++seed) {
+      for (const FrontPoint& point : site.seeds[seed]) {
+        EXPECT_EQ(point.seed, static_cast<int>(seed));
+        EXPECT_TRUE(std::any_of(site.front.begin(), site.front.end(), [&](const FrontPoint& joined) {
+          return joined.cost <= point.cost && joined.error <= point.error;
+        }));
+      }
+    }
+  }
+}
+
+TEST(Evolve, KeepsThePublishedBoundsOfEveryClipInThePaperSet) {
+  EvolveOptions options = small_search();
+  options.function_set = "paper";
+  options.tail_penalty = 0.005;
+  int clips = 0;
+  for (const SiteFront& site : evolve(layernorms(), options, silent_monitor()).sites) {
+    for (const auto& front : site.seeds) {
+      for (const FrontPoint& point : front) {
+        for (const Instruction& step : point.expression.program()) {
+          if (step.op != Op::kClip) continue;
+          ++clips;
+          EXPECT_EQ(step.c[0], -5.0F);
+          EXPECT_EQ(step.c[1], 5.0F);
+        }
+      }
+    }
+  }
+  EXPECT_GT(clips, 0);
+}
+
+TEST(Evolve, FindsAnAsymmetricClip) {
+  const Mappings mappings{
+      .model = "synthetic",
+      .weighted = false,
+      .sites = {site_of_function("s", [](double x) { return std::clamp(0.7 * x + 0.2, -1.0, 2.0); })}};
+  const Fronts fronts = evolve(mappings, small_search(), silent_monitor());
+  EXPECT_GT(best_r2(fronts.sites[0].front), 0.9999);
+  EXPECT_GT(fronts.sites[0].front.back().held_out_r2, 0.9999);
+}
+
+TEST(Evolve, FindsAScaledTanh) {
+  const Mappings mappings{
+      .model = "synthetic",
+      .weighted = false,
+      .sites = {site_of_function("s", [](double x) { return 1.3 * std::tanh(0.8 * x); })}};
+  EXPECT_GT(best_r2(evolve(mappings, small_search(), silent_monitor()).sites[0].front), 0.9999);
+}
+
+TEST(Evolve, IsAtLeastAsAccurateAsEveryClosedFormOnLayerNorms) {
+  EvolveOptions options = small_search();
+  options.population = 200;
+  options.generations = 25;
+  for (const SiteFront& site : evolve(layernorms(), options, silent_monitor()).sites) {
+    for (const BaselinePoint& baseline : site.baselines) {
+      EXPECT_GE(best_r2(site.front), baseline.point.r2 - 1e-6) << site.site << " " << baseline.name;
+    }
+    EXPECT_LE(best_r2(site.front), site.ceiling + 1e-3);
+  }
+}
+
+TEST(Evolve, SearchesWithoutFittingConstantsToo) {
+  EvolveOptions options = small_search();
+  options.constant_iterations = 0;
+  for (const SiteFront& site : evolve(layernorms(), options, silent_monitor()).sites) {
+    expect_front(site.front, options, site.seen);
+    EXPECT_GT(best_r2(site.front), 0.3);
+  }
+}
+
+TEST(Evolve, SurvivesTheSmallestBudgets) {
+  EvolveOptions options = small_search();
+  options.population = 8;
+  options.tournament = 1;
+  options.generations = 1;
+  options.max_nodes = 1;
+  options.initial_depth = 1;
+  options.seeds = 1;
+  for (const SiteFront& site : evolve(layernorms(), options, silent_monitor()).sites) {
+    expect_front(site.front, options, site.seen);
+  }
+}
+
+TEST(Evolve, WorksWithoutPicturesHeldOutAndWritesNoFigureForThem) {
+  const Mappings mappings{.model = "synthetic", .weighted = false, .sites = {layernorm_site("a", 1, 2)}};
+  EvolveOptions options = small_search();
+  options.generations = 3;
+  const Fronts fronts = evolve(mappings, options, silent_monitor());
+  expect_front(fronts.sites[0].front, options, fronts.sites[0].seen);
+  const Json json = to_json(fronts);
+  EXPECT_TRUE(json["sites"][0]["front"][0]["held_out_r2"].is_null());
+  EXPECT_EQ(to_json(fronts_from_json(json, "fronts.json")).dump(), json.dump());
+}
+
+/// Counts progress, and asks to stop after a number of calls.
+class Counter : public Monitor {
+ public:
+  explicit Counter(int64_t stop_after) : stop_after_(stop_after) {}
+  void progress(const std::string& stage, int64_t done, int64_t total, const std::string& unit,
+                const std::string& note) override {
+    EXPECT_FALSE(busy_.exchange(true)) << "two calls at once";
+    EXPECT_EQ(stage, "evolve");
+    EXPECT_EQ(unit, "generations");
+    EXPECT_EQ(done, last_ + 1);
+    EXPECT_NE(note.find("mean R2"), std::string::npos);
+    last_ = done;
+    total_ = total;
+    busy_ = false;
+  }
+  bool stopped() const override { return last_ >= stop_after_; }
+  int64_t last() const { return last_; }
+  int64_t total() const { return total_; }
+
+ private:
+  int64_t stop_after_;
+  std::atomic<bool> busy_ = false;
+  int64_t last_ = 0;
+  int64_t total_ = 0;
+};
+
+TEST(Evolve, ReportsEveryGenerationOfEverySeed) {
+  EvolveOptions options = small_search();
+  options.threads = 3;
+  Counter counter(1'000'000);
+  evolve(layernorms(), options, counter);
+  EXPECT_EQ(counter.last(), 2 * 2 * 12);
+  EXPECT_EQ(counter.total(), 2 * 2 * 12);
+}
+
+TEST(Evolve, StopsWhenAsked) {
+  EvolveOptions options = small_search();
+  options.threads = 2;
+  Counter counter(5);
+  EXPECT_THROW(evolve(layernorms(), options, counter), Interrupted);
+  EXPECT_LT(counter.last(), 10);
+}
+
+TEST(Evolve, RefusesWrongOptionsAndSitesThatDoNotExist) {
+  EvolveOptions options = small_search();
+  options.population = 0;
+  EXPECT_THROW(evolve(layernorms(), options, silent_monitor()), InputError);
+  options = small_search();
+  options.sites = {"c"};
+  EXPECT_THROW(evolve(layernorms(), options, silent_monitor()), InputError);
+  options = small_search();
+  options.profile = "no_such_profile";
+  EXPECT_THROW(evolve(layernorms(), options, silent_monitor()), InputError);
+  EXPECT_THROW(evolve(Mappings{}, small_search(), silent_monitor()), InputError);
+}
+
+}  // namespace
+}  // namespace normgraft

@@ -1,0 +1,160 @@
+#include "normgraft/expr/expression.h"
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <limits>
+#include <set>
+
+#include "expr/random_program.h"
+#include "normgraft/core/error.h"
+
+namespace normgraft {
+namespace {
+
+TEST(Expression, IsTheIdentityByDefault) {
+  EXPECT_EQ(Expression()(0.37), 0.37);
+  EXPECT_EQ(Expression().size(), 1U);
+  EXPECT_EQ(Expression().depth(), 1U);
+  EXPECT_EQ(Expression(), Expression::parse("x"));
+}
+
+TEST(Expression, RefusesProgramsThatAreNotWellFormed) {
+  const float infinity = std::numeric_limits<float>::infinity();
+  const auto build = [](std::vector<Instruction> program) { Expression e(std::move(program)); };
+  EXPECT_THROW(build({}), InputError);
+  EXPECT_THROW(build({{Op::kAdd}}), InputError);
+  EXPECT_THROW(build({{Op::kX}, {Op::kAdd}}), InputError);
+  EXPECT_THROW(build({{Op::kX}, {Op::kX}}), InputError);
+  EXPECT_THROW(build({{Op::kTanh}, {Op::kX}}), InputError);
+  EXPECT_THROW(build({{Op::kX}, {Op::kClip, {1, -1}}}), InputError);
+  EXPECT_THROW(build({{Op::kX}, {Op::kClip, {-infinity, 1}}}), InputError);
+  EXPECT_THROW(build({{Op::kConstant, {infinity}}}), InputError);
+  EXPECT_THROW(build({{Op::kConstant, {NAN}}}), InputError);
+  EXPECT_NO_THROW(build({{Op::kX}, {Op::kX}, {Op::kAdd}}));
+}
+
+TEST(Expression, CountsNodesAndDepth) {
+  const Expression e = Expression::parse("0.48*clip(2*x+0.17, -5, 5)");
+  EXPECT_EQ(e.size(), 8U);
+  EXPECT_EQ(e.depth(), 5U);
+}
+
+TEST(Expression, EvaluatesLikeTheFormulaItStandsFor) {
+  const Expression e = Expression::parse("0.5*tanh(1.25*x-0.5)/(1+abs(x))");
+  for (double x = -5; x <= 5; x += 0.25) {
+    EXPECT_EQ(e(x), 0.5 * std::tanh(1.25 * x - 0.5) / (1 + std::fabs(x)));
+  }
+}
+
+TEST(Expression, EvaluatesLongProgramsToo) {
+  std::string text = "x";
+  for (int i = 0; i < 1000; ++i) text += "+x";
+  const Expression e = Expression::parse(text);
+  EXPECT_EQ(e(0.5), 500.5);
+  EXPECT_EQ(e.derivative(0.5), 1001);
+  EXPECT_EQ(e.depth(), 1001U);
+  EXPECT_TRUE(e.bound({1, 2}).contains(1500));
+}
+
+TEST(Expression, ListsAndReplacesItsConstantsInProgramOrder) {
+  Expression e = Expression::parse("0.5*clip(2*x+0.25, -5, 4)");
+  EXPECT_EQ(e.constants(), (std::vector<float>{0.5F, 2, 0.25F, -5, 4}));
+  EXPECT_EQ(e.constant_count(), 5U);
+  e.set_constants(std::vector<float>{1, 2, 3, 4, 5});
+  EXPECT_EQ(e.to_string(), "1*clip(2*x+3, 4, 5)");
+}
+
+TEST(Expression, RefusesConstantsThatDoNotFitAndStaysAsItWas) {
+  Expression e = Expression::parse("clip(x, -1, 1)+2");
+  const Expression before = e;
+  EXPECT_THROW(e.set_constants(std::vector<float>{1, 2}), InputError);
+  EXPECT_THROW(e.set_constants(std::vector<float>{2, 1, 0}), InputError);
+  EXPECT_THROW(e.set_constants(std::vector<float>{-1, 1, NAN}), InputError);
+  EXPECT_EQ(e, before);
+}
+
+TEST(Expression, HashesItsStructureAndItsConstants) {
+  const auto hash = [](const char* text, bool with_constants) {
+    return Expression::parse(text).hash(with_constants);
+  };
+  EXPECT_EQ(hash("tanh(2*x)", true), hash("tanh( 2 * x )", true));
+  EXPECT_NE(hash("tanh(2*x)", true), hash("tanh(3*x)", true));
+  EXPECT_EQ(hash("tanh(2*x)", false), hash("tanh(3*x)", false));
+  EXPECT_NE(hash("tanh(2*x)", false), hash("erf(2*x)", false));
+  EXPECT_NE(hash("clip(x, -1, 1)", true), hash("clip(x, -1, 2)", true));
+  EXPECT_EQ(hash("x+0", true), hash("x+-0", true));
+
+  Random random({1});
+  std::set<uint64_t> hashes;
+  std::set<std::string> texts;
+  for (int i = 0; i < 5000; ++i) {
+    const Expression e = random_expression(random, 5);
+    hashes.insert(e.hash());
+    texts.insert(e.to_string());
+  }
+  EXPECT_GE(hashes.size() + 20, texts.size()) << "more collisions than 0 and -0 explain";
+}
+
+TEST(Expression, FindsTheStartOfASubtree) {
+  const Expression e = Expression::parse("x*2+tanh(x-3)");  // x 2 * x 3 - tanh +
+  EXPECT_EQ(subtree_start(e.program(), 0), 0U);
+  EXPECT_EQ(subtree_start(e.program(), 2), 0U);
+  EXPECT_EQ(subtree_start(e.program(), 5), 3U);
+  EXPECT_EQ(subtree_start(e.program(), 6), 3U);
+  EXPECT_EQ(subtree_start(e.program(), 7), 0U);
+}
+
+TEST(Expression, HasDerivativesThatMatchDifferenceQuotients) {
+  Random random({2});
+  int compared = 0;
+  for (int i = 0; i < 5000; ++i) {
+    const Expression e = random_expression(random, 6);
+    const double x = random.uniform(-4, 4);
+    const auto central = [&](double h) { return (e(x + h) - e(x - h)) / (2 * h); };
+    const double fine = central(1e-5);
+    const double coarse = central(4e-5);
+    // Where two step widths disagree there is a kink or a pole nearby.
+    if (!every_node_within(e, x, 1e100) || !std::isfinite(fine) ||
+        !(std::fabs(fine - coarse) <= 1e-5 * (1 + std::fabs(fine))))
+      continue;
+    ++compared;
+    ASSERT_NEAR(e.derivative(x), fine, 1e-4 * (1 + std::fabs(fine))) << e.to_string() << " at " << x;
+  }
+  EXPECT_GE(compared, 3000);
+}
+
+TEST(Expression, HasBoundsThatContainItsValues) {
+  Random random({3});
+  int finite = 0;
+  for (int i = 0; i < 5000; ++i) {
+    const Expression e = random_expression(random, 6);
+    const double ends[2] = {random.uniform(-20, 20), random.uniform(-20, 20)};
+    const Interval in{std::min(ends[0], ends[1]), std::max(ends[0], ends[1])};
+    const Interval out = e.bound(in);
+    finite += out.finite();
+    for (int sample = 0; sample < 20; ++sample) {
+      const double x = random.uniform(in.low, in.high);
+      const double value = e(x);
+      ASSERT_TRUE(std::isnan(value) ? out.is_entire() : out.contains(value))
+          << e.to_string() << " at " << x << " is " << value << ", not in [" << out.low << ", " << out.high
+          << "]";
+    }
+  }
+  EXPECT_GE(finite, 2000);
+}
+
+TEST(Expression, KnowsThatAProductOfEqualFactorsIsNotNegative) {
+  const Interval out = Expression::parse("x*rsqrt(x*x+1)").bound({-8, 8});
+  EXPECT_TRUE(out.finite());
+  EXPECT_GE(out.low, -8);
+  EXPECT_LE(out.high, 8);
+}
+
+TEST(Expression, KeepsThatAnOperandMayBeNan) {
+  EXPECT_TRUE(Expression::parse("tanh(sqrt(x))").bound({-1, 1}).is_entire());
+  EXPECT_TRUE(Expression::parse("clip(1/x, -1, 1)").bound({-1, 1}).is_entire());
+}
+
+}  // namespace
+}  // namespace normgraft

@@ -1,0 +1,156 @@
+#include "normgraft/realign/realign.h"
+
+#include <gtest/gtest.h>
+
+#include "support/small_model.h"
+#include "support/temporary_folder.h"
+
+namespace normgraft {
+namespace {
+
+using testing::small_vit;
+using testing::TemporaryFolder;
+
+Graft small_graft() {
+  Graft graft(small_vit());
+  Functions functions;
+  for (const NormSite& site : graft.vit().sites()) functions.emplace(site.name, Expression::parse("clip(0.6*x, -1.2, 1.3)"));
+  apply_functions(graft, functions);
+  return graft;
+}
+
+RealignOptions quick_options(RealignMode mode) {
+  RealignOptions options;
+  options.mode = mode;
+  options.epochs = 3;
+  options.batch = 8;
+  options.rate = 2e-3;
+  options.held_out = 0.2;
+  options.drop_path = 0.1;
+  options.augmentation.scale_low = 0.8;
+  options.augmentation.color_jitter = 0.1;
+  return options;
+}
+
+/// Asks to stop in the middle of an epoch.
+class StopInEpoch : public Monitor {
+ public:
+  explicit StopInEpoch(int epoch) : stage_("epoch " + std::to_string(epoch) + " of") {}
+  void progress(const std::string& stage, int64_t, int64_t, const std::string&, const std::string&) override {
+    stopped_ = stopped_ || stage.find(stage_) != std::string::npos;
+  }
+  bool stopped() const override { return stopped_; }
+
+ private:
+  std::string stage_;
+  bool stopped_ = false;
+};
+
+TEST(Realign, DistillationBringsTheStudentNearerToItsTeacher) {
+  const TemporaryFolder folder;
+  testing::write_small_pictures(folder / "pictures", 3, 20);
+  const auto pictures = open_picture_folder(folder / "pictures").pictures;
+  Graft student = small_graft();
+  const Vit teacher = small_vit();
+  const RealignResult result = realign(student, &teacher, pictures, quick_options(RealignMode::kDistill), folder / "out",
+                                       false, silent_monitor());
+  ASSERT_EQ(result.epochs.size(), 4U);
+  EXPECT_LT(result.epochs[static_cast<size_t>(result.best_epoch)].held_out_loss, 0.8 * result.epochs[0].held_out_loss);
+  EXPECT_GT(result.best_epoch, 0);
+}
+
+TEST(Realign, AffineModeMovesGammaAndBetaAndNothingElse) {
+  const TemporaryFolder folder;
+  testing::write_small_pictures(folder / "pictures", 3, 20);
+  const auto pictures = open_picture_folder(folder / "pictures").pictures;
+  Graft student = small_graft();
+  const Tensors before = student.vit().tensors();
+  const Functions functions = student.functions();
+  realign(student, nullptr, pictures, quick_options(RealignMode::kAffine), folder / "out", false, silent_monitor());
+  const Graft last = load_graft(folder / "out" / "last", {}, silent_monitor());
+  EXPECT_EQ(last.functions(), functions);
+  for (const auto& [name, tensor] : last.vit().tensors()) {
+    const bool is_norm = name.find("norm") != std::string::npos;
+    EXPECT_EQ(torch::equal(tensor, before.at(name)), !is_norm) << name;
+  }
+}
+
+TEST(Realign, FullModeMovesTheConstantsOfTheFunctionsToo) {
+  const TemporaryFolder folder;
+  testing::write_small_pictures(folder / "pictures", 3, 20);
+  Graft student = small_graft();
+  realign(student, nullptr, open_picture_folder(folder / "pictures").pictures, quick_options(RealignMode::kFull),
+          folder / "out", false, silent_monitor());
+  const Graft last = load_graft(folder / "out" / "last", {}, silent_monitor());
+  EXPECT_NE(last.functions(), small_graft().functions());
+}
+
+TEST(Realign, StoppedInMidEpochAndRunAgainEndsWithTheSameBytes) {
+  const TemporaryFolder folder;
+  testing::write_small_pictures(folder / "pictures", 3, 20);
+  const auto pictures = open_picture_folder(folder / "pictures").pictures;
+  const auto train = [&](const Path& out, Monitor& monitor) {
+    Graft student = small_graft();
+    const Vit teacher = small_vit();
+    return realign(student, &teacher, pictures, quick_options(RealignMode::kDistill), out, false, monitor);
+  };
+  train(folder / "whole", silent_monitor());
+  StopInEpoch monitor(2);
+  EXPECT_THROW(train(folder / "stopped", monitor), Interrupted);
+  const RealignResult resumed = train(folder / "stopped", silent_monitor());
+  EXPECT_EQ(resumed.epochs.size(), 4U);
+  for (const char* file : {"model.safetensors", "functions.json", "last/model.safetensors", "last/functions.json"}) {
+    EXPECT_EQ(read_file(folder / "whole" / file, "file"), read_file(folder / "stopped" / file, "file")) << file;
+  }
+}
+
+TEST(Realign, RefusesACheckpointOfOtherOptionsUnlessToldToRestart) {
+  const TemporaryFolder folder;
+  testing::write_small_pictures(folder / "pictures", 3, 8);
+  const auto pictures = open_picture_folder(folder / "pictures").pictures;
+  RealignOptions options = quick_options(RealignMode::kAffine);
+  options.epochs = 1;
+  const auto train = [&](bool restart) {
+    Graft student = small_graft();
+    return realign(student, nullptr, pictures, options, folder / "out", restart, silent_monitor());
+  };
+  train(false);
+  options.rate = 1e-3;
+  EXPECT_THROW(train(false), InputError);
+  EXPECT_EQ(train(true).epochs.size(), 2U);
+}
+
+TEST(Realign, RefusesDistillationWithoutATeacherAndTooFewPictures) {
+  const TemporaryFolder folder;
+  testing::write_small_pictures(folder / "pictures", 1, 1);
+  const auto pictures = open_picture_folder(folder / "pictures").pictures;
+  Graft student = small_graft();
+  EXPECT_THROW(realign(student, nullptr, pictures, quick_options(RealignMode::kDistill), folder / "out", false, silent_monitor()),
+               InputError);
+  EXPECT_THROW(realign(student, nullptr, pictures, quick_options(RealignMode::kFull), folder / "out", false, silent_monitor()),
+               InputError);
+  EXPECT_FALSE(std::filesystem::exists(folder / "out"));
+}
+
+TEST(RealignOptions, NameTheFieldThatIsOutOfRange) {
+  RealignOptions options;
+  options.warmup = 1.5;
+  try {
+    options.validate();
+    FAIL() << "expected an InputError";
+  } catch (const InputError& error) {
+    EXPECT_NE(std::string(error.what()).find("warmup is 1.5"), std::string::npos) << error.what();
+  }
+}
+
+TEST(RealignOptions, RecipesCarryThePublishedSettings) {
+  EXPECT_EQ(realign_recipe("carrigg2026-a").rate, 1e-3);
+  EXPECT_FALSE(realign_recipe("carrigg2026-a").cosine);
+  EXPECT_EQ(realign_recipe("carrigg2026-d").temperature, 4);
+  EXPECT_EQ(realign_recipe("carrigg2026-d").drop_path, 0.2);
+  EXPECT_EQ(realign_recipe("carrigg2026-f").batch, 512);
+  EXPECT_THROW(realign_recipe("carrigg2026-x"), InputError);
+}
+
+}  // namespace
+}  // namespace normgraft

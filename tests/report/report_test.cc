@@ -1,0 +1,188 @@
+#include "normgraft/report/report.h"
+
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <cmath>
+#include <cstdlib>
+#include <limits>
+#include <regex>
+
+#include "fixture.h"
+
+namespace normgraft {
+namespace {
+
+using testing::AssertionFailure;
+using testing::AssertionResult;
+using testing::AssertionSuccess;
+
+constexpr double kNan = std::numeric_limits<double>::quiet_NaN();
+constexpr double kInfinity = std::numeric_limits<double>::infinity();
+
+/// Python's XML parser as the judge: the page is written so that it is XML as well as HTML.
+AssertionResult well_formed(const std::string& page) {
+  const Path file =
+      std::filesystem::temp_directory_path() / ("normgraft_report_" + std::to_string(getpid()) + ".html");
+  write_atomically(file, page);
+  const std::string command =
+      "/usr/bin/python3 -c 'import sys, xml.dom.minidom as m; m.parse(sys.argv[1])' " + file.string();
+  const int status = std::system(command.c_str());
+  std::filesystem::remove(file);
+  return status == 0 ? AssertionSuccess() : AssertionFailure() << "the page does not parse";
+}
+
+AssertionResult says(const std::string& page, const std::string& text) {
+  return page.find(text) != std::string::npos ? AssertionSuccess()
+                                              : AssertionFailure() << "not in the page: " << text;
+}
+
+AssertionResult draws_only_finite_numbers(const std::string& page) {
+  std::smatch found;
+  const std::regex word("[^a-zA-Z](nan|inf)[^a-zA-Z]", std::regex::icase);
+  if (!std::regex_search(page, found, word)) return AssertionSuccess();
+  return AssertionFailure() << found.str() << " after ..."
+                            << page.substr(
+                                   static_cast<size_t>(std::max<std::ptrdiff_t>(found.position() - 80, 0)),
+                                   80);
+}
+
+size_t count(const std::string& page, const std::string& text) {
+  size_t n = 0;
+  for (size_t at = page.find(text); at != std::string::npos; at = page.find(text, at + 1)) ++n;
+  return n;
+}
+
+TEST(Report, IsWellFormedAndNamesEverySiteFunctionAndStage) {
+  const std::string page = render_report(small_input());
+  EXPECT_TRUE(well_formed(page));
+  EXPECT_TRUE(draws_only_finite_numbers(page));
+  for (const char* text : {"vit_small_test", "/models/small", "/pictures", "blocks.0.norm1", ">norm<",
+                           "clip(0.8*x, -1, 1)", "tanh(1.01*x)", "0.99*tanh(0.98*x+0.01)+0.02", "scaled-tanh",
+                           "teacher", "grafted", "realigned", "The knee.", "12.3 s", "3 min 07 s"}) {
+    EXPECT_TRUE(says(page, text));
+  }
+}
+
+TEST(Report, ShowsFiguresWithTheirIntervals) {
+  const std::string page = render_report(small_input());
+  EXPECT_TRUE(says(page, "72.13 <small>[69.00, 75.00]</small>"));
+  EXPECT_TRUE(says(page, "45.00 <small>[42.00, 48.00]</small>"));
+  EXPECT_TRUE(says(page, "1.7321 <small>[1.6000, 1.9000]</small>"));
+  EXPECT_EQ(count(page, "class=\"whisker\""), 4u);
+  EXPECT_EQ(count(page, "class=\"area bar "), 7u);
+}
+
+TEST(Report, ComparesTheChosenFunctionWithTheBestClosedFormHeldOut) {
+  // Held out: ceiling 0.95, best closed form 0.929, chosen 0.919: the gap of 0.021 grows by 0.010.
+  const std::string page = render_report(small_input());
+  EXPECT_TRUE(says(page, "<b>0 of 2</b> chosen functions"));
+  EXPECT_TRUE(says(page, "median <b>−47.6 %</b>, worst <b>−47.6 %</b>"));
+
+  ReportInput better = small_input();
+  better.plan->entries[0].held_out_r2 = 0.9395;
+  EXPECT_TRUE(says(render_report(better), "<b>1 of 2</b> chosen functions"));
+  EXPECT_TRUE(says(render_report(better), "median <b>1.2 %</b>, worst <b>−47.6 %</b>"));
+}
+
+TEST(Report, LoadsNothingAndRunsNothing) {
+  const std::string page = render_report(small_input());
+  for (const char* text : {"http", "<script", "<link", "<img", "url(", "@import", "javascript:"}) {
+    EXPECT_EQ(count(page, text), 0u) << text;
+  }
+}
+
+TEST(Report, HasTheSameBytesForTheSameInput) {
+  EXPECT_EQ(render_report(small_input()), render_report(small_input()));
+}
+
+TEST(Report, EscapesOddNames) {
+  ReportInput input = small_input();
+  const std::string odd = "<b>\"x\" & 'y'\x01</b>";
+  input.mappings.model = odd;
+  input.mappings.sites[0].name = input.fronts.sites[0].site = input.plan->entries[0].site = odd;
+  input.plan->entries[0].reason = odd;
+  input.fronts.sites[0].baselines[0].name = odd;
+  input.fronts.unit = odd;
+  input.run["capture"]["model"] = odd;
+  input.run["seconds"][odd] = 3;
+  input.accuracy[0]["stage"] = odd;
+  input.accuracy[0]["data"] = odd;
+  const std::string page = render_report(input);
+  EXPECT_TRUE(well_formed(page));
+  EXPECT_EQ(count(page, odd.substr(0, 4)), count(render_report(small_input()), odd.substr(0, 4)));
+  EXPECT_TRUE(says(page, "&lt;b&gt;&quot;x&quot; &amp; &#39;y&#39; &lt;/b&gt;"));
+}
+
+TEST(Report, ShowsMappingsAloneWhenNothingElseIsThere) {
+  ReportInput input;
+  input.mappings.sites.push_back(small_mapping("blocks.0.norm1"));
+  const std::string page = render_report(input);
+  EXPECT_TRUE(well_formed(page));
+  EXPECT_TRUE(draws_only_finite_numbers(page));
+  EXPECT_TRUE(says(page, "Mapping of blocks.0.norm1"));
+  for (const char* text : {"Won and lost", "Re-alignment", "Front of", "chosen functions are"}) {
+    EXPECT_EQ(count(page, text), 0u) << text;
+  }
+}
+
+TEST(Report, IsAPageEvenWithoutSites) {
+  EXPECT_TRUE(well_formed(render_report({})));
+}
+
+TEST(Report, LeavesOutKeysOfTheWrongKind) {
+  ReportInput input = small_input();
+  input.run = Json::parse(R"({"capture": 3, "seconds": {"capture": "long", "evolve": null, "select": -1}})");
+  input.accuracy =
+      Json::parse(R"([7, {"top1": 0.5}, {"stage": "teacher", "top1": null, "top5": "high", "kl": [],
+                                   "top1_interval": [1], "agreement": 0.5, "agreement_interval": ["a", 2]}])");
+  input.epochs = {Json(3), Json{{"epoch", "one"}, {"loss", 1}}, Json{{"epoch", 1}, {"loss", nullptr}}};
+  const std::string page = render_report(input);
+  EXPECT_TRUE(well_formed(page));
+  EXPECT_TRUE(draws_only_finite_numbers(page));
+  EXPECT_EQ(count(page, "class=\"area bar "), 1u);
+  EXPECT_EQ(count(page, "Re-alignment"), 0u);
+  input.accuracy = Json::parse(R"({"stage": "teacher"})");
+  EXPECT_TRUE(well_formed(render_report(input)));
+}
+
+TEST(Report, DrawsNoFigureThatIsNotFinite) {
+  ReportInput input = small_input();
+  SiteFront& front = input.fronts.sites[0];
+  front.front[0].held_out_r2 = kNan;
+  front.front[1].cost = kInfinity;
+  front.baselines[1].point.held_out_r2 = -kInfinity;
+  front.baselines[2].point.expression = Expression::parse("sqrt(x)/x");
+  input.plan->entries[0].expression = Expression::parse("1/x");
+  input.plan->entries[0].held_out_r2 = kNan;
+  input.plan->entries[1].cost = kNan;
+  input.fronts.sites[1].held_out_ceiling = kNan;
+  input.run["seconds"]["capture"] = kInfinity;
+  input.accuracy[0]["top1"] = kNan;
+  input.accuracy[1]["kl_interval"] = Json::array({kNan, kInfinity});
+  input.epochs[0]["loss"] = kInfinity;
+  for (auto& measure : input.mappings.sites[0].bins) measure[0][32].syy = -1e-9;
+  const std::string page = render_report(input);
+  EXPECT_TRUE(well_formed(page));
+  EXPECT_TRUE(draws_only_finite_numbers(page));
+}
+
+TEST(Report, MarksTheMostAccurateFunctionWhereThereIsNoPlan) {
+  ReportInput input = small_input();
+  input.plan.reset();
+  const std::string page = render_report(input);
+  EXPECT_TRUE(says(page, "<code class=\"expression\">tanh(1.01*x)</code>"));
+  EXPECT_TRUE(says(page, "no plan has been made"));
+}
+
+TEST(Report, ShowsASiteThatThePlanLeavesOut) {
+  ReportInput input = small_input();
+  input.plan->entries.pop_back();
+  const std::string page = render_report(input);
+  EXPECT_TRUE(well_formed(page));
+  EXPECT_TRUE(says(page, "<b>1 of 2</b><span>sites replaced"));
+  EXPECT_EQ(count(page, "class=\"expression\""), 1u);
+}
+
+}  // namespace
+}  // namespace normgraft
