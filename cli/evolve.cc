@@ -91,7 +91,7 @@ void add_evolve(CLI::App& app, Context& context) {
 void add_select(CLI::App& app, Context& context) {
   struct Options {
     Path run;
-    std::string strategy = "knee";
+    std::string strategy = "min-error";
   };
   auto options = std::make_shared<Options>();
   CLI::App* command = add_command(app, context, "select", "choose one function for each site", [&context, options] {

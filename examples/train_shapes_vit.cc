@@ -18,7 +18,7 @@ namespace normgraft {
 namespace {
 
 constexpr int64_t kBatch = 96;
-constexpr double kRate = 1e-3;
+constexpr double kRate = 1.5e-3;
 constexpr uint64_t kTrainSeed = 1, kTestSeed = 2;
 
 VitConfig small_config() {
@@ -26,9 +26,9 @@ VitConfig small_config() {
   config.architecture = "shapes_vit_patch8_64";
   config.height = config.width = 64;
   config.patch_height = config.patch_width = 8;
-  config.channels = 96;
+  config.channels = 64;
   config.depth = 6;
-  config.heads = 3;
+  config.heads = 2;
   config.classes = kProceduralClasses;
   return config;
 }

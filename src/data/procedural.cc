@@ -19,14 +19,14 @@ constexpr int kSide = 64;
 using Color = std::array<double, 3>;
 
 /// Ranges that set how hard the pictures are; lengths in pixels, colours and noise in [0, 1].
-constexpr double kSmallestShape = 13.0, kLargestShape = 26.0;
-constexpr double kSmallestPatch = 20.0, kLargestPatch = 32.0;
-constexpr double kShortestPeriod = 8.0, kLongestPeriod = 13.0;
-constexpr double kFarthestShift = 12.0;
-constexpr double kLeastContrast = 0.3;
-constexpr double kMostNoise = 0.06;
+constexpr double kSmallestShape = 19.0, kLargestShape = 27.0;
+constexpr double kSmallestPatch = 25.0, kLargestPatch = 32.0;
+constexpr double kShortestPeriod = 9.0, kLongestPeriod = 13.0;
+constexpr double kFarthestShift = 5.0;
+constexpr double kLeastContrast = 0.5;
+constexpr double kMostNoise = 0.04;
 constexpr double kMostGradient = 0.15;
-constexpr int kMostDistractors = 4;
+constexpr int kMostDistractors = 3;
 constexpr double kLargestDistractor = 4.0;
 
 /// What a class is: the signed distance to its figure, at `p` pixels from its centre and turned with it.

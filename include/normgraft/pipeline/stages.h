@@ -35,7 +35,7 @@ Plan select_stage(const RunFolder& run, const std::string& strategy);
 struct GraftRequest {
   std::optional<Path> output;           ///< default: RunFolder::grafted
   std::vector<std::string> sites;       ///< empty: all
-  std::string calibration = "affine";   ///< "none" or "affine": refit of gamma and beta
+  std::string calibration = "none";     ///< "none", or "affine": refit of gamma and beta
   bool fold = false;
 };
 Graft graft_stage(const RunFolder& run, const GraftRequest& request, Monitor& monitor);
@@ -78,7 +78,7 @@ std::vector<SiteShape> site_shapes(const Vit& vit);
 struct PipelineRequest {
   CaptureRequest capture;
   EvolveOptions evolve;
-  std::string strategy = "knee";
+  std::string strategy = "min-error";
   GraftRequest graft;
   std::optional<RealignRequest> realign;  ///< nothing: no training
   std::optional<Path> val;                ///< pictures to judge every stage on; nothing: not judged
