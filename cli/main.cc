@@ -1,4 +1,5 @@
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <csignal>
 #include <cstdio>
@@ -16,6 +17,12 @@ std::string first_line(const std::string& text) { return text.substr(0, text.fin
 int fail(ExitCode code, const std::string& message) {
   fmt::print(stderr, "normgraft: {}\n", first_line(message));
   return code;
+}
+
+std::string command_names(const CLI::App& app) {
+  std::vector<std::string> names;
+  for (const CLI::App* command : app.get_subcommands([](const CLI::App*) { return true; })) names.push_back(command->get_name());
+  return fmt::format("{}", fmt::join(names, ", "));
 }
 
 int main(int argc, char** argv) {
@@ -37,6 +44,9 @@ int main(int argc, char** argv) {
   add_report(app, context);
   add_run(app, context);
   add_demo(app, context);
+  if (argc > 1 && argv[1][0] != '-' && app.get_subcommand_no_throw(argv[1]) == nullptr) {
+    return fail(kWrongInput, fmt::format("unknown command \"{}\", expected one of {}", argv[1], command_names(app)));
+  }
   try {
     app.parse(argc, argv);
   } catch (const CLI::Success& help) {

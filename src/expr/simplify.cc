@@ -316,6 +316,8 @@ Node with_constants_folded(View program) {
       stack.pop_back();
     }
     Subtree node{result.size(), i.op == Op::kX, p.value(operands[0].value, operands[1].value, i.c)};
+    // What cannot be a constant itself must not vanish inside one: NaN stays NaN.
+    if (!folded(node.value)) node.value = std::numeric_limits<double>::quiet_NaN();
     if (p.arity > 0) {
       node.start = operands[0].start;
       node.varies = operands[0].varies || operands[1].varies;
@@ -331,9 +333,8 @@ Node with_constants_folded(View program) {
   return result;
 }
 
-}  // namespace
-
-Expression simplify(const Expression& expression) {
+/// One pass from the leaves to the root. A constant that appears in it can feed a fold of the next.
+Expression simplified_once(const Expression& expression) {
   std::vector<Node> stack;
   for (const Instruction& i : with_constants_folded(expression.program())) {
     const int arity = primitive(i.op).arity;
@@ -349,6 +350,18 @@ Expression simplify(const Expression& expression) {
     stack.back() = make(i, std::move(stack.back()), std::move(b));
   }
   return Expression(std::move(stack.front()));
+}
+
+}  // namespace
+
+Expression simplify(const Expression& expression) {
+  Expression current = expression;
+  for (size_t pass = 0; pass < expression.size(); ++pass) {
+    Expression next = simplified_once(current);
+    if (next == current) break;
+    current = std::move(next);
+  }
+  return current;
 }
 
 }  // namespace normgraft

@@ -79,8 +79,8 @@ void apply_functions(Graft& graft, const Functions& functions, const std::vector
     for (const NormSite& site : graft.vit().sites()) wanted.insert(site.name);
     for (const auto& [name, f] : functions) wanted.insert(name);
   }
+  for (const std::string& name : wanted) site_index(graft.vit(), name);
   for (const std::string& name : wanted) {
-    site_index(graft.vit(), name);
     if (!functions.contains(name)) throw InputError(fmt::format("the plan has no function for norm site \"{}\"", name));
   }
   for (const std::string& name : wanted) graft.set_function(name, functions.at(name));

@@ -27,8 +27,8 @@ namespace {
     const rlimit limit{static_cast<rlim_t>(file_size_limit), static_cast<rlim_t>(file_size_limit)};
     ::setrlimit(RLIMIT_FSIZE, &limit);
   }
-  arguments.insert(arguments.begin(), NORMGRAFT_PROGRAM);
-  std::vector<char*> pointers;
+  std::string program = NORMGRAFT_PROGRAM;
+  std::vector<char*> pointers = {program.data()};
   for (std::string& argument : arguments) pointers.push_back(argument.data());
   pointers.push_back(nullptr);
   ::execv(NORMGRAFT_PROGRAM, pointers.data());

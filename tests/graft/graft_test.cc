@@ -86,7 +86,7 @@ TEST(Graft, SavesAndLoadsTheSameNetwork) {
 
 TEST(Functions, NamesTheSiteOfAnExpressionThatDoesNotParse) {
   const TemporaryFolder folder;
-  write_atomically(folder / "functions.json", R"({"version": 1, "functions": {"norm": "2*tanhh(x)"}})");
+  write_atomically(folder / "functions.json", R"json({"version": 1, "functions": {"norm": "2*tanhh(x)"}})json");
   try {
     read_functions(folder / "functions.json");
     FAIL() << "expected an InputError";

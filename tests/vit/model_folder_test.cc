@@ -221,8 +221,8 @@ TEST_F(ModelFolder, IsRefusedWhenAFieldOfTheConfigIsNotWhatItShouldBe) {
     write_json(model_ / "config.json", config);
     expect_fault({"config.json", field, value.dump(), expected});
   }
-  for (const Json& more : {Json{{"global_pool", "map"}}, Json{{"model_args", {{"num_heads", -1}}}},
-                           Json{{"model_args", 1}}}) {
+  for (const Json& more :
+       {Json{{"global_pool", "map"}}, Json{{"model_args", {{"num_heads", -1}}}}, Json{{"model_args", 1}}}) {
     Json config = valid;
     config.update(more);
     write_json(model_ / "config.json", config);

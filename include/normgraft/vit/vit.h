@@ -82,8 +82,9 @@ class Vit {
   void set_drop_path(double rate) { drop_path_ = rate; }
 
   /// images [B, 3, height, width], normalised -> logits [B, classes]. The observer is optional; with one,
-  /// a LayerNorm site is computed in two steps (normalise, then gamma and beta). Differentiable; with gradients off
-  /// and no observer, the pictures are divided among LibTorch's threads, and normalizers are called from each.
+  /// a LayerNorm site is computed in two steps (normalise, then gamma and beta). Differentiable; with
+  /// gradients off and no observer, the pictures are divided among LibTorch's threads, and normalizers are
+  /// called from each.
   torch::Tensor forward(const torch::Tensor& images, const Observer& observer = {}) const;
 
   void to(torch::Device device);
@@ -115,8 +116,8 @@ Vit load_vit(const Path& path, const VitOptions& options, Monitor& monitor);
 /// Writes a timm model folder; each file atomically. The config carries everything that load_vit reads.
 void save_vit(const Path& folder, const Vit& vit);
 
-/// Gives LibTorch `threads` threads (0: all cores). They call the BLAS from each, so its own pool is set to one
-/// thread: two pools would compete for the cores.
+/// Gives LibTorch `threads` threads (0: all cores). They call the BLAS from each, so its own pool is set to
+/// one thread: two pools would compete for the cores.
 void set_network_threads(int threads);
 
 }  // namespace normgraft
