@@ -1,6 +1,7 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include <algorithm>
 #include <csignal>
 #include <cstdio>
 
@@ -19,10 +20,10 @@ int fail(ExitCode code, const std::string& message) {
   return code;
 }
 
-std::string command_names(const CLI::App& app) {
+std::vector<std::string> command_names(const CLI::App& app) {
   std::vector<std::string> names;
   for (const CLI::App* command : app.get_subcommands([](const CLI::App*) { return true; })) names.push_back(command->get_name());
-  return fmt::format("{}", fmt::join(names, ", "));
+  return names;
 }
 
 int main(int argc, char** argv) {
@@ -44,8 +45,9 @@ int main(int argc, char** argv) {
   add_report(app, context);
   add_run(app, context);
   add_demo(app, context);
-  if (argc > 1 && argv[1][0] != '-' && app.get_subcommand_no_throw(argv[1]) == nullptr) {
-    return fail(kWrongInput, fmt::format("unknown command \"{}\", expected one of {}", argv[1], command_names(app)));
+  const std::vector<std::string> names = command_names(app);
+  if (argc > 1 && argv[1][0] != '-' && std::find(names.begin(), names.end(), argv[1]) == names.end()) {
+    return fail(kWrongInput, fmt::format("unknown command \"{}\", expected one of {}", argv[1], fmt::join(names, ", ")));
   }
   try {
     app.parse(argc, argv);

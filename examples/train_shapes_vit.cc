@@ -147,5 +147,5 @@ int main(int argc, char** argv) {
     fmt::print(stderr, "usage: train_shapes_vit OUTPUT_FOLDER [STEPS]\n");
     return 2;
   }
-  normgraft::train(argv[1], argc == 3 ? std::atoll(argv[2]) : 2000);
+  normgraft::train(argv[1], argc == 3 ? std::atoll(argv[2]) : 1500);
 }

@@ -81,7 +81,8 @@ TEST(Simplify, KeepsWhatMayLeaveItsDomain) {
 }
 
 TEST(Simplify, DoesNotFoldConstantsThatOverflowOrUnderflow) {
-  for (const std::string text : {"exp(100)", "1/exp(100)+x", "rsqrt(exp(rsqrt(0)))*x", "1e+30*(1e+30*x)", "1e-30*(1e-30*x)", "x+1e+20-1e+20"}) {
+  for (const std::string text : {"exp(100)", "1/exp(100)+x", "rsqrt(exp(rsqrt(0)))*x", "1e+30*(1e+30*x)",
+                                 "1e-30*(1e-30*x)", "x+1e+20-1e+20"}) {
     EXPECT_EQ(simplify(Expression::parse(text)).size(), Expression::parse(text).size()) << text;
   }
 }
