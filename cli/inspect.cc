@@ -7,6 +7,13 @@
 namespace normgraft::cli {
 namespace {
 
+/// The shortest decimal numbers that stand for these floats.
+Json decimals(const std::array<float, 3>& values) {
+  Json json = Json::array();
+  for (const float value : values) json.push_back(std::stod(fmt::format("{}", value)));
+  return json;
+}
+
 Json describe(const Graft& graft) {
   const Vit& vit = graft.vit();
   const VitConfig& c = vit.config();
@@ -34,8 +41,8 @@ Json describe(const Graft& graft) {
                 {"crop_pct", p.crop_pct},
                 {"crop_mode", p.crop_mode},
                 {"interpolation", p.interpolation == Interpolation::kBicubic ? "bicubic" : "bilinear"},
-                {"mean", p.mean},
-                {"std", p.std}}}};
+                {"mean", decimals(p.mean)},
+                {"std", decimals(p.std)}}}};
 }
 
 std::string as_text(const Json& d) {

@@ -90,17 +90,37 @@ Examples draw(int64_t first, int64_t count, uint64_t seed, const Preprocessing& 
   return examples;
 }
 
-double accuracy(const Vit& vit) {
+/// Share of the test pictures whose class the logits name.
+template <typename Logits>
+double accuracy(const Logits& logits) {
   torch::NoGradGuard no_grad;
   const int64_t count = 1200;
-  const Examples examples = draw(0, count, kTestSeed, vit.preprocessing());
+  const Examples examples = draw(0, count, kTestSeed, small_preprocessing());
   double right = 0;
   for (int64_t i = 0; i < count; i += kBatch) {
     const int64_t end = std::min(count, i + kBatch);
-    right += vit.forward(examples.images.slice(0, i, end)).argmax(1).eq(examples.labels.slice(0, i, end)).sum().item<double>();
+    right += logits(examples.images.slice(0, i, end)).argmax(1).eq(examples.labels.slice(0, i, end)).sum().template item<double>();
   }
   return right / static_cast<double>(count);
 }
+
+/// A linear classifier on pixels, trained on the same pictures: what the network has to beat.
+class LinearClassifier {
+ public:
+  LinearClassifier() : optimizer_(linear_->parameters(), torch::optim::AdamWOptions(2e-4)) {}
+
+  torch::Tensor operator()(const torch::Tensor& images) const { return linear_.ptr()->forward(images.flatten(1)); }
+
+  void step(const Examples& examples) {
+    optimizer_.zero_grad();
+    torch::cross_entropy_loss((*this)(examples.images), examples.labels).backward();
+    optimizer_.step();
+  }
+
+ private:
+  torch::nn::Linear linear_{3 * 64 * 64, kProceduralClasses};
+  torch::optim::AdamW optimizer_;
+};
 
 double rate_at(int64_t step, int64_t steps) {
   const double warm = 0.05 * static_cast<double>(steps);
@@ -118,6 +138,7 @@ void train(const Path& folder, int64_t steps) {
   for (auto& [name, tensor] : vit.tensors()) parameters.push_back(tensor.set_requires_grad(true));
   torch::optim::AdamW optimizer(parameters, torch::optim::AdamWOptions(kRate).weight_decay(0.05));
 
+  LinearClassifier linear;
   const auto start = std::chrono::steady_clock::now();
   for (int64_t step = 0; step < steps; ++step) {
     const Examples examples = draw(step * kBatch, kBatch, kTrainSeed, vit.preprocessing());
@@ -129,10 +150,12 @@ void train(const Path& folder, int64_t steps) {
     loss.backward();
     torch::nn::utils::clip_grad_norm_(parameters, 1.0);
     optimizer.step();
+    linear.step(examples);
     if ((step + 1) % 100 == 0) {
       const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-      fmt::print(stderr, "step {} of {}: loss {:.4f}, test top-1 {:.4f}, {:.0f} s, {:.0f} s left\n", step + 1, steps,
-                 loss.item<double>(), accuracy(vit), seconds,
+      fmt::print(stderr, "step {} of {}: loss {:.4f}, test top-1 {:.4f}, a linear classifier's {:.4f}, {:.0f} s, {:.0f} s left\n",
+                 step + 1, steps, loss.item<double>(),
+                 accuracy([&](const torch::Tensor& images) { return vit.forward(images); }), accuracy(linear), seconds,
                  seconds / static_cast<double>(step + 1) * static_cast<double>(steps - step - 1));
     }
   }

@@ -35,7 +35,7 @@ std::vector<Picture> shuffled(std::vector<Picture> pictures, uint64_t seed, int6
 Json to_json(const EpochMetrics& m) {
   return Json{{"epoch", m.epoch},
               {"steps", m.steps},
-              {"loss", m.loss},
+              {"loss", m.steps > 0 ? Json(m.loss) : Json(nullptr)},
               {"rate", m.rate},
               {"held_out_loss", m.held_out_loss},
               {"held_out_top1", m.held_out_top1},
@@ -47,7 +47,7 @@ EpochMetrics metrics_from_json(const Json& json) {
   EpochMetrics m;
   m.epoch = json.at("epoch");
   m.steps = json.at("steps");
-  m.loss = json.at("loss");
+  m.loss = m.steps > 0 ? json.at("loss").get<double>() : 0.0;
   m.rate = json.at("rate");
   m.held_out_loss = json.at("held_out_loss");
   m.held_out_top1 = json.at("held_out_top1");

@@ -9,7 +9,7 @@ namespace normgraft {
 
 /// Runs the model over the pictures and records what each LayerNorm does to its input: the mappings of every
 /// norm site, in `bins` bins. Memory does not grow with the number of pictures. The result depends on the
-/// pictures and their order, not on batches. `picture_count` is for the progress line.
+/// pictures and their order. `picture_count` is for the progress line.
 Mappings capture(const Vit& vit, Loader& pictures, int64_t picture_count, size_t bins, Monitor& monitor);
 
 /// Pictures a batch so that one batch's activations at all sites stay under `bytes`.
