@@ -10,6 +10,7 @@ keeps its JSON answers in RUN/measured.json, so that an interrupted measurement 
 import argparse
 import datetime
 import json
+import os
 import pathlib
 import statistics
 import subprocess
@@ -57,8 +58,6 @@ class Measurement:
         self.once("teacher", lambda: self.judge(a.model))
         for shape in SHAPES:
             self.once(f"shape {shape}", lambda: self.graft_and_judge(f"shape:{shape}", "none"))
-            if shape in ("clip", "scaled-tanh"):
-                self.once(f"shape {shape}, refit", lambda: self.graft_and_judge(f"shape:{shape}", "affine"))
         for strategy in ("min-error", "knee"):
             for calibration in ("none", "affine"):
                 self.once(f"{strategy} {calibration}", lambda: self.graft_and_judge(strategy, calibration))
@@ -98,13 +97,14 @@ def site_table(fronts):
         wins += bool(at_no_higher_cost)
         row = [site["name"], f"{ceiling:.5f}"] + [f"{closed[n]['held_out_r2']:.5f}" for n in names]
         lines.append("| " + " | ".join(row + [f"{evolved['held_out_r2']:.5f}", f"{gap:.3f}", "yes" if at_no_higher_cost else "no"]) + " |")
-    def mean(values):
-        return statistics.mean(values)
-    columns = [[b["held_out_r2"] for b in s["baselines"] if b["name"] == n][0:1] for n in names for s in fronts["sites"]]
-    per_name = [mean([c[0] for c in columns[i * len(fronts["sites"]) : (i + 1) * len(fronts["sites"])]]) for i in range(len(names))]
-    lines.append(
-        "| mean | " + " | ".join([f"{mean([s['held_out_ceiling'] for s in fronts['sites']]):.5f}"] + [f"{v:.5f}" for v in per_name]
-        + [f"{mean([s['front'][-1]['held_out_r2'] for s in fronts['sites']]):.5f}", f"{statistics.median(gaps):.3f} (median)", f"{wins} of {len(gaps)}"]) + " |")
+
+    def mean(figure):
+        return f"{statistics.mean(figure(site) for site in fronts['sites']):.5f}"
+
+    means = [mean(lambda s: s["held_out_ceiling"])]
+    means += [mean(lambda s: next(b["held_out_r2"] for b in s["baselines"] if b["name"] == n)) for n in names]
+    means += [mean(lambda s: s["front"][-1]["held_out_r2"]), f"{statistics.median(gaps):.3f} (median)", f"{wins} of {len(gaps)}"]
+    lines.append("| mean | " + " | ".join(means) + " |")
     summary = (
         f"Share of the gap between the best closed form and the ceiling that the evolved function closes: median {statistics.median(gaps):.3f}, "
         f"worst {min(gaps):.3f}. At {wins} of {len(gaps)} sites some evolved function beats the best closed form at no higher cost."
@@ -123,7 +123,6 @@ def page(m):
     trained = known["realign"]["answer"]
     version = subprocess.run([m.a.program, "--version"], check=True, stdout=subprocess.PIPE, text=True).stdout.strip()
     cpu = next(l.split(":")[1].strip() for l in open("/proc/cpuinfo") if l.startswith("model name"))
-    import os
     return f"""# Results on {known['capture']['answer']['model']}
 
 normgraft {version}, {datetime.date.today()}, {cpu}, {os.cpu_count()} cores. Written by `scripts/measure_pipeline.py`.
