@@ -15,6 +15,7 @@ std::string cell(const Json& entry, const std::string& key, double scale) {
 }  // namespace
 
 std::string accuracy_table(const Json& accuracy) {
+  if (accuracy.empty()) return "accuracy: not judged, no --val";
   std::string text = fmt::format("{:<12}{:>24}{:>24}{:>24}{:>24}", "model", "top-1 %", "top-5 %", "agreement %", "KL, nats");
   for (const Json& entry : accuracy) {
     text += fmt::format("\n{:<12}{}{}{}{}", entry.value("stage", ""), cell(entry, "top1", 100), cell(entry, "top5", 100),
