@@ -5,7 +5,7 @@
 #include <sstream>
 
 #include "normgraft/capture/capture.h"
-#include "normgraft/core/random.h"
+#include "normgraft/core/shuffle.h"
 #include "normgraft/data/loader.h"
 #include "normgraft/graft/calibrate.h"
 #include "normgraft/report/report.h"
@@ -16,8 +16,7 @@ namespace {
 
 /// The pictures of a tree in a seeded random order, the first `count` of them (0: all).
 std::vector<Picture> some_pictures(std::vector<Picture> pictures, int64_t count, uint64_t seed) {
-  Random random({seed, 0x9ac7});
-  for (size_t i = pictures.size(); i > 1; --i) std::swap(pictures[i - 1], pictures[random.below(i)]);
+  shuffle(pictures, Random({seed, 0x9ac7}));
   if (count > 0 && static_cast<size_t>(count) < pictures.size()) pictures.resize(static_cast<size_t>(count));
   return pictures;
 }

@@ -4,7 +4,7 @@
 
 #include <algorithm>
 
-#include "normgraft/core/random.h"
+#include "normgraft/core/shuffle.h"
 #include "trainer.h"
 
 namespace normgraft {
@@ -49,8 +49,7 @@ RealignResult realign(Graft& student, const Vit* teacher, const std::vector<Pict
   }
 
   std::vector<Picture> train = pictures;
-  Random random({options.seed, 0x401d});
-  for (size_t i = train.size(); i > 1; --i) std::swap(train[i - 1], train[random.below(i)]);
+  shuffle(train, Random({options.seed, 0x401d}));
   const auto held_out_count = std::max<size_t>(1, static_cast<size_t>(options.held_out * static_cast<double>(train.size())));
   if (train.size() < held_out_count + 1) {
     throw InputError(fmt::format("realign: {} training pictures, expected at least 2 (one is held out)", train.size()));

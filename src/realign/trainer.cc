@@ -7,7 +7,7 @@
 #include <numbers>
 #include <sstream>
 
-#include "normgraft/core/random.h"
+#include "normgraft/core/shuffle.h"
 #include "normgraft/data/loader.h"
 #include "normgraft/vit/batches.h"
 
@@ -27,8 +27,7 @@ bool is_gamma_or_beta(const Vit& vit, const std::string& name) {
 
 /// The pictures in the order of one epoch.
 std::vector<Picture> shuffled(std::vector<Picture> pictures, uint64_t seed, int64_t epoch) {
-  Random random({seed, 0x5eed, static_cast<uint64_t>(epoch)});
-  for (size_t i = pictures.size(); i > 1; --i) std::swap(pictures[i - 1], pictures[random.below(i)]);
+  shuffle(pictures, Random({seed, 0x5eed, static_cast<uint64_t>(epoch)}));
   return pictures;
 }
 
