@@ -1,5 +1,6 @@
 #include <fmt/format.h>
 
+#include "capture_options.h"
 #include "command.h"
 #include "normgraft/pipeline/stages.h"
 
@@ -16,23 +17,35 @@ Json as_json(const Mappings& mappings) {
                          {"pairs", site.pictures * site.tokens * site.channels},
                          {"bins", site.bin_count()},
                          {"range", {site.range().low, site.range().high}},
-                         {"ceiling", ceiling(site, Measure::kWeight, Part::kAll)}});
+                         {"ceiling", ceiling(site, Measure::kCount, Part::kAll)},
+                         {"weighted_ceiling", ceiling(site, Measure::kWeight, Part::kAll)},
+                         {"effective_pairs", effective_pairs(site, Measure::kWeight, Part::kAll)}});
   }
   return Json{{"model", mappings.model}, {"sites", sites}};
 }
 
 std::string as_text(const Json& json) {
-  std::string text = fmt::format("{:<18}{:>14}{:>8}{:>26}{:>10}", "site", "pairs", "bins", "range of x", "ceiling");
+  std::string text = fmt::format("{:<18}{:>12}{:>12}{:>7}{:>22}{:>10}{:>10}", "site", "pairs", "effective", "bins", "range of x",
+                                 "ceiling", "weighted");
   for (const Json& site : json["sites"]) {
-    text += fmt::format("\n{:<18}{:>14}{:>8}{:>26}{:>10.4f}", site["name"].get<std::string>(),
-                        site["pairs"].get<int64_t>(), site["bins"].get<int64_t>(),
+    text += fmt::format("\n{:<18}{:>12}{:>12.0f}{:>7}{:>22}{:>10.4f}{:>10.4f}", site["name"].get<std::string>(),
+                        site["pairs"].get<int64_t>(), site["effective_pairs"].get<double>(), site["bins"].get<int64_t>(),
                         fmt::format("{:.2f} .. {:.2f}", site["range"][0].get<double>(), site["range"][1].get<double>()),
-                        site["ceiling"].get<double>());
+                        site["ceiling"].get<double>(), site["weighted_ceiling"].get<double>());
   }
   return text;
 }
 
 }  // namespace
+
+void add_capture_options(CLI::App& command, CaptureOptions& options) {
+  command.add_option("--bins", options.bins, "bins of x for each site")->capture_default_str();
+  command.add_option("--weights", options.weights, "fisher: pairs weigh what their error costs the network; none: all alike")
+      ->transform(CLI::CheckedTransformer(std::map<std::string, Weights>{{"fisher", Weights::kFisher}, {"none", Weights::kNone}}))
+      ->default_str("fisher");
+  command.add_option("--label-samples", options.probes, "gradients drawn for each picture from the model's own prediction")
+      ->capture_default_str();
+}
 
 void add_capture(CLI::App& app, Context& context) {
   struct Options {
@@ -51,7 +64,7 @@ void add_capture(CLI::App& app, Context& context) {
   command->add_option("-o,--output", options->run, "run folder")->required();
   command->add_option("--pictures", request.pictures, "how many pictures, drawn at random; 0: all")
       ->check(CLI::NonNegativeNumber);
-  command->add_option("--bins", request.bins, "bins of x for each site")->capture_default_str();
+  add_capture_options(*command, request.options);
   command->add_option("--seed", request.seed, "of the order of pictures")->capture_default_str();
   add_vit_options(*command, request.vit);
 }

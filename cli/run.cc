@@ -2,6 +2,7 @@
 
 #include "command.h"
 #include "normgraft/pipeline/stages.h"
+#include "capture_options.h"
 #include "realign_options.h"
 #include "search_options.h"
 #include "tables.h"
@@ -40,7 +41,7 @@ void add_run(CLI::App& app, Context& context) {
   command->add_option("-o,--output", options->run, "run folder")->required();
   command->add_option("--pictures", request.capture.pictures, "how many calibration pictures; 0: all")
       ->check(CLI::NonNegativeNumber);
-  command->add_option("--bins", request.capture.bins, "bins of x for each site")->capture_default_str();
+  add_capture_options(*command, request.capture.options);
   command->add_option("--strategy", request.strategy, "knee, min-error or shape:NAME")->capture_default_str();
   command->add_option("--calibrate", request.graft.calibration, "none or affine")->capture_default_str();
   command->add_option("--train", options->train, "training pictures with labels; without them there is no re-alignment");

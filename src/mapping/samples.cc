@@ -64,6 +64,12 @@ std::vector<Moments> SiteMapping::of(Measure measure, Part part) const {
   return sum;
 }
 
+double effective_pairs(const SiteMapping& site, Measure measure, Part part) {
+  Moments all;
+  for (const Moments& bin : site.of(measure, part)) all.merge(bin);
+  return all.weight2 > 0 ? all.weight * all.weight / all.weight2 : 0;
+}
+
 Samples make_samples(const SiteMapping& site, Measure measure, Part part, size_t max_bins) {
   const std::vector<Moments> bins = join_bins(site.of(measure, part), max_bins);
   std::vector<Point> points;

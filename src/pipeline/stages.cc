@@ -4,7 +4,6 @@
 
 #include <sstream>
 
-#include "normgraft/capture/capture.h"
 #include "normgraft/core/shuffle.h"
 #include "normgraft/data/loader.h"
 #include "normgraft/graft/calibrate.h"
@@ -13,6 +12,12 @@
 
 namespace normgraft {
 namespace {
+
+constexpr int64_t kCalibrationBatch = 16;
+
+const char* weights_name(Weights weights) {
+  return weights == Weights::kFisher ? "fisher" : "none";
+}
 
 /// The pictures of a tree in a seeded random order, the first `count` of them (0: all).
 std::vector<Picture> some_pictures(std::vector<Picture> pictures, int64_t count, uint64_t seed) {
@@ -75,20 +80,23 @@ Json asked_of(const CaptureRequest& request) {
   return Json{{"model", std::filesystem::absolute(request.model).lexically_normal().string()},
               {"data", std::filesystem::absolute(request.data).lexically_normal().string()},
               {"pictures", request.pictures},
-              {"bins", request.bins},
+              {"bins", request.options.bins},
+              {"weights", weights_name(request.options.weights)},
+              {"label_samples", request.options.probes},
               {"seed", request.seed},
               {"vit", vit_options_json(request.vit)}};
 }
 
 Mappings capture_stage(const RunFolder& run, const CaptureRequest& request, Monitor& monitor) {
-  if (request.bins < 16 || request.bins > 65536) {
-    throw InputError(fmt::format("capture: bins is {}, expected 16 to 65536", request.bins));
-  }
+  request.options.validate();
   const Timer timer;
   const Vit vit = load_vit(request.model, request.vit, monitor);
   const auto pictures = some_pictures(open_picture_folder(request.data).pictures, request.pictures, request.seed);
-  Loader loader = evaluation_loader(vit, pictures, capture_batch(vit), monitor);
-  Mappings mappings = capture(vit, loader, static_cast<int64_t>(pictures.size()), request.bins, monitor);
+  const int64_t batch = capture_batch(vit, request.options.weights);
+  monitor.notice(fmt::format("capture: batches of {} pictures, about {} MiB", batch,
+                             capture_bytes(vit, request.options.weights, batch) >> 20));
+  Loader loader = evaluation_loader(vit, pictures, batch, monitor);
+  Mappings mappings = capture(vit, loader, static_cast<int64_t>(pictures.size()), request.options, monitor);
   write_mappings(run.mappings(), mappings);
   run.record("capture", asked_of(request), timer.seconds());
   return mappings;
@@ -137,7 +145,7 @@ Graft graft_stage(const RunFolder& run, const GraftRequest& request, Monitor& mo
   if (request.calibration == "affine") {
     const Vit teacher = load_vit(captured.model, captured.vit, silent_monitor());
     const auto pictures = some_pictures(open_picture_folder(captured.data).pictures, captured.pictures, captured.seed);
-    Loader loader = evaluation_loader(teacher, pictures, capture_batch(teacher), monitor);
+    Loader loader = evaluation_loader(teacher, pictures, kCalibrationBatch, monitor);
     calibrate_affine(graft, teacher, loader, static_cast<int64_t>(pictures.size()), monitor);
   }
   if (request.fold) fold(graft);

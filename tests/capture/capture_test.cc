@@ -32,7 +32,7 @@ TEST(Capture, CountsPicturesTimesTokensTimesChannelsAtEverySite) {
   testing::write_small_pictures(folder / "pictures", 3, 4);
   const Vit vit = small_vit();
   Loader loader = loader_for(vit, open_picture_folder(folder / "pictures").pictures, 5);
-  const Mappings mappings = capture(vit, loader, 12, 64, silent_monitor());
+  const Mappings mappings = capture(vit, loader, 12, {.bins = 64}, silent_monitor());
   ASSERT_EQ(mappings.sites.size(), vit.sites().size());
   for (const SiteMapping& site : mappings.sites) {
     double pairs = 0;
@@ -40,6 +40,98 @@ TEST(Capture, CountsPicturesTimesTokensTimesChannelsAtEverySite) {
     EXPECT_EQ(pairs, 12 * 17 * 16) << site.name;
     EXPECT_EQ(site.pictures * site.tokens * site.channels, 12 * 17 * 16) << site.name;
   }
+}
+
+/// Mean over pictures of KL(vit || vit with unit errors of random sign, times `scale`, at the outputs of a site).
+double divergence_under_errors(Vit& vit, size_t site, const torch::Tensor& images, double scale) {
+  const torch::NoGradGuard no_grad;
+  const torch::Tensor expected = vit.forward(images).to(torch::kFloat64).log_softmax(1);
+  vit.set_normalizer(site, [&](const torch::Tensor& x) {
+    const torch::Tensor signs = torch::randint(0, 2, x.sizes()) * 2 - 1;
+    return at::layer_norm(x, {x.size(-1)}, {}, {}, vit.config().eps) + scale * signs;
+  });
+  const torch::Tensor found = vit.forward(images, [](size_t, const torch::Tensor&, const torch::Tensor&) {})
+                                  .to(torch::kFloat64)
+                                  .log_softmax(1);
+  vit.set_normalizer(site, {});
+  return (expected.exp() * (expected - found)).sum(1).mean().item<double>();
+}
+
+TEST(Capture, WeighsASiteByTwiceTheDivergenceThatSmallIndependentErrorsCauseThere) {
+  const TemporaryFolder folder;
+  testing::write_small_pictures(folder / "pictures", 3, 2);
+  Vit vit = small_vit();
+  const auto pictures = open_picture_folder(folder / "pictures").pictures;
+  Loader loader = loader_for(vit, pictures, 4);
+  const Mappings mappings = capture(vit, loader, 6, {.bins = 64, .probes = 300}, silent_monitor());
+  ASSERT_TRUE(mappings.weighted);
+
+  Loader again = loader_for(vit, pictures, 6);
+  const auto batch = again.next();
+  const torch::Tensor images = images_tensor(*batch, vit.preprocessing());
+  constexpr double kScale = 0.02;
+  constexpr int kDraws = 400;
+  for (size_t site = 0; site < vit.sites().size(); ++site) {
+    double divergence = 0;
+    for (int draw = 0; draw < kDraws; ++draw) divergence += divergence_under_errors(vit, site, images, kScale) / kDraws;
+    double weight = 0;
+    for (const Moments& bin : mappings.sites[site].of(Measure::kWeight, Part::kAll)) weight += bin.weight;
+    const double measured = 2 * divergence / (kScale * kScale);
+    EXPECT_NEAR(weight / 6 / measured, 1, 0.15) << vit.sites()[site].name << " " << measured;
+  }
+}
+
+TEST(Capture, GivesTokensThatNoHeadReadsNoWeight) {
+  const TemporaryFolder folder;
+  testing::write_small_pictures(folder / "pictures", 3, 2);
+  const Vit vit = small_vit();
+  Loader loader = loader_for(vit, open_picture_folder(folder / "pictures").pictures, 4);
+  const Mappings mappings = capture(vit, loader, 6, {.bins = 64}, silent_monitor());
+  const SiteMapping& last = mappings.site("norm");
+  EXPECT_EQ(effective_pairs(last, Measure::kCount, Part::kAll), 6 * 17 * 16);
+  EXPECT_LE(effective_pairs(last, Measure::kWeight, Part::kAll), 6 * 16);
+  EXPECT_GT(effective_pairs(last, Measure::kWeight, Part::kAll), 6);
+}
+
+TEST(Capture, DoesNotDependOnBatchesNorThreads) {
+  const TemporaryFolder folder;
+  testing::write_small_pictures(folder / "pictures", 3, 3);
+  const Vit vit = small_vit();
+  const auto pictures = open_picture_folder(folder / "pictures").pictures;
+  const auto bytes = [&](int64_t batch, int threads) {
+    set_network_threads(threads);
+    Loader loader = loader_for(vit, pictures, batch);
+    const Path file = folder / "mappings.ngm";
+    write_mappings(file, capture(vit, loader, 9, {.bins = 64, .probes = 2}, silent_monitor()));
+    set_network_threads(0);
+    return read_file(file, "mappings");
+  };
+  const std::string expected = bytes(8, 2);
+  EXPECT_EQ(bytes(8, 1), expected);
+  EXPECT_EQ(bytes(4, 2), expected);
+  EXPECT_EQ(bytes(2, 3), expected);
+}
+
+TEST(Capture, OfAModelWithoutClassesNeedsPlainPairs) {
+  const TemporaryFolder folder;
+  testing::write_small_pictures(folder / "pictures", 1, 3);
+  const Vit classifier = small_vit();
+  VitConfig config = classifier.config();
+  config.classes = 0;
+  Tensors tensors = classifier.tensors();
+  tensors.erase("head.weight");
+  tensors.erase("head.bias");
+  const Vit features(config, classifier.preprocessing(), tensors);
+  const auto pictures = open_picture_folder(folder / "pictures").pictures;
+  Loader refused = loader_for(features, pictures, 3);
+  EXPECT_THROW(capture(features, refused, 3, {}, silent_monitor()), InputError);
+  Loader loader = loader_for(features, pictures, 3);
+  EXPECT_FALSE(capture(features, loader, 3, {.bins = 64, .weights = Weights::kNone}, silent_monitor()).weighted);
+}
+
+TEST(Capture, SaysWhichOptionIsOutOfRange) {
+  EXPECT_THROW(CaptureOptions{.bins = 15}.validate(), InputError);
+  EXPECT_THROW(CaptureOptions{.probes = 0}.validate(), InputError);
 }
 
 TEST(Capture, OfRealPicturesGivesEveryClosedFormsErrorAsAllRawPairsDo) {
@@ -53,7 +145,7 @@ TEST(Capture, OfRealPicturesGivesEveryClosedFormsErrorAsAllRawPairsDo) {
   std::vector<Picture> some = open_picture_folder(pictures).pictures;
   some.resize(10);
   Loader loader = loader_for(vit, some, 10);
-  const Mappings mappings = capture(vit, loader, 10, 2048, silent_monitor());
+  const Mappings mappings = capture(vit, loader, 10, {}, silent_monitor());
 
   std::map<std::string, std::pair<torch::Tensor, torch::Tensor>> raw;
   Loader again = loader_for(vit, some, 10);

@@ -78,9 +78,14 @@ Fit evaluate_fit(const std::function<double(double)>& f, const Samples& samples)
 /// within bins on two folds and judged on the product of their residuals in the third, whose expectation is
 /// the error of the true regression: neither the optimism of judging a fit on its own data nor the pessimism
 /// of a noisy fit on other data. Each fold of the part takes its turn as the judge of the two others.
-/// Adjacent bins are merged until each fold has `min_pairs` effective pairs (Kish) in each. NaN when a fold
-/// is empty (fewer than 3 pictures).
-double ceiling(const SiteMapping& site, Measure measure, Part part, double min_pairs = 50);
+/// Adjacent bins are merged until each fold has `min_pairs` effective pairs (Kish) in each: more make the
+/// estimate steadier but lower where the regression bends within a wide bin, as in the thin tails of weighted
+/// pairs (50 lose up to 0.02 there, below what functions reach). NaN when a fold is empty (fewer than 3
+/// pictures).
+double ceiling(const SiteMapping& site, Measure measure, Part part, double min_pairs = 10);
+
+/// Kish's effective number of pairs of a part, (sum of weights)^2 / sum of squared weights.
+double effective_pairs(const SiteMapping& site, Measure measure, Part part);
 
 /// All mappings of one model, as `mappings.ngm` holds them.
 struct Mappings {

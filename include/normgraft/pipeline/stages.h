@@ -4,6 +4,7 @@
 #include <string>
 #include <vector>
 
+#include "normgraft/capture/capture.h"
 #include "normgraft/core/monitor.h"
 #include "normgraft/cost/network.h"
 #include "normgraft/eval/evaluate.h"
@@ -22,8 +23,8 @@ struct CaptureRequest {
   Path model;
   Path data;               ///< ImageFolder tree; labels are not used
   int64_t pictures = 0;    ///< 0: all
-  size_t bins = 2048;      ///< 16 to 65,536
   uint64_t seed = 1;       ///< of the order in which pictures are taken
+  CaptureOptions options;
   VitOptions vit;
 };
 Mappings capture_stage(const RunFolder& run, const CaptureRequest& request, Monitor& monitor);
