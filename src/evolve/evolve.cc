@@ -10,12 +10,15 @@
 #include <cmath>
 #include <mutex>
 
+#include "checkpoint.h"
 #include "finish.h"
 #include "normgraft/mapping/baselines.h"
 #include "search.h"
 
 namespace normgraft {
 namespace {
+
+constexpr double kSecondsBetweenCheckpoints = 30;
 
 /// Joins the progress of all tasks into one line, and calls the monitor from one thread at a time.
 class Progress {
@@ -28,11 +31,20 @@ class Progress {
     monitor_.check();
   }
 
-  void generation_done(size_t task, double r2, double ceiling) {
+  void generation_done(size_t task, double r2, double ceiling, int64_t evaluations) {
     const std::lock_guard lock(mutex_);
     tasks_[task] = {true, r2, ceiling};
+    evaluations_ += evaluations;
     monitor_.progress("evolve", ++done_, total_, "generations", note());
   }
+
+  /// Generations that need not be run, before any is: done in an earlier call, or beyond the limit of time.
+  void skip(int generations) {
+    const std::lock_guard lock(mutex_);
+    total_ -= generations;
+  }
+
+  double seconds() const { return std::chrono::duration<double>(Clock::now() - start_).count(); }
 
  private:
   struct Task {
@@ -50,11 +62,16 @@ class Progress {
       sum.r2 += task.r2;
       sum.ceiling += task.ceiling;
     }
-    return fmt::format("mean R2 {:.5f}, ceiling {:.5f}", sum.r2 / begun, sum.ceiling / begun);
+    return fmt::format("mean R2 {:.5f} of at most {:.5f}, {:.0f}k evaluations/s", sum.r2 / begun, sum.ceiling / begun,
+                       static_cast<double>(evaluations_) / seconds() / 1000);
   }
+
+  using Clock = std::chrono::steady_clock;
 
   Monitor& monitor_;
   std::mutex mutex_;
+  Clock::time_point start_ = Clock::now();
+  int64_t evaluations_ = 0;
   int64_t done_ = 0;
   int64_t total_;
   std::vector<Task> tasks_;
@@ -118,7 +135,8 @@ uint64_t stream_of(const std::string& name) {
 void prepare(Site& site, const EvolveOptions& options, const CostTable& cost) {
   const SiteMapping& mapping = *site.mapping;
   site.judging = {.fit = make_samples(mapping, options.measure, Part::kFit),
-                  .held_out = make_samples(mapping, options.measure, Part::kHeldOut)};
+                  .held_out = make_samples(mapping, options.measure, Part::kHeldOut),
+                  .plain = make_samples(mapping, Measure::kCount, Part::kHeldOut)};
   if (site.judging.fit.size() == 0) {
     throw InputError(
         fmt::format("mappings: site {} has no pairs of positive weight to fit on", mapping.name));
@@ -130,6 +148,8 @@ void prepare(Site& site, const EvolveOptions& options, const CostTable& cost) {
   site.result.seen = mapping.range();
   site.result.ceiling = ceiling(mapping, options.measure, Part::kFit);
   site.result.held_out_ceiling = ceiling(mapping, options.measure, Part::kHeldOut);
+  site.result.plain_ceiling = ceiling(mapping, Measure::kCount, Part::kHeldOut);
+  site.result.effective_pairs = effective_pairs(mapping, options.measure, Part::kFit);
   site.result.seeds.resize(static_cast<size_t>(options.seeds));
   for (Baseline& baseline : fit_baselines(site.judging.fit, mapping.range())) {
     const double price = cost(baseline.expression);
@@ -138,25 +158,77 @@ void prepare(Site& site, const EvolveOptions& options, const CostTable& cost) {
   }
 }
 
-void search_site(Site& site, int seed, size_t task, const EvolveOptions& options,
-                 const FunctionSet& functions, const CostTable& cost, Progress& progress) {
-  const SearchProblem problem{.options = options,
-                              .functions = functions,
-                              .cost = cost,
+/// All that the runs share.
+struct Searches {
+  const EvolveOptions& options;
+  const FunctionSet& functions;
+  const CostTable& cost;
+  const Checkpoints& checkpoints;
+  Progress& progress;
+  double seconds_each;  ///< wall time of one run, when that is limited
+};
+
+std::vector<Expression> first_expressions(const Site& site, const EvolveOptions& options) {
+  std::vector<Expression> starts;
+  for (const std::string& text : options.starts) starts.push_back(Expression::parse(text));
+  if (!options.seed_closed_forms) return starts;
+  for (const BaselinePoint& baseline : site.result.baselines) {
+    if (baseline.point.expression.size() <= static_cast<size_t>(options.max_nodes)) {
+      starts.push_back(baseline.point.expression);
+    }
+  }
+  return starts;
+}
+
+/// Advances a search to its end, or to that of its time, and leaves its state from time to time.
+void run_to_the_end(Search& search, const Site& site, int seed, size_t task, const Searches& shared) {
+  const EvolveOptions& options = shared.options;
+  const auto generations = static_cast<uint64_t>(options.generations);
+  const std::string& name = site.result.site;
+  const double start = shared.progress.seconds();
+  double saved = start;
+  while (search.state().generation < generations) {
+    const double now = shared.progress.seconds();
+    if (options.seconds > 0 && now - start >= shared.seconds_each) {
+      shared.progress.skip(static_cast<int>(generations - search.state().generation));
+      break;
+    }
+    try {
+      shared.progress.check();
+    } catch (const Interrupted&) {
+      shared.checkpoints.write(name, seed, search.state());
+      throw;
+    }
+    if (now - saved >= kSecondsBetweenCheckpoints) {
+      shared.checkpoints.write(name, seed, search.state());
+      saved = now;
+    }
+    const int64_t evaluations = search.state().evaluations;
+    search.advance();
+    const std::vector<Individual>& archive = search.state().archive;
+    const double error = archive.empty() ? site.search.variance : archive.back().error;
+    shared.progress.generation_done(task, 1 - error / site.search.variance, site.result.ceiling,
+                                    search.state().evaluations - evaluations);
+  }
+  shared.checkpoints.write(name, seed, search.state());
+}
+
+void search_site(Site& site, int seed, size_t task, const Searches& shared) {
+  const SearchProblem problem{.options = shared.options,
+                              .functions = shared.functions,
+                              .cost = shared.cost,
                               .samples = site.search,
+                              .rules = ConstantRules(shared.options, shared.functions),
+                              .starts = first_expressions(site, shared.options),
                               .seen = site.result.seen,
                               .x_scale = standard_deviation_of_x(site.search),
                               .stream = stream_of(site.result.site)};
-  Search search(problem, seed);
-  for (int generation = 0; generation < options.generations; ++generation) {
-    progress.check();
-    search.advance();
-    const double error = search.archive().empty() ? site.search.variance : search.archive().back().error;
-    progress.generation_done(task, 1 - error / site.search.variance, site.result.ceiling);
-  }
-  site.result.seeds[static_cast<size_t>(seed)] =
-      finished_front(search.archive(), problem, site.judging, seed);
-  site.evaluations[static_cast<size_t>(seed)] = search.evaluations();
+  SearchState state = shared.checkpoints.read(site.result.site, seed).value_or(SearchState{});
+  shared.progress.skip(static_cast<int>(state.generation));
+  Search search(problem, seed, std::move(state));
+  run_to_the_end(search, site, seed, task, shared);
+  site.result.seeds[static_cast<size_t>(seed)] = finished_front(search.state().archive, problem, site.judging, seed);
+  site.evaluations[static_cast<size_t>(seed)] = search.state().evaluations;
 }
 
 SiteFront joined(Site& site) {
@@ -171,7 +243,7 @@ SiteFront joined(Site& site) {
 
 }  // namespace
 
-Fronts evolve(const Mappings& mappings, const EvolveOptions& options, Monitor& monitor) {
+Fronts evolve(const Mappings& mappings, const EvolveOptions& options, Monitor& monitor, const Path& checkpoints) {
   options.validate();
   const auto start = std::chrono::steady_clock::now();
   const FunctionSet functions = function_set(options.function_set);
@@ -181,8 +253,11 @@ Fronts evolve(const Mappings& mappings, const EvolveOptions& options, Monitor& m
   std::vector<Site> sites = chosen_sites(mappings, options);
   const auto seeds = static_cast<size_t>(options.seeds);
   Progress progress(monitor, sites.size() * seeds, options.generations);
-
   const int threads = options.threads > 0 ? options.threads : tbb::info::default_concurrency();
+  const size_t tasks = sites.size() * seeds;
+  const Checkpoints states(checkpoints, checkpoints.empty() ? 0 : search_identity(mappings, options));
+  const Searches shared{options, functions, cost, states, progress,
+                        options.seconds * std::min(threads, static_cast<int>(tasks)) / static_cast<double>(tasks)};
   const tbb::global_control workers(tbb::global_control::max_allowed_parallelism,
                                     static_cast<size_t>(threads));
   tbb::task_arena arena(threads);
@@ -191,11 +266,12 @@ Fronts evolve(const Mappings& mappings, const EvolveOptions& options, Monitor& m
       progress.check();
       prepare(sites[i], options, cost);
     });
-    tbb::parallel_for(size_t{0}, sites.size() * seeds, [&](size_t task) {
-      search_site(sites[task / seeds], static_cast<int>(task % seeds), task, options, functions, cost,
-                  progress);
+    tbb::parallel_for(size_t{0}, tasks, [&](size_t task) {
+      search_site(sites[task / seeds], static_cast<int>(task % seeds), task, shared);
     });
   });
+
+  if (options.seconds > 0) monitor.notice("evolve: limited by time, another run may find other functions");
 
   Fronts fronts{.options = options, .unit = profile.unit};
   for (Site& site : sites) fronts.sites.push_back(joined(site));

@@ -1,10 +1,7 @@
 #include "finish.h"
 
-#include <fmt/format.h>
-
 #include <algorithm>
 #include <cmath>
-#include <cstdlib>
 #include <optional>
 
 namespace normgraft {
@@ -14,15 +11,11 @@ constexpr int kIterations = 20;
 constexpr double kTolerance =
     1e-6;  ///< by which rounding the constants may raise the error, in all, relative
 
-float rounded(float value, int digits) {
-  return std::strtof(fmt::format("{:.{}e}", value, digits - 1).c_str(), nullptr);
-}
-
 /// The program with constant k of its node rounded; nothing where a clip's bounds would change order.
 std::optional<Program> with_rounded(const Program& program, size_t node, int k, int digits) {
   Program result = program;
   Instruction& step = result[node];
-  step.c[k] = rounded(step.c[k], digits);
+  step.c[k] = with_digits(step.c[k], digits);
   if (step.op == Op::kClip && step.c[0] > step.c[1]) return {};
   return result;
 }
@@ -50,10 +43,8 @@ Expression with_short_constants(const Expression& f, const Samples& samples, Fit
 Expression refined(const Expression& f, const SearchProblem& problem, const Samples& samples,
                    FitWorkspace& workspace) {
   Expression candidate = f;
-  if (problem.options.constant_iterations > 0) {
-    fit(candidate, samples, kIterations, problem.functions.free_clip_bounds, workspace);
-  }
-  candidate = simplify(with_short_constants(candidate, samples, workspace));
+  if (problem.options.constant_iterations > 0) fit(candidate, samples, kIterations, problem.rules, workspace);
+  if (!problem.rules.on_grid()) candidate = simplify(with_short_constants(candidate, samples, workspace));
   return why_not_admissible(candidate, problem.seen).empty() ? candidate : f;
 }
 
@@ -62,11 +53,13 @@ Expression refined(const Expression& f, const SearchProblem& problem, const Samp
 FrontPoint judged(Expression expression, double cost, int seed, const JudgingSamples& judging) {
   const Fit fit = evaluate_fit(expression, judging.fit);
   const Fit held_out = evaluate_fit(expression, judging.held_out);
+  const Fit plain = evaluate_fit(expression, judging.plain);
   return {.expression = std::move(expression),
           .cost = cost,
           .error = fit.error,
           .r2 = fit.r2,
           .held_out_r2 = held_out.r2,
+          .plain_r2 = plain.r2,
           .seed = seed};
 }
 

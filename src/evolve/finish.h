@@ -6,10 +6,11 @@
 
 namespace normgraft {
 
-/// What a front is judged on: all bins of the two parts.
+/// What a front is judged on: all bins.
 struct JudgingSamples {
   Samples fit;
   Samples held_out;
+  Samples plain;  ///< held out, all pairs alike
 };
 
 /// The figures of an expression.

@@ -6,7 +6,7 @@
 namespace normgraft {
 namespace {
 
-constexpr int kVersion = 1;
+constexpr int kVersion = 2;
 
 Json number_or_null(double value) {
   return std::isfinite(value) ? Json(value) : Json();
@@ -18,13 +18,22 @@ Json to_json(const EvolveOptions& options) {
           {"profile", options.profile},
           {"population", options.population},
           {"generations", options.generations},
+          {"islands", options.islands},
+          {"migration", options.migration},
+          {"patience", options.patience},
           {"tournament", options.tournament},
           {"max_nodes", options.max_nodes},
           {"initial_depth", options.initial_depth},
           {"constant_iterations", options.constant_iterations},
+          {"digits", options.digits},
+          {"fraction_bits", options.fraction_bits},
           {"tail_penalty", options.tail_penalty},
+          {"random_search", options.random_search},
+          {"seed_closed_forms", options.seed_closed_forms},
+          {"starts", options.starts},
           {"seeds", options.seeds},
           {"seed", options.seed},
+          {"seconds", options.seconds},
           {"search_bins", options.search_bins},
           {"measure", options.measure == Measure::kCount ? "count" : "weight"},
           {"sites", options.sites}};
@@ -36,6 +45,7 @@ Json to_json(const FrontPoint& point) {
           {"error", point.error},
           {"r2", number_or_null(point.r2)},
           {"held_out_r2", number_or_null(point.held_out_r2)},
+          {"plain_r2", number_or_null(point.plain_r2)},
           {"seed", point.seed}};
 }
 
@@ -59,6 +69,8 @@ Json to_json(const SiteFront& site) {
           {"seen", {site.seen.low, site.seen.high}},
           {"ceiling", number_or_null(site.ceiling)},
           {"held_out_ceiling", number_or_null(site.held_out_ceiling)},
+          {"plain_ceiling", number_or_null(site.plain_ceiling)},
+          {"effective_pairs", site.effective_pairs},
           {"evaluations", site.evaluations},
           {"baselines", std::move(baselines)},
           {"front", to_json(site.front)},
@@ -76,21 +88,36 @@ Measure measure_from(const JsonPlace& place) {
   place.fail("expected count or weight");
 }
 
+std::vector<std::string> texts_from(const JsonPlace& place) {
+  std::vector<std::string> texts;
+  for (const JsonPlace& element : place.elements()) texts.push_back(element.text());
+  return texts;
+}
+
 EvolveOptions options_from(const JsonPlace& place) {
   EvolveOptions options{.function_set = place["function_set"].text(),
                         .profile = place["profile"].text(),
                         .population = small_integer(place["population"], 0),
                         .generations = small_integer(place["generations"], 0),
+                        .islands = small_integer(place["islands"], 0),
+                        .migration = small_integer(place["migration"], 0),
+                        .patience = small_integer(place["patience"], 0),
                         .tournament = small_integer(place["tournament"], 0),
                         .max_nodes = small_integer(place["max_nodes"], 0),
                         .initial_depth = small_integer(place["initial_depth"], 0),
                         .constant_iterations = small_integer(place["constant_iterations"], 0),
+                        .digits = small_integer(place["digits"], 0),
+                        .fraction_bits = small_integer(place["fraction_bits"], -1),
                         .tail_penalty = place["tail_penalty"].number(),
+                        .random_search = place["random_search"].boolean(),
+                        .seed_closed_forms = place["seed_closed_forms"].boolean(),
+                        .starts = texts_from(place["starts"]),
                         .seeds = small_integer(place["seeds"], 0),
                         .seed = place["seed"].unsigned_integer(),
+                        .seconds = place["seconds"].number(),
                         .search_bins = place["search_bins"].unsigned_integer(),
-                        .measure = measure_from(place["measure"])};
-  for (const JsonPlace& site : place["sites"].elements()) options.sites.push_back(site.text());
+                        .measure = measure_from(place["measure"]),
+                        .sites = texts_from(place["sites"])};
   try {
     options.validate();
   } catch (const InputError& error) {
@@ -110,7 +137,8 @@ FrontPoint figures_from(const JsonPlace& place) {
           .cost = at_least_zero(place["cost"]),
           .error = at_least_zero(place["error"]),
           .r2 = place["r2"].number_or_nan(),
-          .held_out_r2 = place["held_out_r2"].number_or_nan()};
+          .held_out_r2 = place["held_out_r2"].number_or_nan(),
+          .plain_r2 = place["plain_r2"].number_or_nan()};
 }
 
 std::vector<FrontPoint> front_from(const JsonPlace& place, int seeds) {
@@ -137,6 +165,8 @@ SiteFront site_from(const JsonPlace& place, int seeds) {
                  .seen = interval_from(place["seen"]),
                  .ceiling = place["ceiling"].number_or_nan(),
                  .held_out_ceiling = place["held_out_ceiling"].number_or_nan(),
+                 .plain_ceiling = place["plain_ceiling"].number_or_nan(),
+                 .effective_pairs = at_least_zero(place["effective_pairs"]),
                  .front = front_from(place["front"], seeds),
                  .evaluations = place["evaluations"].integer(0, INT64_MAX)};
   if (site.front.empty()) place["front"].fail("expected at least one point");

@@ -55,6 +55,11 @@ uint64_t JsonPlace::unsigned_integer() const {
   return json_.get<uint64_t>();
 }
 
+bool JsonPlace::boolean() const {
+  if (!json_.is_boolean()) fail("expected true or false");
+  return json_.get<bool>();
+}
+
 std::string JsonPlace::text() const {
   if (!json_.is_string()) fail("expected a text");
   return json_.get<std::string>();

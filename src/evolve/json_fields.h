@@ -21,6 +21,7 @@ class JsonPlace {
   double number_or_nan() const;  ///< null stands for NaN
   int64_t integer(int64_t low, int64_t high) const;
   uint64_t unsigned_integer() const;
+  bool boolean() const;
   std::string text() const;
   Expression expression() const;
   /// Throws unless this object's "version" is from 1 to `newest`.

@@ -100,14 +100,15 @@ uint64_t structure_hash(const Expression& expression) {
   return stack.back();
 }
 
-std::vector<Individual> select_best(std::vector<Individual> candidates, size_t capacity) {
+std::vector<Individual> select_best(std::vector<Individual> candidates, size_t capacity,
+                                    const std::function<bool(Individual&)>& accept) {
   drop_duplicates(candidates);
   std::vector<Individual> best;
   best.reserve(std::min(capacity, candidates.size()));
   for (const std::vector<size_t>& front : sorted_fronts(candidates)) {
     for (size_t index : by_crowding(front, candidates)) {
       if (best.size() == capacity) return best;
-      best.push_back(std::move(candidates[index]));
+      if (accept(candidates[index])) best.push_back(std::move(candidates[index]));
     }
   }
   return best;

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <vector>
 
 #include "normgraft/expr/expression.h"
@@ -12,7 +13,8 @@ struct Individual {
   Expression expression;
   double error = 0;
   double cost = 0;
-  uint64_t structure = 0;  ///< structure_hash(expression)
+  uint64_t structure = 0;   ///< structure_hash(expression)
+  bool admissible = false;  ///< proved; not looked at yet when false
 };
 
 /// A hash of the structure that does not depend on constants nor on the order of the operands of + * min max.
@@ -20,8 +22,10 @@ uint64_t structure_hash(const Expression& expression);
 
 /// The better individuals of `candidates`, at most `capacity`, best first: by rank of non-dominated sorting,
 /// then by crowding distance (NSGA-II, Deb et al. 2002). Of several with one structure, or with one cost and
-/// equal errors within 1e-8, only the most accurate stays.
-std::vector<Individual> select_best(std::vector<Individual> candidates, size_t capacity);
+/// equal errors within 1e-8, only the most accurate stays. Those that `accept` refuses are passed over; it is
+/// asked about no more than it takes.
+std::vector<Individual> select_best(std::vector<Individual> candidates, size_t capacity,
+                                    const std::function<bool(Individual&)>& accept);
 
 /// All (error, cost) that no other of `points` dominates, by increasing cost and strictly decreasing error.
 template <typename Point>

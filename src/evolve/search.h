@@ -5,6 +5,7 @@
 #include <unordered_map>
 #include <vector>
 
+#include "constants.h"
 #include "normgraft/evolve/evolve.h"
 #include "normgraft/mapping/least_squares.h"
 #include "pareto.h"
@@ -28,50 +29,59 @@ struct SearchProblem {
   const FunctionSet& functions;
   const CostTable& cost;
   const Samples& samples;  ///< with the tail penalty's samples
+  ConstantRules rules;
+  std::vector<Expression> starts;  ///< in the first population
   Interval seen;
   double x_scale;
   uint64_t stream;  ///< names the site in the random streams
 };
 
-/// The constants of f fitted to samples; fixed clip bounds stay. Returns the error reached, never a worse
-/// one.
-double fit(Expression& f, const Samples& samples, int iterations, bool free_clip_bounds,
-           FitWorkspace& workspace);
+/// One population, best first.
+struct Island {
+  std::vector<Individual> population;
+  int stagnant = 0;  ///< generations since it last improved the archive
+};
+
+/// All that a run of the search knows; what a checkpoint holds.
+struct SearchState {
+  uint64_t generation = 0;
+  int64_t evaluations = 0;  ///< of candidates over all samples so far
+  std::vector<Island> islands;
+  std::vector<Individual> archive;          ///< Pareto front of all that was kept, by increasing cost
+  std::unordered_map<uint64_t, int> tries;  ///< how often a structure was assessed
+};
 
 /// One run of the genetic program on one site: serial, reproducible from the names of its random streams.
 class Search {
  public:
-  Search(const SearchProblem& problem, int seed);
+  Search(const SearchProblem& problem, int seed, SearchState state = {});
 
-  /// The next generation; the first call makes the initial population.
+  /// The next generation; the first call makes the initial populations.
   void advance();
 
-  /// The Pareto front of everything assessed so far, by increasing cost.
-  const std::vector<Individual>& archive() const { return archive_; }
-  /// Candidates assessed so far.
-  int64_t evaluations() const { return evaluations_; }
+  const SearchState& state() const { return state_; }
 
  private:
-  std::optional<Individual> first_individual(uint64_t index);
-  std::optional<Individual> child(uint64_t index);
-  const Expression& tournament(Random& random) const;
-  /// Nothing when the structure is known well enough, the error is not finite or no proof of its tails
-  /// exists.
-  std::optional<Individual> assess(Program program, Random& random);
+  void advance(Island& island, uint64_t first_index);
+  /// Whether the archive took in something that is better by more than rounding.
+  bool update_archive(const Island& island);
+  /// The archive visits every island.
+  void migrate();
+  std::optional<Individual> first_individual(const Island& island, uint64_t index);
+  std::optional<Individual> child(const Island& island, uint64_t index);
+  const Expression& tournament(const Island& island, Random& random) const;
+  /// Nothing when the structure is known well enough or the error is not finite.
+  std::optional<Individual> assess(Expression f, const Island& island);
+  std::optional<Individual> assess(Program program, const Island& island, Random& random);
   /// a*f + b with the best a and b, where that has room.
   void scale(Expression& f);
-  void fit_constants_of(Individual& individual);
-  /// Whether few of the population dominate it already.
-  bool promising(const Individual& individual) const;
+  void fit_constants_of(Individual& individual, const Island& island);
 
   SearchProblem problem_;
   Variation variation_;
   uint64_t seed_;
-  uint64_t generation_ = 0;
-  int64_t evaluations_ = 0;
-  std::vector<Individual> population_;  ///< best first
-  std::vector<Individual> archive_;
-  std::unordered_map<uint64_t, int> tries_;  ///< how often a structure was assessed
+  size_t island_size_;
+  SearchState state_;
   FitWorkspace workspace_;
 };
 

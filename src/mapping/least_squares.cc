@@ -51,7 +51,7 @@ class LevenbergMarquardt {
   }
 
   double run(int iterations) {
-    work_.evaluator.values(f_, samples_.x, work_.y);
+    evaluate(f_);
     error_ = squared_error();
     if (!std::isfinite(error_) || parameters_.empty()) return error_ + samples_.residual;
     for (int i = 0; i < iterations; ++i) {
@@ -65,6 +65,11 @@ class LevenbergMarquardt {
  private:
   ConstantLink link(size_t constant) const {
     return links_.empty() ? ConstantLink{static_cast<int>(constant)} : links_[constant];
+  }
+
+  void evaluate(const Expression& f) {
+    ++work_.evaluations;
+    work_.evaluator.values(f, samples_.x, work_.y);
   }
 
   double squared_error() const {
@@ -91,6 +96,7 @@ class LevenbergMarquardt {
   bool linearise() {
     const size_t n = samples_.size();
     const size_t count = parameters_.size();
+    ++work_.evaluations;
     work_.evaluator.jacobian(f_, samples_.x, work_.y, {}, work_.dc);
     if (!links_.empty()) join_columns();
     for (size_t i = 0; i < n; ++i) work_.y[i] -= samples_.y[i];
@@ -140,7 +146,7 @@ class LevenbergMarquardt {
     if (candidate_ == constants_ || !constants_in_order(f_, candidate_)) return false;
     trial_.set_constants(candidate_);
     if (allowed_ && !allowed_(trial_)) return false;
-    work_.evaluator.values(trial_, samples_.x, work_.y);
+    evaluate(trial_);
     const double error = squared_error();
     if (!(error < error_)) return false;
     error_ = error;
@@ -172,11 +178,18 @@ double fit_linked_constants(Expression& f, std::span<const ConstantLink> links, 
   return LevenbergMarquardt(f, links, samples, workspace, allowed).run(iterations);
 }
 
-double fit_constants(Expression& f, const Samples& samples, int iterations, FitWorkspace& workspace) {
-  return fit_linked_constants(f, {}, samples, iterations, workspace, {});
+double fit_constants(Expression& f, const Samples& samples, int iterations, FitWorkspace& workspace,
+                     const std::vector<bool>& fixed) {
+  std::vector<ConstantLink> links(fixed.size());
+  int parameters = 0;
+  for (size_t k = 0; k < fixed.size(); ++k) {
+    if (!fixed[k]) links[k].parameter = parameters++;
+  }
+  return fit_linked_constants(f, links, samples, iterations, workspace, {});
 }
 
 double block_error(const Expression& f, const Samples& samples, FitWorkspace& workspace) {
+  ++workspace.evaluations;
   workspace.y.resize(samples.size());
   workspace.evaluator.values(f, samples.x, workspace.y);
   return weighted_squares(workspace.y.data(), samples.y.data(), samples.weight.data(), samples.size()) +

@@ -105,8 +105,9 @@ Mappings capture_stage(const RunFolder& run, const CaptureRequest& request, Moni
 Fronts evolve_stage(const RunFolder& run, const EvolveOptions& options, Monitor& monitor) {
   options.validate();
   const Mappings mappings = read_mappings(run.mappings());
-  Fronts fronts = evolve(mappings, options, monitor);
+  Fronts fronts = evolve(mappings, options, monitor, run.evolving());
   write_json(run.fronts(), to_json(fronts));
+  std::filesystem::remove_all(run.evolving());
   run.record("evolve", asked_of(options), fronts.seconds);
   return fronts;
 }

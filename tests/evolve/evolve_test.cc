@@ -1,11 +1,13 @@
 #include "normgraft/evolve/evolve.h"
 
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 
 #include <algorithm>
 #include <atomic>
 #include <set>
 
+#include "support/temporary_folder.h"
 #include "synthetic.h"
 
 namespace normgraft {
@@ -224,6 +226,128 @@ TEST(Evolve, StopsWhenAsked) {
   Counter counter(5);
   EXPECT_THROW(evolve(layernorms(), options, counter), Interrupted);
   EXPECT_LT(counter.last(), 10);
+}
+
+/// Asks to stop after a number of generations.
+class StopAfter : public Monitor {
+ public:
+  explicit StopAfter(int64_t generations) : left_(generations) {}
+  void progress(const std::string&, int64_t, int64_t, const std::string&, const std::string&) override { --left_; }
+  bool stopped() const override { return left_ <= 0; }
+
+ private:
+  std::atomic<int64_t> left_;
+};
+
+TEST(Evolve, GoesOnAfterAStopAsIfThereHadBeenNone) {
+  const testing::TemporaryFolder folder;
+  EvolveOptions options = small_search();
+  options.islands = 3;
+  options.patience = 4;
+  options.migration = 5;
+  const std::string expected = to_json(evolve(layernorms(), options, silent_monitor())).dump();
+  for (int stop = 0; stop < 3; ++stop) {
+    StopAfter monitor(9);
+    EXPECT_THROW(evolve(layernorms(), options, monitor, folder / "states"), Interrupted);
+  }
+  StopAfter monitor(4 * 12 - 3 * 9 + 3);  // fewer than all generations: each thread may overshoot by one
+  EXPECT_EQ(to_json(evolve(layernorms(), options, monitor, folder / "states")).dump(), expected);
+}
+
+TEST(Evolve, DoesNotGoOnFromStatesOfAnotherSearchNorFromDamagedOnes) {
+  const testing::TemporaryFolder folder;
+  EvolveOptions options = small_search();
+  evolve(layernorms(), options, silent_monitor(), folder / "states");
+  options.seed = 2;
+  const std::string expected = to_json(evolve(layernorms(), options, silent_monitor())).dump();
+  EXPECT_EQ(to_json(evolve(layernorms(), options, silent_monitor(), folder / "states")).dump(), expected);
+  for (const auto& entry : std::filesystem::directory_iterator(folder / "states")) {
+    std::filesystem::resize_file(entry.path(), std::filesystem::file_size(entry.path()) / 2);
+  }
+  EXPECT_EQ(to_json(evolve(layernorms(), options, silent_monitor(), folder / "states")).dump(), expected);
+}
+
+TEST(Evolve, WithIslandsGivesTheSameBytesOnAnyNumberOfThreads) {
+  std::set<std::string> texts;
+  for (const int threads : {1, 3}) {
+    EvolveOptions options = small_search();
+    options.islands = 4;
+    options.migration = 3;
+    options.patience = 2;
+    options.threads = threads;
+    texts.insert(to_json(evolve(layernorms(), options, silent_monitor())).dump());
+  }
+  EXPECT_EQ(texts.size(), 1);
+}
+
+TEST(Evolve, PutsEveryConstantOnTheGridAskedFor) {
+  EvolveOptions free = small_search();
+  const Fronts reference = evolve(layernorms(), free, silent_monitor());
+  for (const bool binary : {false, true}) {
+    EvolveOptions options = small_search();
+    (binary ? options.fraction_bits : options.digits) = binary ? 5 : 2;
+    const Fronts fronts = evolve(layernorms(), options, silent_monitor());
+    for (size_t i = 0; i < fronts.sites.size(); ++i) {
+      for (const FrontPoint& point : fronts.sites[i].front) {
+        for (const float c : point.expression.constants()) {
+          if (binary) {
+            EXPECT_EQ(c * 32, std::round(c * 32)) << point.expression.to_string();
+          } else {
+            EXPECT_EQ(c, std::strtof(fmt::format("{:.1e}", c).c_str(), nullptr)) << point.expression.to_string();
+          }
+        }
+      }
+      EXPECT_GT(best_r2(fronts.sites[i].front), best_r2(reference.sites[i].front) - 0.003);
+    }
+  }
+}
+
+TEST(Evolve, StartsFromTheExpressionsGiven) {
+  const Mappings mappings{
+      .model = "synthetic",
+      .weighted = false,
+      .sites = {site_of_function("s", [](double x) { return erf(x) * std::clamp(x * x - 1, 0.3, 2.0) + tanh(3 * x); })}};
+  EvolveOptions options = small_search();
+  options.generations = 1;
+  EXPECT_LT(best_r2(evolve(mappings, options, silent_monitor()).sites[0].front), 0.999);
+  options.starts = {"x", "erf(1.1*x)*clip(square(x) - 1, 0.2, 2.1) + tanh(2.5*x)"};
+  EXPECT_GT(best_r2(evolve(mappings, options, silent_monitor()).sites[0].front), 0.9999);
+}
+
+TEST(Evolve, StartsFromTheClosedFormsWhenAsked) {
+  EvolveOptions options = small_search();
+  options.generations = 1;
+  options.seed_closed_forms = true;
+  for (const SiteFront& site : evolve(layernorms(), options, silent_monitor()).sites) {
+    for (const BaselinePoint& baseline : site.baselines) {
+      EXPECT_GE(best_r2(site.front), baseline.point.r2 - 1e-4) << baseline.name;
+    }
+  }
+}
+
+TEST(Evolve, FindsBetterFunctionsThanRandomSearchWithAsManyGenerations) {
+  EvolveOptions options = small_search();
+  const Fronts evolved = evolve(layernorms(), options, silent_monitor());
+  options.random_search = true;
+  const Fronts drawn = evolve(layernorms(), options, silent_monitor());
+  for (size_t i = 0; i < evolved.sites.size(); ++i) {
+    expect_front(drawn.sites[i].front, options, drawn.sites[i].seen);
+    EXPECT_GT(best_r2(evolved.sites[i].front), best_r2(drawn.sites[i].front));
+  }
+}
+
+TEST(Evolve, EndsEarlyWithAnAnswerWhenTimeIsLimitedAndSaysSo) {
+  class Notices : public Monitor {
+   public:
+    void notice(const std::string& line) override { text += line; }
+    std::string text;
+  } monitor;
+  EvolveOptions options = small_search();
+  options.generations = 100'000;
+  options.seconds = 0.3;
+  const Fronts fronts = evolve(layernorms(), options, monitor);
+  for (const SiteFront& site : fronts.sites) expect_front(site.front, options, site.seen);
+  EXPECT_NE(monitor.text.find("limited by time"), std::string::npos);
 }
 
 TEST(Evolve, RefusesWrongOptionsAndSitesThatDoNotExist) {

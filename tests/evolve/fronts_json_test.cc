@@ -97,8 +97,8 @@ TEST(FrontsJson, NamesTheFileAndTheFieldThatIsWrong) {
             "fronts.json: options: population = 1: expected 8 to 100000");
   EXPECT_EQ(message_with("/options/seeds", 1.5),
             "fronts.json: options.seeds: expected an integer from 0 to 2147483647");
-  EXPECT_EQ(message_with("/version", 2),
-            "fronts.json: version 2 is newer than version 1, the newest this program reads");
+  EXPECT_EQ(message_with("/version", 3),
+            "fronts.json: version 3 is newer than version 2, the newest this program reads");
 }
 
 TEST(FrontsJson, NamesEveryFieldThatIsMissing) {

@@ -46,9 +46,13 @@ std::vector<std::vector<uint64_t>> peeled(std::vector<Individual> left) {
   return ranks;
 }
 
+std::vector<Individual> best_of(std::vector<Individual> candidates, size_t capacity) {
+  return select_best(std::move(candidates), capacity, [](const Individual&) { return true; });
+}
+
 TEST(SelectBest, OrdersByTheRanksThatPeelingGives) {
   const auto all = random_individuals(300, 3);
-  const auto best = select_best(all, all.size());
+  const auto best = best_of(all, all.size());
   ASSERT_EQ(best.size(), all.size());
   size_t next = 0;
   for (const auto& rank : peeled(all)) {
@@ -60,7 +64,7 @@ TEST(SelectBest, OrdersByTheRanksThatPeelingGives) {
 }
 
 TEST(SelectBest, PrefersTheEndsOfAFrontAndThenTheLonelyPoints) {
-  const auto best = select_best(
+  const auto best = best_of(
       {individual(0, 1.0, 1), individual(1, 0.9, 2), individual(2, 0.88, 3), individual(10, 0.0, 4)}, 3);
   ASSERT_EQ(best.size(), 3);
   EXPECT_EQ(best[0].structure, 1);
@@ -69,14 +73,14 @@ TEST(SelectBest, PrefersTheEndsOfAFrontAndThenTheLonelyPoints) {
 }
 
 TEST(SelectBest, KeepsTheMostAccurateOfEachStructure) {
-  const auto best = select_best({individual(3, 0.5, 9), individual(3, 0.4, 9), individual(3, 0.6, 9)}, 10);
+  const auto best = best_of({individual(3, 0.5, 9), individual(3, 0.4, 9), individual(3, 0.6, 9)}, 10);
   ASSERT_EQ(best.size(), 1);
   EXPECT_EQ(best[0].error, 0.4);
 }
 
 TEST(SelectBest, KeepsOneOfSeveralWithEqualFigures) {
   const auto best =
-      select_best({individual(3, 0.5, 1), individual(3, 0.5 + 1e-12, 2), individual(4, 0.5, 3)}, 10);
+      best_of({individual(3, 0.5, 1), individual(3, 0.5 + 1e-12, 2), individual(4, 0.5, 3)}, 10);
   ASSERT_EQ(best.size(), 2);
   EXPECT_EQ(best[0].cost, 3);
   EXPECT_EQ(best[1].cost, 4);
@@ -84,9 +88,9 @@ TEST(SelectBest, KeepsOneOfSeveralWithEqualFigures) {
 
 TEST(SelectBest, DoesNotDependOnTheOrderOfTheCandidates) {
   auto all = random_individuals(200, 8);
-  const auto best = select_best(all, 50);
+  const auto best = best_of(all, 50);
   std::reverse(all.begin(), all.end());
-  const auto again = select_best(all, 50);
+  const auto again = best_of(all, 50);
   for (size_t i = 0; i < best.size(); ++i) EXPECT_EQ(best[i].structure, again[i].structure);
 }
 
@@ -110,6 +114,19 @@ TEST(StructureHash, IgnoresConstantsAndTheOrderOfOperandsThatCommute) {
   EXPECT_NE(hash("min(x, 3)"), hash("max(x, 3)"));
   EXPECT_NE(hash("tanh(x) + x"), hash("tanh(x + x)"));
   EXPECT_NE(hash("x + x"), hash("x + 1"));
+}
+
+TEST(SelectBest, PassesOverWhatIsRefusedAndAsksNoMoreThanItTakes) {
+  const std::vector<Individual> all = {individual(1, 0.9, 1), individual(2, 0.5, 2), individual(3, 0.1, 3),
+                                       individual(3, 0.6, 4)};
+  int asked = 0;
+  const auto best = select_best(all, 2, [&](const Individual& i) {
+    ++asked;
+    return i.structure != 3;
+  });
+  ASSERT_EQ(best.size(), 2);
+  EXPECT_EQ(best[0].structure + best[1].structure, 3U);
+  EXPECT_LE(asked, 3);
 }
 
 }  // namespace

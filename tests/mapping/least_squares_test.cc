@@ -54,6 +54,34 @@ TEST(FitConstants, OfALineReachesTheClosedFormInOneStep) {
   EXPECT_NEAR(error, m.syy - m.sxy * m.sxy / m.sxx + samples.residual, 1e-6 * samples.variance);
 }
 
+TEST(FitConstants, LeavesFixedConstantsAndFitsTheOthersAsBestTheyCan) {
+  const Samples samples = layer_norm_samples();
+  FitWorkspace workspace;
+  Expression f = Expression::parse("0.1*clip(2*x, -5, 5)");
+  fit_constants(f, samples, 100, workspace, {false, false, true, true});
+  const std::vector<float> fitted = f.constants();
+  EXPECT_EQ(fitted[2], -5.0F);
+  EXPECT_EQ(fitted[3], 5.0F);
+  const double best = evaluate_fit(f, samples).error;
+  for (const float factor : {0.99F, 1.01F}) {
+    Expression moved = f;
+    moved.set_constants(std::vector<float>{fitted[0] * factor, fitted[1], -5, 5});
+    EXPECT_GT(evaluate_fit(moved, samples).error, best);
+    moved.set_constants(std::vector<float>{fitted[0], fitted[1] * factor, -5, 5});
+    EXPECT_GT(evaluate_fit(moved, samples).error, best);
+  }
+}
+
+TEST(FitConstants, CountsEveryEvaluationOfValuesAndOfDerivatives) {
+  const Samples samples = layer_norm_samples();
+  FitWorkspace workspace;
+  Expression f = Expression::parse("5*x - 3");
+  block_error(f, samples, workspace);
+  EXPECT_EQ(workspace.evaluations, 1);
+  fit_constants(f, samples, 1, workspace);  // the values, the Jacobian, and a step that a line takes at once
+  EXPECT_EQ(workspace.evaluations, 4);
+}
+
 TEST(FitConstants, RecoversTheConstantsOfNoiselessData) {
   FitWorkspace workspace;
   const std::vector<std::pair<const char*, const char*>> cases = {

@@ -14,6 +14,7 @@ class RunFolder {
   const Path& root() const { return root_; }
   Path run_json() const { return root_ / "run.json"; }
   Path mappings() const { return root_ / "mappings.ngm"; }
+  Path evolving() const { return root_ / "evolving"; }  ///< states of an unfinished evolve
   Path fronts() const { return root_ / "fronts.json"; }
   Path plan() const { return root_ / "plan.json"; }
   Path grafted() const { return root_ / "grafted"; }
