@@ -8,7 +8,7 @@ packages=(
   libcli11-dev nlohmann-json3-dev libfmt-dev libturbojpeg0-dev libspng-dev
 )
 if [[ "${1:-}" == "--tests" ]]; then
-  packages+=(libgtest-dev python3 python3-torch python3-pil python3-numpy)
+  packages+=(libgtest-dev libbenchmark-dev python3 python3-torch python3-pil python3-numpy)
 fi
 
 missing=()

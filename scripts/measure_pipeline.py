@@ -1,10 +1,11 @@
 #!/usr/bin/env python3
-"""Measures the pipeline on a real model and writes a Markdown page.
+"""Measures the pipeline on real models and writes a Markdown page.
 
-    scripts/measure_pipeline.py --model DEIT --calibration DIR --judge DIR --classes CSV -o RUN --page docs/results.md
+    scripts/measure_pipeline.py --models DEIT VIT --calibration DIR --judge DIR --classes CSV -o RUNS --page docs/results.md
 
-Every figure comes from the `normgraft` program (build/release/bin/normgraft, or --program); this script runs it,
-keeps its JSON answers in RUN/measured.json, so that an interrupted measurement goes on, and prints tables.
+The first model is measured in full, the others with the defaults and two closed forms. Every figure comes from the
+`normgraft` program (build/release/bin/normgraft, or --program); this script runs it, keeps its JSON answers in
+RUNS/<model>/measured.json, so that an interrupted measurement goes on, and prints tables. Half an hour.
 """
 
 import argparse
@@ -12,17 +13,29 @@ import datetime
 import json
 import os
 import pathlib
+import shutil
 import statistics
 import subprocess
 import time
 
+from fronts import best_closed_form, cheaper_and_better, gap_closed, summary
+
 SHAPES = ["line", "clip5", "clip", "tanh", "scaled-tanh", "erf", "isru", "softsign"]
+SHAPES_OF_OTHERS = ["clip", "erf"]
+SINGLE_PICTURES = 200  # for the grafts of one site
+SEARCHES = {  # other searches on the same mappings: options, strategy
+    "published settings (plain pairs, knee)": (["--function-set", "paper", "--measure", "count", "--tail-penalty", "0.005"], "knee"),
+    "plain pairs, min-error": (["--measure", "count"], "min-error"),
+    "random search, min-error": (["--random-search"], "min-error"),
+}
 
 
 class Measurement:
-    def __init__(self, arguments):
+    def __init__(self, arguments, model, complete):
         self.a = arguments
-        self.run = pathlib.Path(arguments.output)
+        self.model = model
+        self.complete = complete
+        self.run = pathlib.Path(arguments.output) / pathlib.Path(model).name
         self.file = self.run / "measured.json"
         self.known = json.loads(self.file.read_text()) if self.file.exists() else {}
 
@@ -41,30 +54,55 @@ class Measurement:
             self.file.write_text(json.dumps(self.known, indent=1))
         return self.known[name]
 
-    def judge(self, model):
-        return self.normgraft("eval", model, "--teacher", self.a.model, "--data", self.a.judge, "--classes", self.a.classes)
+    def judge(self, model, *options):
+        return self.normgraft("eval", model, "--teacher", self.model, "--data", self.a.judge, "--classes", self.a.classes, *options)
 
-    def graft_and_judge(self, strategy, calibration):
-        self.normgraft("select", self.run, "--strategy", strategy)
+    def graft_and_judge(self, strategy, calibration="none", run=None):
+        run = run or self.run
+        self.normgraft("select", run, "--strategy", strategy)
         folder = self.run / "variant"
-        graft = self.normgraft("graft", self.run, "--calibrate", calibration, "-o", folder)
+        graft = self.normgraft("graft", run, "--calibrate", calibration, "-o", folder)
         cost = self.normgraft("cost", folder)["answer"]
         return {"graft_seconds": graft["seconds"], "cost": cost, **self.judge(folder)}
 
+    def other_search(self, options, strategy):
+        run = self.run / "other"
+        shutil.rmtree(run, ignore_errors=True)
+        run.mkdir()
+        for file in ("mappings.ngm", "run.json"):
+            shutil.copy(self.run / file, run)
+        evolved = self.normgraft("evolve", run, *options)
+        evaluations = evolved["answer"]["evaluations"]
+        return {"evaluations": evaluations, **self.graft_and_judge(strategy, run=run)}
+
+    def single(self, site):
+        folder = self.run / "variant"
+        self.normgraft("graft", self.run, "--sites", site, "-o", folder)
+        return self.judge(folder, "--pictures", SINGLE_PICTURES)
+
     def measure(self):
         a = self.a
-        self.once("capture", lambda: self.normgraft("capture", a.model, "--data", a.calibration, "-o", self.run))
+        self.once("capture", lambda: self.normgraft("capture", self.model, "--data", a.calibration, "-o", self.run))
         self.once("evolve", lambda: self.normgraft("evolve", self.run))
-        self.once("teacher", lambda: self.judge(a.model))
-        for shape in SHAPES:
-            self.once(f"shape {shape}", lambda: self.graft_and_judge(f"shape:{shape}", "none"))
-        for strategy in ("min-error", "knee"):
-            for calibration in ("none", "affine"):
-                self.once(f"{strategy} {calibration}", lambda: self.graft_and_judge(strategy, calibration))
+        self.once("teacher", lambda: self.judge(self.model))
+        self.once("default", lambda: self.graft_and_judge("min-error"))
+        for shape in SHAPES if self.complete else SHAPES_OF_OTHERS:
+            self.once(f"{shape} at every site", lambda: self.graft_and_judge(f"shape:{shape}"))
+        if self.complete:
+            self.once("min-error, gamma and beta refit", lambda: self.graft_and_judge("min-error", "affine"))
+            self.once("knee", lambda: self.graft_and_judge("knee"))
+            for name, (options, strategy) in SEARCHES.items():
+                self.once(name, lambda: self.other_search(options, strategy))
         self.normgraft("select", self.run)
+        for site in [s["name"] for s in self.fronts()["sites"]]:
+            self.once(f"single {site}", lambda: self.single(site))
         self.normgraft("graft", self.run)
-        self.once("realign", lambda: self.normgraft("realign", self.run, "--train", a.calibration, "--classes", a.classes, "--restart"))
-        self.once("realigned", lambda: self.judge(self.run / "realigned"))
+        if self.complete:
+            self.once("realign", lambda: self.normgraft("realign", self.run, "--train", a.calibration, "--classes", a.classes, "--restart"))
+            self.once("re-aligned, one epoch of distillation", lambda: self.judge(self.run / "realigned"))
+
+    def fronts(self):
+        return json.loads((self.run / "fronts.json").read_text())
 
 
 def interval(answer, key, scale, digits):
@@ -81,81 +119,85 @@ def accuracy_row(name, measured):
     )
 
 
-def site_table(fronts):
-    names = [b["name"] for b in fronts["sites"][0]["baselines"]]
-    lines = ["| site | ceiling | " + " | ".join(names) + " | evolved | gap closed | cheaper or equal |", "|" + "---|" * (len(names) + 5)]
-    gaps, wins = [], 0
+def accuracy_table(m):
+    rows = [accuracy_row("teacher (LayerNorm)", m.known["teacher"]), accuracy_row("**evolved, defaults** (min-error, no refit)", m.known["default"])]
+    shown = {"teacher", "default", "capture", "evolve", "realign"}
+    rows += [accuracy_row(name, known) for name, known in m.known.items() if name not in shown and not name.startswith("single ")]
+    return "| graft | top-1 % | agreement % | KL, nats | MFLOPs of all norm sites |\n|---|---|---|---|---|\n" + "\n".join(rows)
+
+
+def site_table(m):
+    lines = ["| site | effective pairs | ceiling | best closed form | evolved | gap closed | cheaper, better | plain ceiling | plain R^2 | KL alone, nats |", "|---" * 10 + "|"]
+    fronts = m.fronts()
     for site in fronts["sites"]:
-        ceiling = site["held_out_ceiling"]
-        closed = {b["name"]: b for b in site["baselines"]}
-        best_name = max(closed, key=lambda n: closed[n]["held_out_r2"])
-        best = closed[best_name]
-        evolved = site["front"][-1]
-        gap = (evolved["held_out_r2"] - best["held_out_r2"]) / max(ceiling - best["held_out_r2"], 1e-12)
-        gaps.append(gap)
-        at_no_higher_cost = [p for p in site["front"] if p["cost"] <= best["cost"] and p["held_out_r2"] > best["held_out_r2"]]
-        wins += bool(at_no_higher_cost)
-        row = [site["name"], f"{ceiling:.5f}"] + [f"{closed[n]['held_out_r2']:.5f}" for n in names]
-        lines.append("| " + " | ".join(row + [f"{evolved['held_out_r2']:.5f}", f"{gap:.3f}", "yes" if at_no_higher_cost else "no"]) + " |")
+        best, evolved = best_closed_form(site), site["front"][-1]
+        alone = m.known[f"single {site['name']}"]["answer"]["kl"]
+        lines.append(
+            f"| {site['name']} | {site['effective_pairs']:.0f} | {site['held_out_ceiling']:.5f} | {best['held_out_r2']:.5f} ({best['name']}) | "
+            f"{evolved['held_out_r2']:.5f} | {gap_closed(site):.3f} | {'yes' if cheaper_and_better(site) else 'no'} | {site['plain_ceiling']:.5f} | "
+            f"{evolved['plain_r2']:.5f} | {alone:.4f} |"
+        )
 
     def mean(figure):
         return f"{statistics.mean(figure(site) for site in fronts['sites']):.5f}"
 
-    means = [mean(lambda s: s["held_out_ceiling"])]
-    means += [mean(lambda s: next(b["held_out_r2"] for b in s["baselines"] if b["name"] == n)) for n in names]
-    means += [mean(lambda s: s["front"][-1]["held_out_r2"]), f"{statistics.median(gaps):.3f} (median)", f"{wins} of {len(gaps)}"]
-    lines.append("| mean | " + " | ".join(means) + " |")
-    summary = (
-        f"Share of the gap between the best closed form and the ceiling that the evolved function closes: median {statistics.median(gaps):.3f}, "
-        f"worst {min(gaps):.3f}. At {wins} of {len(gaps)} sites some evolved function beats the best closed form at no higher cost."
+    s = summary(fronts)
+    lines.append(
+        f"| mean | | {mean(lambda x: x['held_out_ceiling'])} | {mean(lambda x: best_closed_form(x)['held_out_r2'])} | {mean(lambda x: x['front'][-1]['held_out_r2'])} | "
+        f"{s['median_gap']:.3f} (median) | {s['cheaper_and_better']} of {s['sites']} | {mean(lambda x: x['plain_ceiling'])} | {mean(lambda x: x['front'][-1]['plain_r2'])} | |"
     )
-    return "\n".join(lines), summary
+    return "\n".join(lines)
 
 
-def page(m):
-    fronts = json.loads((m.run / "fronts.json").read_text())
-    table, summary = site_table(fronts)
+def model_section(m):
     known = m.known
-    rows = [accuracy_row("teacher (LayerNorm)", known["teacher"])]
-    rows += [accuracy_row(f"{n[6:]} at every site", known[n]) for n in known if n.startswith("shape ")]
-    rows += [accuracy_row(n.replace(" none", ", no refit").replace(" affine", ", gamma and beta refit"), known[n]) for n in known if n.startswith(("min-error", "knee"))]
-    rows.append(accuracy_row("re-aligned, one epoch of distillation", known["realigned"]))
-    trained = known["realign"]["answer"]
+    seconds = f"capture {known['capture']['seconds']:.0f}, evolve {known['evolve']['seconds']:.0f}"
+    trained = ""
+    if "realign" in known:
+        answer = known["realign"]["answer"]
+        seconds += f", re-alignment {known['realign']['seconds']:.0f}"
+        trained = f" Re-alignment: {answer['steps_per_epoch']} steps an epoch, best epoch {answer['best_epoch']}."
+    return f"""## {known['capture']['answer']['model']}
+
+{accuracy_table(m)}
+
+Seconds: {seconds}. LayerNorm at every site: {known['default']['cost']['layernorm']['ops'] / 1e6:.1f} MFLOPs a picture.{trained}
+
+The sites: R^2 on pictures held out, under Fisher weights and of plain pairs, and the KL of the graft of that site alone on {SINGLE_PICTURES} pictures.
+
+{site_table(m)}
+"""
+
+
+def page(measurements):
+    m = measurements[0]
+    known = m.known
     version = subprocess.run([m.a.program, "--version"], check=True, stdout=subprocess.PIPE, text=True).stdout.strip()
     cpu = next(l.split(":")[1].strip() for l in open("/proc/cpuinfo") if l.startswith("model name"))
-    return f"""# Results on {known['capture']['answer']['model']}
+    sections = "\n".join(model_section(x) for x in measurements)
+    return f"""# Results
 
 normgraft {version}, {datetime.date.today()}, {cpu}, {os.cpu_count()} cores. Written by `scripts/measure_pipeline.py`.
-Calibration `{pathlib.Path(m.a.calibration).name}` ({known['capture']['answer']['sites'][0]['pictures']} pictures), judged on `{pathlib.Path(m.a.judge).name}`
-({known['teacher']['answer']['images']} pictures) with 95 % bootstrap intervals over pictures. Every site is replaced, one function a site.
-Seconds: capture {known['capture']['seconds']:.0f}, evolve {known['evolve']['seconds']:.0f}, realign {known['realign']['seconds']:.0f}.
+Calibration `{pathlib.Path(m.a.calibration).name}` ({known['capture']['answer']['sites'][0]['pictures']} pictures, without labels), judged on
+`{pathlib.Path(m.a.judge).name}` ({known['teacher']['answer']['images']} pictures) with 95 % bootstrap intervals over pictures. Every site is replaced, one function a
+site; no gradient training but in the last row of the first table.
 
-## The network
-
-| graft | top-1 % | agreement % | KL, nats | MFLOPs of all norm sites |
-|---|---|---|---|---|
-{chr(10).join(rows)}
-
-LayerNorm at every site: {known['knee affine']['cost']['layernorm']['ops'] / 1e6:.1f} MFLOPs a picture. Re-alignment: {trained['steps_per_epoch']} steps an epoch, best epoch {trained['best_epoch']}.
-
-## The sites: R^2 on pictures held out, unweighted pairs
-
-{table}
-
-{summary}
-"""
+{sections}"""
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    for name in ("model", "calibration", "judge", "classes"):
+    for name in ("calibration", "judge", "classes"):
         parser.add_argument(f"--{name}", required=True)
+    parser.add_argument("--models", required=True, nargs="+")
     parser.add_argument("-o", "--output", required=True)
     parser.add_argument("--page", required=True)
     parser.add_argument("--program", default="build/release/bin/normgraft")
-    m = Measurement(parser.parse_args())
-    m.measure()
-    pathlib.Path(m.a.page).write_text(page(m))
+    arguments = parser.parse_args()
+    measurements = [Measurement(arguments, model, complete=i == 0) for i, model in enumerate(arguments.models)]
+    for m in measurements:
+        m.measure()
+    pathlib.Path(arguments.page).write_text(page(measurements))
 
 
 if __name__ == "__main__":

@@ -13,8 +13,6 @@
 namespace normgraft {
 namespace {
 
-constexpr int64_t kCalibrationBatch = 16;
-
 const char* weights_name(Weights weights) {
   return weights == Weights::kFisher ? "fisher" : "none";
 }
@@ -70,6 +68,8 @@ CaptureRequest capture_request(const RunFolder& run) {
   const Json asked = run.asked("capture");
   request.pictures = asked.value("pictures", int64_t{0});
   request.seed = asked.value("seed", uint64_t{1});
+  request.options.pairs.weights = asked.value("weights", "none") == weights_name(Weights::kFisher) ? Weights::kFisher : Weights::kNone;
+  request.options.pairs.probes = asked.value("label_samples", request.options.pairs.probes);
   if (asked.contains("vit")) request.vit = vit_options_from(asked["vit"]);
   return request;
 }
@@ -81,8 +81,8 @@ Json asked_of(const CaptureRequest& request) {
               {"data", std::filesystem::absolute(request.data).lexically_normal().string()},
               {"pictures", request.pictures},
               {"bins", request.options.bins},
-              {"weights", weights_name(request.options.weights)},
-              {"label_samples", request.options.probes},
+              {"weights", weights_name(request.options.pairs.weights)},
+              {"label_samples", request.options.pairs.probes},
               {"seed", request.seed},
               {"vit", vit_options_json(request.vit)}};
 }
@@ -92,9 +92,9 @@ Mappings capture_stage(const RunFolder& run, const CaptureRequest& request, Moni
   const Timer timer;
   const Vit vit = load_vit(request.model, request.vit, monitor);
   const auto pictures = some_pictures(open_picture_folder(request.data).pictures, request.pictures, request.seed);
-  const int64_t batch = capture_batch(vit, request.options.weights);
+  const int64_t batch = pairs_batch(vit, request.options.pairs.weights);
   monitor.notice(fmt::format("capture: batches of {} pictures, about {} MiB", batch,
-                             capture_bytes(vit, request.options.weights, batch) >> 20));
+                             pairs_bytes(vit, request.options.pairs.weights, batch) >> 20));
   Loader loader = evaluation_loader(vit, pictures, batch, monitor);
   Mappings mappings = capture(vit, loader, static_cast<int64_t>(pictures.size()), request.options, monitor);
   write_mappings(run.mappings(), mappings);
@@ -146,8 +146,9 @@ Graft graft_stage(const RunFolder& run, const GraftRequest& request, Monitor& mo
   if (request.calibration == "affine") {
     const Vit teacher = load_vit(captured.model, captured.vit, silent_monitor());
     const auto pictures = some_pictures(open_picture_folder(captured.data).pictures, captured.pictures, captured.seed);
-    Loader loader = evaluation_loader(teacher, pictures, kCalibrationBatch, monitor);
-    calibrate_affine(graft, teacher, loader, static_cast<int64_t>(pictures.size()), monitor);
+    const PairOptions& pairs = captured.options.pairs;
+    Loader loader = evaluation_loader(teacher, pictures, pairs_batch(teacher, pairs.weights), monitor);
+    calibrate_affine(graft, teacher, loader, static_cast<int64_t>(pictures.size()), pairs, monitor);
   }
   if (request.fold) fold(graft);
   save_graft(request.output.value_or(run.grafted()), graft);

@@ -63,7 +63,7 @@ TEST(Capture, WeighsASiteByTwiceTheDivergenceThatSmallIndependentErrorsCauseTher
   Vit vit = small_vit();
   const auto pictures = open_picture_folder(folder / "pictures").pictures;
   Loader loader = loader_for(vit, pictures, 4);
-  const Mappings mappings = capture(vit, loader, 6, {.bins = 64, .probes = 300}, silent_monitor());
+  const Mappings mappings = capture(vit, loader, 6, {.bins = 64, .pairs = {.probes = 300}}, silent_monitor());
   ASSERT_TRUE(mappings.weighted);
 
   Loader again = loader_for(vit, pictures, 6);
@@ -102,7 +102,7 @@ TEST(Capture, DoesNotDependOnBatchesNorThreads) {
     set_network_threads(threads);
     Loader loader = loader_for(vit, pictures, batch);
     const Path file = folder / "mappings.ngm";
-    write_mappings(file, capture(vit, loader, 9, {.bins = 64, .probes = 2}, silent_monitor()));
+    write_mappings(file, capture(vit, loader, 9, {.bins = 64, .pairs = {.probes = 2}}, silent_monitor()));
     set_network_threads(0);
     return read_file(file, "mappings");
   };
@@ -126,12 +126,12 @@ TEST(Capture, OfAModelWithoutClassesNeedsPlainPairs) {
   Loader refused = loader_for(features, pictures, 3);
   EXPECT_THROW(capture(features, refused, 3, {}, silent_monitor()), InputError);
   Loader loader = loader_for(features, pictures, 3);
-  EXPECT_FALSE(capture(features, loader, 3, {.bins = 64, .weights = Weights::kNone}, silent_monitor()).weighted);
+  EXPECT_FALSE(capture(features, loader, 3, {.bins = 64, .pairs = {.weights = Weights::kNone}}, silent_monitor()).weighted);
 }
 
 TEST(Capture, SaysWhichOptionIsOutOfRange) {
   EXPECT_THROW(CaptureOptions{.bins = 15}.validate(), InputError);
-  EXPECT_THROW(CaptureOptions{.probes = 0}.validate(), InputError);
+  EXPECT_THROW(PairOptions{.probes = 0}.validate(), InputError);
 }
 
 TEST(Capture, OfRealPicturesGivesEveryClosedFormsErrorAsAllRawPairsDo) {

@@ -102,40 +102,55 @@ TEST(Functions, RefusesANewerVersion) {
   EXPECT_THROW(read_functions(folder / "functions.json"), InputError);
 }
 
-TEST(CalibrateAffine, FindsTheLeastSquaresGammaAndBetaOfEveryChannel) {
+/// gamma and beta of channel 3 of blocks.1.norm2 after calibration, beside a dense solve of the same problem on raw pairs.
+void expect_least_squares(const PairOptions& options) {
   torch::NoGradGuard no_grad;
+  constexpr int64_t kChannel = 3;
+  const std::string site_name = "blocks.1.norm2";
   const TemporaryFolder folder;
   testing::write_small_pictures(folder / "pictures", 3, 4);
   const auto pictures = open_picture_folder(folder / "pictures").pictures;
   const Vit teacher = small_vit();
   Graft graft(small_vit());
-  const std::string text = "clip(0.8*x, -1, 1)";
-  apply_functions(graft, functions_for_all(graft.vit(), text));
+  apply_functions(graft, functions_for_all(graft.vit(), "clip(0.8*x, -1, 1)"));
   const auto loader = [&](int64_t batch) {
-    LoaderOptions options;
-    options.batch = batch;
-    return std::make_unique<Loader>(pictures, evaluation_transform(teacher.preprocessing()), 32, 32, options,
-                                    silent_monitor());
+    return std::make_unique<Loader>(pictures, evaluation_transform(teacher.preprocessing()), 32, 32,
+                                    LoaderOptions{.batch = batch}, silent_monitor());
   };
-  const auto batches = loader(5);
-  calibrate_affine(graft, teacher, *batches, 12, silent_monitor());
+  calibrate_affine(graft, teacher, *loader(4), 12, options, silent_monitor());
 
-  // The oracle: one least-squares solve for channel 3 of blocks.1.norm2 on all raw pairs.
-  std::vector<torch::Tensor> xs, targets;
-  const auto again = loader(12);
-  const auto batch = again->next();
-  const torch::Tensor images = torch::from_blob(const_cast<float*>(batch->pixels.data()), {12, 3, 32, 32});
-  torch::Tensor x, target;
-  teacher.forward(images, [&](size_t site, const torch::Tensor& in, const torch::Tensor& y) {
-    if (teacher.sites()[site].name != "blocks.1.norm2") return;
-    x = in.flatten(0, -2).select(1, 3).to(torch::kFloat64);
-    target = (y * teacher.tensors().at("blocks.1.norm2.weight") + teacher.tensors().at("blocks.1.norm2.bias"))
-                 .flatten(0, -2).select(1, 3).to(torch::kFloat64);
-  });
-  const torch::Tensor design = torch::stack({(0.8 * x).clamp(-1, 1), torch::ones_like(x)}, 1);
+  std::vector<torch::Tensor> xs, ys, weights;
+  const auto receive = [&](size_t site, const SitePairs& pairs) {
+    if (teacher.sites()[site].name != site_name) return;
+    xs.push_back(pairs.x.flatten(0, -2));
+    ys.push_back(pairs.y.flatten(0, -2));
+    weights.push_back((pairs.weight.defined() ? pairs.weight : torch::ones_like(pairs.x)).flatten(0, -2));
+  };
+  for_each_pairs(teacher, *loader(4), 12, options, "test", receive, silent_monitor());
+  const torch::Tensor f = (0.8 * torch::cat(xs)).clamp(-1, 1).to(torch::kFloat64);
+  const torch::Tensor y = torch::cat(ys).to(torch::kFloat64), w = torch::cat(weights).to(torch::kFloat64);
+  const auto channel = [](const torch::Tensor& t) { return t.select(1, kChannel); };
+  // Rows for the pairs, and one for each of the two parameters that draws it to 0.
+  const torch::Tensor prior = w.sum(0).mean(), spread = (w * f * f).sum() / w.sum();
+  const torch::Tensor root = channel(w).sqrt();
+  const torch::Tensor pairs = torch::stack({root * channel(f), root}, 1);
+  const torch::Tensor design = torch::cat({pairs, torch::diag(torch::stack({(prior * spread).sqrt(), prior.sqrt()}))});
+  const torch::Tensor target = torch::cat({root * channel(y - f), torch::zeros({2}, torch::kFloat64)});
   const torch::Tensor solution = design.t().matmul(design).inverse().matmul(design.t().matmul(target));
-  EXPECT_NEAR(graft.vit().tensors().at("blocks.1.norm2.weight")[3].item<double>(), solution[0].item<double>(), 1e-4);
-  EXPECT_NEAR(graft.vit().tensors().at("blocks.1.norm2.bias")[3].item<double>(), solution[1].item<double>(), 1e-4);
+  const double gamma = teacher.tensors().at(site_name + ".weight")[kChannel].item<double>();
+  const double beta = teacher.tensors().at(site_name + ".bias")[kChannel].item<double>();
+  EXPECT_NEAR(graft.vit().tensors().at(site_name + ".weight")[kChannel].item<double>(),
+              gamma * (1 + solution[0].item<double>()), 1e-4);
+  EXPECT_NEAR(graft.vit().tensors().at(site_name + ".bias")[kChannel].item<double>(),
+              beta + gamma * solution[1].item<double>(), 1e-4);
+}
+
+TEST(CalibrateAffine, SolvesTheRidgeRegressionOfEveryChannelOnPlainPairs) {
+  expect_least_squares({.weights = Weights::kNone});
+}
+
+TEST(CalibrateAffine, SolvesTheRidgeRegressionOfEveryChannelOnWeightedPairs) {
+  expect_least_squares({.weights = Weights::kFisher, .probes = 2});
 }
 
 }  // namespace

@@ -1,0 +1,59 @@
+#pragma once
+
+#include <torch/torch.h>
+
+#include <functional>
+#include <string>
+
+#include "normgraft/core/monitor.h"
+#include "normgraft/data/loader.h"
+#include "normgraft/vit/vit.h"
+
+namespace normgraft {
+
+/// What a pair weighs.
+enum class Weights : uint8_t {
+  kNone,    ///< 1
+  kFisher,  ///< what an error of y there costs the network
+};
+
+struct PairOptions {
+  Weights weights = Weights::kFisher;
+  int probes = 3;     ///< gradients drawn for each picture under Fisher weights, 1 to 1000
+  uint64_t seed = 1;  ///< of the probes
+
+  /// Throws InputError naming the field, its value and its range.
+  void validate() const;
+};
+
+/// What a few pictures left at one site, y before gamma and beta: [B, N, D], or [B, D] behind the pooling.
+struct SitePairs {
+  torch::Tensor x, y;
+  torch::Tensor weight;  ///< undefined: all 1
+};
+
+/// Called for one site with the pairs of some pictures: for each site in the order of pictures and never at the
+/// same time, for different sites from different threads.
+using PairReceiver = std::function<void(size_t site, const SitePairs& pairs)>;
+
+/// Runs the model over the pictures and hands out what each LayerNorm does to its input. Memory does not grow
+/// with the number of pictures, and what is handed out does not depend on threads nor on the size of batches
+/// as long as it is even. `stage` and `picture_count` are for the progress line. Returns the pictures seen.
+///
+/// A Fisher weight is the mean over probes of g^2, where g = d(v . logits)/dy at the site's output before
+/// gamma and beta, and v is drawn so that the expectation of v v' is diag(p) - p p' for the model's own
+/// prediction p: the diagonal of the Fisher information, without labels. So 1/2 sum w (f(x) - y)^2 over the
+/// pairs of a picture is the divergence KL(model || graft), in nats, that f causes there, to second order and
+/// without the correlations of the errors. Parameters get no gradients. Throws InputError when the model has
+/// no classes to predict, or there was no picture.
+int64_t for_each_pairs(const Vit& vit, Loader& pictures, int64_t picture_count, const PairOptions& options,
+                       const std::string& stage, const PairReceiver& receive, Monitor& monitor);
+
+/// Bytes that for_each_pairs() needs for `batch` pictures beside the model: what is kept of all sites until it
+/// is handed out, and the graphs of the pictures being differentiated.
+int64_t pairs_bytes(const Vit& vit, Weights weights, int64_t batch);
+
+/// The largest even batch, from 2 to 32 pictures, with pairs_bytes() of at most `bytes`; 2 when none.
+int64_t pairs_batch(const Vit& vit, Weights weights, int64_t bytes = int64_t{512} << 20);
+
+}  // namespace normgraft

@@ -1,0 +1,129 @@
+#include "normgraft/capture/pairs.h"
+
+#include <ATen/Parallel.h>
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+
+#include "normgraft/core/random.h"
+#include "normgraft/vit/batches.h"
+
+namespace normgraft {
+namespace {
+
+constexpr int64_t kChunk = 2;  ///< pictures that a thread works on at a time: their activations stay in its caches
+
+/// What a few pictures left at every site.
+using ChunkPairs = std::vector<SitePairs>;
+
+/// v [B, classes] with E[v v'] = diag(p) - p p' for each row p of the prediction: v = s sqrt(p) - p (s . sqrt(p)) with
+/// random signs s. Every class takes part in each draw, where a sampled label would nearly always be the top one.
+torch::Tensor draw_probe(const torch::Tensor& prediction, std::span<const int64_t> pictures, int probe, uint64_t seed) {
+  torch::Tensor signs = torch::empty_like(prediction);
+  float* sign = signs.data_ptr<float>();
+  for (const int64_t picture : pictures) {
+    Random random{seed, static_cast<uint64_t>(picture), static_cast<uint64_t>(probe)};
+    for (int64_t c = 0; c < prediction.size(1); c += 64) {
+      uint64_t bits = random();
+      for (int64_t i = c; i < std::min(c + 64, prediction.size(1)); ++i, bits >>= 1) *sign++ = (bits & 1) != 0 ? 1.0F : -1.0F;
+    }
+  }
+  const torch::Tensor root = signs * prediction.sqrt();
+  return root - prediction * root.sum(1, true);
+}
+
+ChunkPairs plain_pairs(const Vit& vit, const torch::Tensor& images) {
+  const torch::NoGradGuard no_grad;
+  ChunkPairs pairs(vit.sites().size());
+  vit.forward(images, [&](size_t site, const torch::Tensor& x, const torch::Tensor& y) {
+    pairs[site] = {x.contiguous(), y.contiguous(), {}};
+  });
+  return pairs;
+}
+
+ChunkPairs weighted_pairs(const Vit& vit, const torch::Tensor& images, std::span<const int64_t> pictures,
+                          const PairOptions& options) {
+  const torch::AutoGradMode with_grad(true);
+  ChunkPairs pairs(vit.sites().size());
+  std::vector<torch::Tensor> outputs(vit.sites().size());
+  const torch::Tensor logits = vit.forward(images, [&](size_t site, const torch::Tensor& x, const torch::Tensor& y) {
+    if (!y.requires_grad()) y.requires_grad_();  // the graph begins at the first site: parameters are constants
+    outputs[site] = y;
+    pairs[site] = {x.detach().contiguous(), y.detach().contiguous(), {}};
+  });
+  const torch::Tensor prediction = logits.detach().softmax(1);
+  for (int probe = 0; probe < options.probes; ++probe) {
+    const bool last = probe + 1 == options.probes;
+    const auto gradients = torch::autograd::grad({logits}, outputs, {draw_probe(prediction, pictures, probe, options.seed)},
+                                                 /*retain_graph=*/!last);
+    const torch::NoGradGuard no_grad;
+    for (size_t site = 0; site < pairs.size(); ++site) {
+      torch::Tensor& weight = pairs[site].weight;
+      if (!weight.defined()) weight = torch::zeros_like(pairs[site].y);
+      weight.addcmul_(gradients[site], gradients[site], 1.0 / options.probes);
+    }
+  }
+  return pairs;
+}
+
+/// body(i) for each i below `count`, divided among LibTorch's threads.
+template <typename Body>
+void parallel(size_t count, const Body& body) {
+  at::parallel_for(0, static_cast<int64_t>(count), 1, [&](int64_t begin, int64_t end) {
+    for (auto i = static_cast<size_t>(begin); i < static_cast<size_t>(end); ++i) body(i);
+  });
+}
+
+}  // namespace
+
+void PairOptions::validate() const {
+  if (probes < 1 || probes > 1000) throw InputError(fmt::format("label samples is {}, expected 1 to 1000", probes));
+}
+
+int64_t pairs_bytes(const Vit& vit, Weights weights, int64_t batch) {
+  const bool fisher = weights == Weights::kFisher;
+  const VitConfig& c = vit.config();
+  const auto sites = static_cast<int64_t>(vit.sites().size());
+  const int64_t hidden = vit.tensors().at("blocks.0.mlp.fc1.weight").size(0);
+  const auto plane = vit.tokens() * static_cast<int64_t>(sizeof(float));
+  const int64_t kept = sites * plane * c.channels * (fisher ? 3 : 2);
+  // Of a block: two norms, their affines, query, key and value, attention, its projection, the MLP's two planes of
+  // hidden channels and its output, two sums.
+  const int64_t graph = fisher ? c.depth * plane * (12 * c.channels + 2 * hidden) : 0;
+  return batch * kept + std::min<int64_t>(batch, kChunk * at::get_num_threads()) * graph;
+}
+
+int64_t pairs_batch(const Vit& vit, Weights weights, int64_t bytes) {
+  int64_t batch = 32;
+  while (batch > kChunk && pairs_bytes(vit, weights, batch) > bytes) batch -= kChunk;
+  return batch;
+}
+
+int64_t for_each_pairs(const Vit& vit, Loader& pictures, int64_t picture_count, const PairOptions& options,
+                       const std::string& stage, const PairReceiver& receive, Monitor& monitor) {
+  options.validate();
+  const bool fisher = options.weights == Weights::kFisher;
+  if (fisher && vit.config().classes == 0) {
+    throw InputError(fmt::format("{}: the model predicts no classes, expected weights none for it", stage));
+  }
+  int64_t done = 0;
+  while (const auto batch = pictures.next()) {
+    monitor.check();
+    const auto images = images_tensor(*batch, vit.preprocessing()).split(kChunk);
+    std::vector<ChunkPairs> chunks(images.size());
+    parallel(chunks.size(), [&](size_t i) {
+      const auto indices = std::span(batch->indices).subspan(i * kChunk, static_cast<size_t>(images[i].size(0)));
+      chunks[i] = fisher ? weighted_pairs(vit, images[i], indices, options) : plain_pairs(vit, images[i]);
+    });
+    parallel(vit.sites().size(), [&](size_t site) {
+      for (ChunkPairs& chunk : chunks) receive(site, std::exchange(chunk[site], {}));
+    });
+    done += batch->size();
+    monitor.progress(stage, done, picture_count, "pictures");
+  }
+  if (done == 0) throw InputError(fmt::format("{}: no picture could be read, expected at least one", stage));
+  return done;
+}
+
+}  // namespace normgraft
