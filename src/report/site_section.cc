@@ -17,7 +17,7 @@ std::string figure(const std::string& caption, const std::string& drawing) {
   return fmt::format("<figure><figcaption>{}</figcaption>{}</figure>\n", caption, drawing);
 }
 
-std::string heading(const SiteView& view) {
+std::string heading(const SiteView& view, bool weighted) {
   const SiteMapping& m = *view.mapping;
   std::string out = fmt::format("<div class=\"head\"><h3>{}</h3>", escape_html(m.name));
   const auto fact = [&out](const std::string& name, double r2) {
@@ -28,6 +28,14 @@ std::string heading(const SiteView& view) {
   fact("R² chosen", view.chosen_r2());
   if (view.best != nullptr)
     fact("R² best closed form (" + escape_html(view.best->name) + ")", view.best_r2());
+  if (weighted) {
+    fact("of plain pairs: ceiling", view.plain_ceiling());
+    fact("R² chosen", view.chosen_plain_r2());
+    if (view.front != nullptr) {
+      out += fmt::format("<span class=\"soft\">{} effective pairs to fit on</span>",
+                         format_count(static_cast<int64_t>(view.front->effective_pairs)));
+    }
+  }
   return out + fmt::format("<span class=\"soft\">{} pairs, x in [{}, {}]</span></div>\n",
                            format_count(m.pictures * m.tokens * m.channels), format_short(m.range().low),
                            format_short(m.range().high));
@@ -63,7 +71,7 @@ std::string all_functions(const SiteView& view, const std::string& unit) {
 
 std::string render_site(const ReportInput& input, const SiteView& view) {
   const Measure measure = input.fronts.options.measure;
-  std::string out = fmt::format("<section class=\"card\" id=\"{}\">\n", view.anchor()) + heading(view);
+  std::string out = fmt::format("<section class=\"card\" id=\"{}\">\n", view.anchor()) + heading(view, input.mappings.weighted && measure == Measure::kWeight);
   if (view.chosen) {
     out += fmt::format("<code class=\"expression\">{}</code>\n",
                        escape_html(view.chosen->expression.to_string()));

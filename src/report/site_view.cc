@@ -37,6 +37,21 @@ double SiteView::chosen_r2() const {
   return chosen ? chosen->held_out_r2 : kUnknown;
 }
 
+double SiteView::chosen_plain_r2() const {
+  if (!chosen || front == nullptr) return kUnknown;
+  for (const FrontPoint& point : front->front) {
+    if (point.expression == chosen->expression) return point.plain_r2;
+  }
+  for (const BaselinePoint& baseline : front->baselines) {
+    if (baseline.point.expression == chosen->expression) return baseline.point.plain_r2;
+  }
+  return kUnknown;
+}
+
+double SiteView::plain_ceiling() const {
+  return front != nullptr ? front->plain_ceiling : kUnknown;
+}
+
 double SiteView::held_out_r2(const BaselinePoint* baseline) {
   return baseline != nullptr ? baseline->point.held_out_r2 : kUnknown;
 }

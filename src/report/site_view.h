@@ -21,6 +21,9 @@ struct SiteView {
   double best_r2() const { return held_out_r2(best); }
   double tanh_r2() const { return held_out_r2(tanh); }
   double chosen_r2() const;
+  /// Held out, all pairs alike; NaN when the chosen function is not among those searched.
+  double chosen_plain_r2() const;
+  double plain_ceiling() const;
   /// Share of the gap between the best closed form and the ceiling that the chosen function closes; NaN where
   /// there is no gap.
   double gap_closed() const;

@@ -82,6 +82,47 @@ TEST(Pipeline, GivesTheSameFrontsAndPlanForAnyNumberOfThreads) {
   EXPECT_EQ(plans[0], plans[1]);
 }
 
+TEST(Pipeline, CapturesWithAndWithoutWeightsAndRefusesOthers) {
+  const TemporaryFolder folder;
+  save_vit(folder / "model", testing::small_vit());
+  testing::write_small_pictures(folder / "pictures", 3, 8);
+  const auto capture = [&](const std::string& weights) {
+    return std::vector<std::string>{"capture", folder / "model", "--data", folder / "pictures", "-o", folder / weights,
+                                    "--weights", weights};
+  };
+  const Json plain = run_json(capture("none")).at("sites").back();
+  const Json weighted = run_json(capture("fisher")).at("sites").back();
+  EXPECT_EQ(plain.at("effective_pairs"), plain.at("pairs"));
+  EXPECT_LT(weighted.at("effective_pairs"), weighted.at("pairs"));
+  EXPECT_EQ(plain.at("ceiling"), weighted.at("ceiling"));
+  EXPECT_EQ(plain.at("weighted_ceiling"), plain.at("ceiling"));
+  EXPECT_NE(weighted.at("weighted_ceiling"), weighted.at("ceiling"));
+  EXPECT_EQ(run_program(capture("hessian")).code, 2);
+}
+
+TEST(Pipeline, ASearchKilledMidwayGoesOnToTheSameFronts) {
+  const TemporaryFolder folder;
+  save_vit(folder / "model", testing::small_vit());
+  testing::write_small_pictures(folder / "pictures", 3, 8);
+  run_json({"capture", folder / "model", "--data", folder / "pictures", "-o", folder / "whole"});
+  std::filesystem::create_directories(folder / "killed");
+  for (const char* file : {"mappings.ngm", "run.json"}) {
+    std::filesystem::copy_file(folder.path() / "whole" / file, folder.path() / "killed" / file);
+  }
+  const auto command = [&](const std::string& run) {
+    return std::vector<std::string>{"evolve", folder / run, "--population", "100", "--generations", "40", "--seeds", "2"};
+  };
+  run_json(command("whole"));
+  testing::Circumstances kill;
+  kill.kill_after_file = folder / "killed/evolving/blocks.0.norm1.0.cbor";
+  kill.kill_after_milliseconds = 10;
+  EXPECT_EQ(run_program(command("killed"), kill).code, 128 + 9);
+  EXPECT_FALSE(std::filesystem::exists(folder / "killed/fronts.json"));
+  run_json(command("killed"));
+  EXPECT_EQ(read_file(folder / "whole/fronts.json", "fronts"), read_file(folder / "killed/fronts.json", "fronts"));
+  EXPECT_FALSE(std::filesystem::exists(folder / "killed/evolving"));
+}
+
 TEST(Pipeline, RunDoesEverythingOnceAndOnlyWhatIsMissingAfterwards) {
   const TemporaryFolder folder;
   save_vit(folder / "model", testing::small_vit());

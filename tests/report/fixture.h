@@ -32,7 +32,7 @@ inline SiteMapping small_mapping(const std::string& name) {
 }
 
 inline FrontPoint small_point(const std::string& expression, double cost, double r2) {
-  return {Expression::parse(expression), cost, 1 - r2, r2, r2 - 0.001, 0};
+  return {Expression::parse(expression), cost, 1 - r2, r2, r2 - 0.001, r2 - 0.05, 0};
 }
 
 inline SiteFront small_front(const std::string& name) {
@@ -41,6 +41,8 @@ inline SiteFront small_front(const std::string& name) {
   front.seen = {-4, 4};
   front.ceiling = 0.96;
   front.held_out_ceiling = 0.95;
+  front.plain_ceiling = 0.91234;
+  front.effective_pairs = 12345;
   front.front = {small_point("0.7*x", 1, 0.80), small_point("clip(0.8*x, -1, 1)", 1.5, 0.92),
                  small_point("tanh(1.01*x)", 24, 0.949)};
   front.seeds = {front.front};

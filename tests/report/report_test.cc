@@ -53,6 +53,17 @@ size_t count(const std::string& page, const std::string& text) {
   return n;
 }
 
+TEST(Report, ShowsFiguresOfPlainPairsBesideWeightedOnesAndOnlyThen) {
+  ReportInput input = small_input();
+  EXPECT_EQ(count(render_report(input), "of plain pairs"), 0U);
+  input.mappings.weighted = true;
+  const std::string page = render_report(input);
+  EXPECT_TRUE(well_formed(page));
+  for (const char* text : {"of plain pairs", "0.91234", "0.87000", "effective pairs", "Fisher"}) EXPECT_TRUE(says(page, text));
+  input.fronts.options.measure = Measure::kCount;
+  EXPECT_EQ(count(render_report(input), "of plain pairs"), 0U);
+}
+
 TEST(Report, IsWellFormedAndNamesEverySiteFunctionAndStage) {
   const std::string page = render_report(small_input());
   EXPECT_TRUE(well_formed(page));
