@@ -106,7 +106,7 @@ Fifty generations are the default. Variants of it:
 
 ## Parts
 
-Synthetic pairs, {report['context']['library_build_type']} build of Google Benchmark; rates a second, of one core except in `search`.
+Synthetic pairs; rates a second, of one core except in `search`, which runs ten generations.
 
 | benchmark | time | evaluations/s | node-rows/s |
 |---|---|---|---|

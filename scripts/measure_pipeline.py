@@ -5,7 +5,7 @@
 
 The first model is measured in full, the others with the defaults and two closed forms. Every figure comes from the
 `normgraft` program (build/release/bin/normgraft, or --program); this script runs it, keeps its JSON answers in
-RUNS/<model>/measured.json, so that an interrupted measurement goes on, and prints tables. Half an hour.
+RUNS/<model>/measured.json, so that an interrupted measurement goes on, and prints tables. Twenty minutes.
 """
 
 import argparse
@@ -22,7 +22,7 @@ from fronts import best_closed_form, cheaper_and_better, gap_closed, summary
 
 SHAPES = ["line", "clip5", "clip", "tanh", "scaled-tanh", "erf", "isru", "softsign"]
 SHAPES_OF_OTHERS = ["clip", "erf"]
-SINGLE_PICTURES = 200  # for the grafts of one site
+SINGLE_PICTURES = 100  # for the grafts of one site
 SEARCHES = {  # other searches on the same mappings: options, strategy
     "published settings (plain pairs, knee)": (["--function-set", "paper", "--measure", "count", "--tail-penalty", "0.005"], "knee"),
     "plain pairs, min-error": (["--measure", "count"], "min-error"),
