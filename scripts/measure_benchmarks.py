@@ -25,7 +25,7 @@ VARIANTS = {
     "four islands": ["--islands", 4],
     "from the closed forms": ["--seed-closed-forms"],
     "constants of three digits": ["--digits", 3],
-    "random search, as many candidates": ["--random-search"],
+    "random search of as many evaluations": ["--random-search", "--generations", 75],
     "published settings": ["--function-set", "paper", "--measure", "count", "--tail-penalty", 0.005],
     "published settings, weighted pairs": ["--function-set", "paper", "--tail-penalty", 0.005],
 }

@@ -26,7 +26,7 @@ SINGLE_PICTURES = 100  # for the grafts of one site
 SEARCHES = {  # other searches on the same mappings: options, strategy
     "published settings (plain pairs, knee)": (["--function-set", "paper", "--measure", "count", "--tail-penalty", "0.005"], "knee"),
     "plain pairs, min-error": (["--measure", "count"], "min-error"),
-    "random search, min-error": (["--random-search"], "min-error"),
+    "random search of as many evaluations, min-error": (["--random-search", "--generations", "75"], "min-error"),
 }
 
 

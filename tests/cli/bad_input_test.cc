@@ -140,7 +140,7 @@ TEST_F(BadInput, EveryJsonOfARunIsRefusedWhenItIsNotWhatItShouldBe) {
       expect_refusal(run_program({command, damaged}), {file});
     }
     write(damaged + "/" + file, newer.dump());
-    expect_refusal(run_program({command, damaged}), {"99", "1"});
+    expect_refusal(run_program({command, damaged}), {"version 99 is newer than"});
     write(damaged + "/" + file, whole);
   }
 }
