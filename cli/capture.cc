@@ -40,9 +40,10 @@ std::string as_text(const Json& json) {
 
 void add_capture_options(CLI::App& command, CaptureOptions& options) {
   command.add_option("--bins", options.bins, "bins of x for each site")->capture_default_str();
-  command.add_option("--weights", options.pairs.weights, "fisher: pairs weigh what their error costs the network; none: all alike")
-      ->transform(CLI::CheckedTransformer(std::map<std::string, Weights>{{"fisher", Weights::kFisher}, {"none", Weights::kNone}}))
-      ->default_str("fisher");
+  command.add_option_function<std::string>(
+             "--weights", [&options](const std::string& name) { options.pairs.weights = weights_named(name); },
+             "fisher: pairs weigh what their error costs the network; none: all alike")
+      ->default_str(to_string(options.pairs.weights));
   command.add_option("--label-samples", options.pairs.probes, "gradients drawn for each picture from the model's own prediction")
       ->capture_default_str();
 }

@@ -1,8 +1,8 @@
 #include <fmt/format.h>
 
+#include "capture_options.h"
 #include "command.h"
 #include "normgraft/pipeline/stages.h"
-#include "capture_options.h"
 #include "realign_options.h"
 #include "search_options.h"
 #include "tables.h"

@@ -4,7 +4,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <cmath>
+#include <utility>
 
 #include "normgraft/core/random.h"
 #include "normgraft/vit/batches.h"
@@ -76,6 +76,16 @@ void parallel(size_t count, const Body& body) {
 }
 
 }  // namespace
+
+Weights weights_named(const std::string& name) {
+  if (name == "none") return Weights::kNone;
+  if (name == "fisher") return Weights::kFisher;
+  throw InputError(fmt::format("unknown weights \"{}\", expected none or fisher", name));
+}
+
+std::string to_string(Weights weights) {
+  return weights == Weights::kFisher ? "fisher" : "none";
+}
 
 void PairOptions::validate() const {
   if (probes < 1 || probes > 1000) throw InputError(fmt::format("label samples is {}, expected 1 to 1000", probes));

@@ -38,7 +38,7 @@ class Progress {
     monitor_.progress("evolve", ++done_, total_, "generations", note());
   }
 
-  /// Generations that need not be run, before any is: done in an earlier call, or beyond the limit of time.
+  /// Generations that will not be run: done in an earlier call, or beyond the limit of time.
   void skip(int generations) {
     const std::lock_guard lock(mutex_);
     total_ -= generations;
@@ -245,7 +245,6 @@ SiteFront joined(Site& site) {
 
 Fronts evolve(const Mappings& mappings, const EvolveOptions& options, Monitor& monitor, const Path& checkpoints) {
   options.validate();
-  const auto start = std::chrono::steady_clock::now();
   const FunctionSet functions = function_set(options.function_set);
   const Profile profile =
       options.profile == "flops" ? flops_profile(kSearchClipCost) : load_profile(options.profile);
@@ -275,7 +274,7 @@ Fronts evolve(const Mappings& mappings, const EvolveOptions& options, Monitor& m
 
   Fronts fronts{.options = options, .unit = profile.unit};
   for (Site& site : sites) fronts.sites.push_back(joined(site));
-  fronts.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  fronts.seconds = progress.seconds();
   return fronts;
 }
 

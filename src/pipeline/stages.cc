@@ -13,10 +13,6 @@
 namespace normgraft {
 namespace {
 
-const char* weights_name(Weights weights) {
-  return weights == Weights::kFisher ? "fisher" : "none";
-}
-
 /// The pictures of a tree in a seeded random order, the first `count` of them (0: all).
 std::vector<Picture> some_pictures(std::vector<Picture> pictures, int64_t count, uint64_t seed) {
   shuffle(pictures, Random({seed, 0x9ac7}));
@@ -68,7 +64,7 @@ CaptureRequest capture_request(const RunFolder& run) {
   const Json asked = run.asked("capture");
   request.pictures = asked.value("pictures", int64_t{0});
   request.seed = asked.value("seed", uint64_t{1});
-  request.options.pairs.weights = asked.value("weights", "none") == weights_name(Weights::kFisher) ? Weights::kFisher : Weights::kNone;
+  request.options.pairs.weights = weights_named(asked.value("weights", "none"));
   request.options.pairs.probes = asked.value("label_samples", request.options.pairs.probes);
   if (asked.contains("vit")) request.vit = vit_options_from(asked["vit"]);
   return request;
@@ -81,7 +77,7 @@ Json asked_of(const CaptureRequest& request) {
               {"data", std::filesystem::absolute(request.data).lexically_normal().string()},
               {"pictures", request.pictures},
               {"bins", request.options.bins},
-              {"weights", weights_name(request.options.pairs.weights)},
+              {"weights", to_string(request.options.pairs.weights)},
               {"label_samples", request.options.pairs.probes},
               {"seed", request.seed},
               {"vit", vit_options_json(request.vit)}};

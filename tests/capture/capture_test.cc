@@ -27,12 +27,17 @@ Loader loader_for(const Vit& vit, const std::vector<Picture>& pictures, int64_t 
   return Loader(pictures, evaluation_transform(p), p.height, p.width, options, silent_monitor());
 }
 
-TEST(Capture, CountsPicturesTimesTokensTimesChannelsAtEverySite) {
+/// The mappings of a small network over 3 times `per_class` small pictures.
+Mappings small_mappings(const Vit& vit, int per_class, int64_t batch) {
   const TemporaryFolder folder;
-  testing::write_small_pictures(folder / "pictures", 3, 4);
+  testing::write_small_pictures(folder / "pictures", 3, per_class);
+  Loader loader = loader_for(vit, open_picture_folder(folder / "pictures").pictures, batch);
+  return capture(vit, loader, 3 * per_class, {.bins = 64}, silent_monitor());
+}
+
+TEST(Capture, CountsPicturesTimesTokensTimesChannelsAtEverySite) {
   const Vit vit = small_vit();
-  Loader loader = loader_for(vit, open_picture_folder(folder / "pictures").pictures, 5);
-  const Mappings mappings = capture(vit, loader, 12, {.bins = 64}, silent_monitor());
+  const Mappings mappings = small_mappings(vit, 4, 5);
   ASSERT_EQ(mappings.sites.size(), vit.sites().size());
   for (const SiteMapping& site : mappings.sites) {
     double pairs = 0;
@@ -82,11 +87,7 @@ TEST(Capture, WeighsASiteByTwiceTheDivergenceThatSmallIndependentErrorsCauseTher
 }
 
 TEST(Capture, GivesTokensThatNoHeadReadsNoWeight) {
-  const TemporaryFolder folder;
-  testing::write_small_pictures(folder / "pictures", 3, 2);
-  const Vit vit = small_vit();
-  Loader loader = loader_for(vit, open_picture_folder(folder / "pictures").pictures, 4);
-  const Mappings mappings = capture(vit, loader, 6, {.bins = 64}, silent_monitor());
+  const Mappings mappings = small_mappings(small_vit(), 2, 4);
   const SiteMapping& last = mappings.site("norm");
   EXPECT_EQ(effective_pairs(last, Measure::kCount, Part::kAll), 6 * 17 * 16);
   EXPECT_LE(effective_pairs(last, Measure::kWeight, Part::kAll), 6 * 16);

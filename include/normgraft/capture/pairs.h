@@ -17,6 +17,10 @@ enum class Weights : uint8_t {
   kFisher,  ///< what an error of y there costs the network
 };
 
+/// "none" or "fisher"; throws InputError naming these.
+Weights weights_named(const std::string& name);
+std::string to_string(Weights weights);
+
 struct PairOptions {
   Weights weights = Weights::kFisher;
   int probes = 3;     ///< gradients drawn for each picture under Fisher weights, 1 to 1000
