@@ -10,11 +10,19 @@ std::string percent(const Estimate& e) {
   return fmt::format("{:.2f} % [{:.2f}, {:.2f}]", 100 * e.mean, 100 * e.low, 100 * e.high);
 }
 
+std::string as_lines(const Judgement& j) {
+  std::string text = fmt::format("\ntop-1     {}\ntop-5     {}", percent(j.top1), percent(j.top5));
+  if (j.agreement) text += fmt::format("\nagreement {}", percent(*j.agreement));
+  if (j.kl) text += fmt::format("\nKL        {:.4f} [{:.4f}, {:.4f}] nats", j.kl->mean, j.kl->low, j.kl->high);
+  return text;
+}
+
 std::string as_text(const Evaluation& e) {
-  std::string text = fmt::format("{} pictures, {:.1f} images/s (network alone)\ntop-1     {}\ntop-5     {}", e.images,
-                                 e.images_per_second, percent(e.top1), percent(e.top5));
-  if (e.agreement) text += fmt::format("\nagreement {}", percent(*e.agreement));
-  if (e.kl) text += fmt::format("\nKL        {:.4f} [{:.4f}, {:.4f}] nats", e.kl->mean, e.kl->low, e.kl->high);
+  std::string text = fmt::format("{} pictures, {:.1f} images/s (network alone)", e.images, e.images_per_second);
+  text += as_lines(e);
+  for (const auto& [condition, judgement] : e.under) {
+    text += fmt::format("\n\nunder {}", to_string(condition)) + as_lines(judgement);
+  }
   return text + "\n[95 % bootstrap intervals over pictures]";
 }
 
@@ -33,6 +41,14 @@ void add_eval(CLI::App& app, Context& context) {
   command->add_option("--teacher", request->teacher, "model to compare with: adds agreement and KL");
   command->add_option("--pictures", request->pictures, "how many pictures, drawn at random; 0: all")
       ->check(CLI::NonNegativeNumber);
+  command->add_option_function<std::vector<std::string>>(
+             "--under",
+             [request](const std::vector<std::string>& names) {
+               for (const std::string& name : names) request->conditions.push_back(condition_named(name));
+             },
+             "judge also under these: contrast (halved), blur")
+      ->delimiter(',')
+      ->allow_extra_args(false);
   command->add_option("--batch", request->batch, "pictures a batch")->check(CLI::Range(1, 4096))->capture_default_str();
   add_vit_options(*command, request->vit);
 }

@@ -117,24 +117,4 @@ void add_evolve(CLI::App& app, Context& context) {
   add_search_options(*command, options->search);
 }
 
-void add_select(CLI::App& app, Context& context) {
-  struct Options {
-    Path run;
-    std::string strategy = "min-error";
-  };
-  auto options = std::make_shared<Options>();
-  CLI::App* command = add_command(app, context, "select", "choose one function for each site", [&context, options] {
-    const Plan plan = select_stage(RunFolder(options->run), options->strategy);
-    std::string text = fmt::format("{:<18}{:>9}{:>7}  {}", "site", "R^2", "cost", "function");
-    for (const PlanEntry& entry : plan.entries) {
-      text += fmt::format("\n{:<18}{:>9.4f}{:>7.0f}  {}", entry.site, entry.held_out_r2, entry.cost,
-                          entry.expression.to_string());
-    }
-    context.print(to_json(plan), text);
-  });
-  command->add_option("run", options->run, "run folder with fronts.json")->required();
-  command->add_option("--strategy", options->strategy, "knee, min-error, or shape:NAME for one closed form everywhere")
-      ->capture_default_str();
-}
-
 }  // namespace normgraft::cli

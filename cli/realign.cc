@@ -7,11 +7,11 @@
 namespace normgraft::cli {
 
 void TrainingFlags::add_to(CLI::App& command) {
-  CLI::Option* mode_option = command.add_option("--mode", mode, "affine, full or distill")->capture_default_str();
+  CLI::Option* mode_option = command.add_option("--mode", mode, "constants, affine, full or distill")->capture_default_str();
   command.add_option("--recipe", recipe, "published settings: carrigg2026-a, carrigg2026-f or carrigg2026-d")
       ->excludes(mode_option);
-  command.add_option("--epochs", epochs, "passes over the pictures (default 1)");
-  command.add_option("--batch", batch, "pictures a step (default 25)");
+  command.add_option("--epochs", epochs, "passes over the pictures (default 1; constants: 4)");
+  command.add_option("--batch", batch, "pictures a step (default 25; constants: 16)");
   command.add_option("--rate", rate, "peak learning rate of AdamW");
   command.add_option("--weight-decay", weight_decay, "of matrices");
   command.add_option("--warmup", warmup, "share of the steps with a linear warm-up");
@@ -22,8 +22,7 @@ void TrainingFlags::add_to(CLI::App& command) {
 }
 
 RealignOptions TrainingFlags::options(int threads) const {
-  RealignOptions o = recipe ? realign_recipe(*recipe) : RealignOptions{};
-  if (!recipe) o.mode = realign_mode(mode);
+  RealignOptions o = recipe ? realign_recipe(*recipe) : realign_defaults(realign_mode(mode));
   o.epochs = epochs.value_or(o.epochs);
   o.batch = batch.value_or(o.batch);
   o.rate = rate.value_or(o.rate);
@@ -59,7 +58,7 @@ void add_realign(CLI::App& app, Context& context) {
       return eval_stage(eval, context.console).top1.mean;
     };
     std::optional<double> before;
-    if (options->val) before = judge(run.grafted());
+    if (options->val) before = judge(options->request.start.value_or(run.grafted()));
     const RealignResult result = realign_stage(run, options->request, context.console);
     const EpochMetrics& last = result.epochs.back();
     const EpochMetrics& best = result.epochs[static_cast<size_t>(result.best_epoch)];
@@ -80,11 +79,12 @@ void add_realign(CLI::App& app, Context& context) {
                     result.best_epoch, last.images_per_second));
   });
   command->add_option("run", options->run, "run folder with a grafted model")->required();
-  command->add_option("--train", request.train, "ImageFolder tree with labels")->required();
+  command->add_option("--train", request.train, "ImageFolder tree, with labels unless the mode is constants")->required();
   command->add_option("--val", options->val, "ImageFolder tree to report top-1 on");
   command->add_option("--classes", request.classes, "CSV with class_index and wnid, for trees of some classes only");
   command->add_option("--pictures", request.pictures, "how many training pictures, drawn at random; 0: all")
       ->check(CLI::NonNegativeNumber);
+  command->add_option("--from", request.start, "graft to begin with (default: RUN/grafted)");
   command->add_option("-o,--output", request.output, "folder to write (default: RUN/realigned)");
   command->add_flag("--restart", request.restart, "replace a training of other options or pictures found there");
   options->training.add_to(*command);

@@ -5,6 +5,7 @@
 #include "normgraft/pipeline/stages.h"
 #include "realign_options.h"
 #include "search_options.h"
+#include "select_options.h"
 #include "tables.h"
 
 namespace normgraft::cli {
@@ -14,6 +15,7 @@ void add_run(CLI::App& app, Context& context) {
     PipelineRequest request;
     TrainingFlags training;
     std::optional<Path> train;
+    int64_t constants_epochs = 0;
     int64_t train_pictures = 0;
     Path run;
   };
@@ -30,6 +32,11 @@ void add_run(CLI::App& app, Context& context) {
       realign.options = options->training.options(context.threads);
       r.realign = realign;
     }
+    if (options->constants_epochs > 0) {
+      r.constants = realign_defaults(RealignMode::kConstants);
+      r.constants->epochs = options->constants_epochs;
+      r.constants->threads = context.threads;
+    }
     const RunFolder run(options->run);
     const Json accuracy = run_pipeline(run, r, context.console);
     const Json seconds = run.read().at("seconds");
@@ -42,8 +49,14 @@ void add_run(CLI::App& app, Context& context) {
   command->add_option("--pictures", request.capture.pictures, "how many calibration pictures; 0: all")
       ->check(CLI::NonNegativeNumber);
   add_capture_options(*command, request.capture.options);
-  command->add_option("--strategy", request.strategy, "knee, min-error or shape:NAME")->capture_default_str();
-  command->add_option("--calibrate", request.graft.calibration, "none or affine")->capture_default_str();
+  add_select_options(*command, request.select);
+  command->add_option("--calibrate", request.graft.calibration, "none, affine or sequential")->capture_default_str();
+  command->add_option("--constants", options->constants_epochs,
+                      "epochs of realign --mode constants on the calibration pictures, without labels; 0: none")
+      ->check(CLI::NonNegativeNumber)
+      ->capture_default_str();
+  command->add_flag("--staircase", request.staircase,
+                    "judge every step: plain, weighted, selected, calibrated, constants; also under halved contrast and blur");
   command->add_option("--train", options->train, "training pictures with labels; without them there is no re-alignment");
   command->add_option("--train-pictures", options->train_pictures, "how many of them; 0: all")
       ->check(CLI::NonNegativeNumber);

@@ -6,7 +6,7 @@
 #include <algorithm>
 #include <utility>
 
-#include "normgraft/core/random.h"
+#include "normgraft/capture/probe.h"
 #include "normgraft/vit/batches.h"
 
 namespace normgraft {
@@ -16,22 +16,6 @@ constexpr int64_t kChunk = 2;  ///< pictures that a thread works on at a time: t
 
 /// What a few pictures left at every site.
 using ChunkPairs = std::vector<SitePairs>;
-
-/// v [B, classes] with E[v v'] = diag(p) - p p' for each row p of the prediction: v = s sqrt(p) - p (s . sqrt(p)) with
-/// random signs s. Every class takes part in each draw, where a sampled label would nearly always be the top one.
-torch::Tensor draw_probe(const torch::Tensor& prediction, std::span<const int64_t> pictures, int probe, uint64_t seed) {
-  torch::Tensor signs = torch::empty_like(prediction);
-  float* sign = signs.data_ptr<float>();
-  for (const int64_t picture : pictures) {
-    Random random{seed, static_cast<uint64_t>(picture), static_cast<uint64_t>(probe)};
-    for (int64_t c = 0; c < prediction.size(1); c += 64) {
-      uint64_t bits = random();
-      for (int64_t i = c; i < std::min(c + 64, prediction.size(1)); ++i, bits >>= 1) *sign++ = (bits & 1) != 0 ? 1.0F : -1.0F;
-    }
-  }
-  const torch::Tensor root = signs * prediction.sqrt();
-  return root - prediction * root.sum(1, true);
-}
 
 ChunkPairs plain_pairs(const Vit& vit, const torch::Tensor& images) {
   const torch::NoGradGuard no_grad;

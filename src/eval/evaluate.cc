@@ -29,6 +29,40 @@ torch::Tensor divergence(const torch::Tensor& teacher, const torch::Tensor& mode
   return (p.exp() * (p - q)).sum(1);
 }
 
+/// What the pictures gave under one condition, a value for each.
+struct Tally {
+  std::vector<double> top1, top5, agreement, kl;
+
+  /// `target` holds the teacher's logits; undefined: no teacher.
+  void add(const torch::Tensor& logits, const torch::Tensor& target, const torch::Tensor& labels) {
+    append(top1, is_label_among_top(logits, labels, 1));
+    append(top5, is_label_among_top(logits, labels, 5));
+    if (!target.defined()) return;
+    append(agreement, target.argmax(1).eq(logits.argmax(1)));
+    append(kl, divergence(target, logits));
+  }
+
+  Judgement judgement() const {
+    Judgement result{bootstrap_mean(top1), bootstrap_mean(top5), {}, {}};
+    if (!agreement.empty()) result.agreement = bootstrap_mean(agreement);
+    if (!kl.empty()) result.kl = bootstrap_mean(kl);
+    return result;
+  }
+};
+
+Json judgement_json(const Judgement& judgement) {
+  Json json = Json::object();
+  const auto put = [&json](const std::string& key, const Estimate& estimate) {
+    json[key] = estimate.mean;
+    json[key + "_interval"] = {estimate.low, estimate.high};
+  };
+  put("top1", judgement.top1);
+  put("top5", judgement.top5);
+  if (judgement.agreement) put("agreement", *judgement.agreement);
+  if (judgement.kl) put("kl", *judgement.kl);
+  return json;
+}
+
 }  // namespace
 
 Estimate bootstrap_mean(const std::vector<double>& values, uint64_t seed) {
@@ -47,60 +81,50 @@ Estimate bootstrap_mean(const std::vector<double>& values, uint64_t seed) {
 }
 
 Evaluation evaluate(const Graft& model, const Vit* teacher, Loader& pictures, int64_t picture_count,
-                    Monitor& monitor) {
+                    const std::vector<Condition>& conditions, Monitor& monitor) {
   const int64_t classes = model.vit().config().classes;
   if (teacher != nullptr && teacher->config().classes != classes) {
     throw InputError(fmt::format("the teacher has {} classes and the model {}, expected as many", teacher->config().classes, classes));
   }
   torch::NoGradGuard no_grad;
-  std::vector<double> top1, top5, agreement, kl;
+  std::map<Condition, Tally> tallies;
+  Tally& plain = tallies[Condition::kPlain];
+  for (const Condition condition : conditions) tallies[condition];
   std::chrono::duration<double> network_time{0};
   while (const auto batch = pictures.next()) {
-    monitor.check();
     const torch::Tensor labels = labels_tensor(*batch);
     if (labels.max().item<int64_t>() >= classes) {
       throw InputError(fmt::format("a picture has class {}, but the model has {} classes: expected a class list "
                                    "(--classes) or a folder for each class", labels.max().item<int64_t>(), classes));
     }
     const torch::Tensor images = images_tensor(*batch, model.vit().preprocessing());
-    const auto start = std::chrono::steady_clock::now();
-    const torch::Tensor logits = model.forward(images);
-    network_time += std::chrono::steady_clock::now() - start;
-    append(top1, is_label_among_top(logits, labels, 1));
-    append(top5, is_label_among_top(logits, labels, 5));
-    if (teacher != nullptr) {
-      const torch::Tensor target = teacher->forward(images);
-      append(agreement, target.argmax(1).eq(logits.argmax(1)));
-      append(kl, divergence(target, logits));
+    for (auto& [condition, tally] : tallies) {
+      monitor.check();
+      const torch::Tensor seen = under(condition, images, model.vit().preprocessing());
+      const auto start = std::chrono::steady_clock::now();
+      const torch::Tensor logits = model.forward(seen);
+      if (condition == Condition::kPlain) network_time += std::chrono::steady_clock::now() - start;
+      tally.add(logits, teacher != nullptr ? teacher->forward(seen) : torch::Tensor(), labels);
     }
-    monitor.progress("eval", static_cast<int64_t>(top1.size()), picture_count, "pictures");
+    monitor.progress("eval", static_cast<int64_t>(plain.top1.size()), picture_count, "pictures");
   }
-  if (top1.empty()) throw InputError("eval: no picture could be read, expected at least one");
+  if (plain.top1.empty()) throw InputError("eval: no picture could be read, expected at least one");
 
-  Evaluation result;
-  result.images = static_cast<int64_t>(top1.size());
-  result.images_per_second = static_cast<double>(top1.size()) / network_time.count();
-  result.top1 = bootstrap_mean(top1);
-  result.top5 = bootstrap_mean(top5);
-  if (teacher != nullptr) {
-    result.agreement = bootstrap_mean(agreement);
-    result.kl = bootstrap_mean(kl);
+  const size_t images = plain.top1.size();
+  Evaluation result{plain.judgement(), static_cast<int64_t>(images), static_cast<double>(images) / network_time.count(), {}};
+  for (const auto& [condition, tally] : tallies) {
+    if (condition != Condition::kPlain) result.under[condition] = tally.judgement();
   }
   return result;
 }
 
 Json to_json(const Evaluation& evaluation) {
-  Json json = Json::object();
-  const auto put = [&json](const std::string& key, const Estimate& estimate) {
-    json[key] = estimate.mean;
-    json[key + "_interval"] = {estimate.low, estimate.high};
-  };
-  put("top1", evaluation.top1);
-  put("top5", evaluation.top5);
-  if (evaluation.agreement) put("agreement", *evaluation.agreement);
-  if (evaluation.kl) put("kl", *evaluation.kl);
+  Json json = judgement_json(evaluation);
   json["images"] = evaluation.images;
   json["images_per_second"] = evaluation.images_per_second;
+  for (const auto& [condition, judgement] : evaluation.under) {
+    json["under"][to_string(condition)] = judgement_json(judgement);
+  }
   return json;
 }
 

@@ -58,11 +58,25 @@ Graft::Graft(Vit vit) : vit_(std::make_unique<Vit>(std::move(vit))), slots_(vit_
 
 void Graft::set_function(const std::string& site, const Expression& f) {
   const size_t index = site_index(*vit_, site);
-  auto slot = std::make_shared<Slot>(Slot{f, constants_tensor(f)});
-  vit_->set_normalizer(index, [slot](const torch::Tensor& x) {
+  slots_[index] = std::make_shared<Slot>(Slot{f, constants_tensor(f)});
+  use_function(index);
+}
+
+void Graft::use_function(size_t site) {
+  vit_->set_normalizer(site, [slot = slots_[site]](const torch::Tensor& x) {
     return scalar_function(slot->expression, x, slot->constants);
   });
-  slots_[index] = std::move(slot);
+}
+
+void Graft::use_functions(size_t sites) {
+  for (size_t i = 0; i < slots_.size(); ++i) {
+    if (!slots_[i]) continue;
+    if (i < sites) {
+      use_function(i);
+    } else {
+      vit_->set_normalizer(i, {});
+    }
+  }
 }
 
 Functions Graft::functions() const {

@@ -10,7 +10,7 @@ class Pipeline {
  public:
   Pipeline(const RunFolder& run, const PipelineRequest& request, Monitor& monitor)
       : run_(run), request_(request), monitor_(monitor) {
-    if (std::filesystem::exists(run.accuracy())) accuracy_ = read_json(run.accuracy(), "accuracy");
+    if (std::filesystem::exists(run.accuracy())) known_ = read_json(run.accuracy(), "accuracy");
   }
 
   /// Runs the stage unless its result is there for the same request; a stage that ran makes all later ones run.
@@ -24,37 +24,79 @@ class Pipeline {
     body();
   }
 
-  /// Judges one model of the run, unless it was judged and nothing changed since.
-  void judge(const std::string& stage, const Path& model) {
+  /// Judges one model of the run, unless it was judged and nothing changed since. `stages` are those whose work it took.
+  void judge(const std::string& name, const Path& model, const std::vector<std::string>& stages) {
     if (!request_.val) return;
     const std::string data = std::filesystem::absolute(*request_.val).lexically_normal().string();
-    Json* entry = nullptr;
-    for (Json& known : accuracy_) {
-      if (known.value("stage", "") == stage) entry = &known;
+    for (const Json& entry : known_) {
+      if (!stale_ && entry.value("stage", "") == name && entry.value("data", "") == data &&
+          entry.contains("under") == request_.staircase) {
+        accuracy_.push_back(entry);
+        return;
+      }
     }
-    if (entry != nullptr && !stale_ && entry->value("data", "") == data) return;
     EvalRequest eval;
     eval.model = model;
     eval.data = *request_.val;
     eval.classes = request_.classes;
     eval.teacher = request_.capture.model;
     eval.vit = request_.capture.vit;
-    const Evaluation evaluation = eval_stage(eval, monitor_);
-    if (entry == nullptr) entry = &accuracy_.emplace_back();
-    *entry = Json{{"stage", stage}, {"data", data}};
-    entry->update(to_json(evaluation));
+    if (request_.staircase) eval.conditions = {Condition::kContrast, Condition::kBlur};
+    Json entry{{"stage", name}, {"data", data}, {"seconds", seconds(stages)}};
+    entry.update(to_json(eval_stage(eval, monitor_)));
+    accuracy_.push_back(std::move(entry));
     write_json(run_.accuracy(), accuracy_);
   }
 
   const Json& accuracy() const { return accuracy_; }
 
  private:
+  double seconds(const std::vector<std::string>& stages) const {
+    const Json run = run_.read();
+    double sum = 0;
+    for (const std::string& stage : stages) sum += run.at("seconds").value(stage, 0.0);
+    return sum;
+  }
+
   const RunFolder& run_;
   const PipelineRequest& request_;
   Monitor& monitor_;
-  Json accuracy_ = Json::array();
+  Json known_ = Json::array();     // of an earlier run
+  Json accuracy_ = Json::array();  // of this one
   bool stale_ = false;
 };
+
+/// A graft of the most accurate functions of some fronts, uncalibrated.
+void write_uncalibrated(const RunFolder& run, const Fronts& fronts, const Path& folder, Monitor& monitor) {
+  const RunFolder part(folder);
+  write_json(part.run_json(), run.read());
+  write_json(part.fronts(), to_json(fronts));
+  select_stage(part, {}, monitor);
+  GraftRequest graft;
+  graft.calibration = "none";
+  graft_stage(part, graft, monitor);
+}
+
+/// The steps before calibration: plain pairs, weighted pairs, the plan.
+void judge_uncalibrated(Pipeline& pipeline, const RunFolder& run, const PipelineRequest& request, Monitor& monitor) {
+  const RunFolder plain(run.staircase() / "plain"), weighted(run.staircase() / "weighted"), selected(run.staircase() / "selected");
+  EvolveOptions unweighted = request.evolve;
+  unweighted.measure = Measure::kCount;
+  pipeline.stage("evolve plain", asked_of(unweighted), plain.grafted() / "functions.json", [&] {
+    const Fronts fronts = evolve(read_mappings(run.mappings()), unweighted, monitor);
+    write_uncalibrated(run, fronts, plain.root(), monitor);
+    run.record("evolve plain", asked_of(unweighted), fronts.seconds);
+  });
+  pipeline.judge("plain", plain.grafted(), {"capture", "evolve plain"});
+  write_uncalibrated(run, fronts_from_json(read_json(run.fronts(), "fronts"), run.fronts().string()), weighted.root(), monitor);
+  pipeline.judge("weighted", weighted.grafted(), {"capture", "evolve"});
+  GraftRequest uncalibrated = request.graft;
+  uncalibrated.calibration = "none";
+  write_json(selected.run_json(), run.read());
+  write_json(selected.plan(), read_json(run.plan(), "plan"));
+  graft_stage(selected, uncalibrated, monitor);
+  pipeline.judge("selected", selected.grafted(), {"capture", "evolve", "select"});
+}
 
 }  // namespace
 
@@ -62,19 +104,34 @@ Json run_pipeline(const RunFolder& run, const PipelineRequest& request, Monitor&
   Pipeline pipeline(run, request, monitor);
   pipeline.stage("capture", asked_of(request.capture), run.mappings(),
                  [&] { capture_stage(run, request.capture, monitor); });
+  pipeline.judge("teacher", request.capture.model, {});
   pipeline.stage("evolve", asked_of(request.evolve), run.fronts(), [&] { evolve_stage(run, request.evolve, monitor); });
-  pipeline.stage("select", Json{{"strategy", request.strategy}}, run.plan(), [&] { select_stage(run, request.strategy); });
+  pipeline.stage("select", asked_of(request.select), run.plan(), [&] { select_stage(run, request.select, monitor); });
+  if (request.staircase) judge_uncalibrated(pipeline, run, request, monitor);
+
+  std::vector<std::string> stages = {"capture", "evolve", "select", "graft"};
   pipeline.stage("graft", asked_of(request.graft), run.grafted() / "functions.json",
                  [&] { graft_stage(run, request.graft, monitor); });
-  pipeline.judge("teacher", request.capture.model);
-  pipeline.judge("grafted", run.grafted());
+  pipeline.judge(request.graft.calibration == "none" ? "grafted" : "calibrated", run.grafted(), stages);
+
+  const auto train = [&](const std::string& stage, const std::string& name, RealignRequest realign, const Path& folder) {
+    realign.restart = true;
+    realign.output = folder;
+    pipeline.stage(stage, asked_of(realign), folder / "functions.json", [&] { realign_stage(run, realign, monitor); });
+    stages.push_back(stage);
+    pipeline.judge(name, folder, stages);
+  };
+  if (request.constants) {
+    RealignRequest constants;
+    constants.train = request.capture.data;
+    constants.pictures = request.capture.pictures;
+    constants.options = *request.constants;
+    train("constants", "constants", constants, run.constants());
+  }
   if (request.realign) {
-    pipeline.stage("realign", asked_of(*request.realign), run.realigned() / "functions.json", [&] {
-      RealignRequest realign = *request.realign;
-      realign.restart = true;
-      realign_stage(run, realign, monitor);
-    });
-    pipeline.judge("realigned", run.realigned());
+    RealignRequest realign = *request.realign;
+    if (request.constants) realign.start = run.constants();
+    train("realign", "realigned", realign, run.realigned());
   }
   report_stage(run);
   return pipeline.accuracy();

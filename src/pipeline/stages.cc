@@ -1,17 +1,22 @@
 #include "normgraft/pipeline/stages.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
+#include <algorithm>
 #include <sstream>
 
 #include "normgraft/core/shuffle.h"
 #include "normgraft/data/loader.h"
 #include "normgraft/graft/calibrate.h"
+#include "normgraft/graft/sequential.h"
 #include "normgraft/report/report.h"
 #include "timer.h"
 
 namespace normgraft {
 namespace {
+
+constexpr std::ptrdiff_t kMostHeldOut = 128;  ///< calibration pictures kept for judging
 
 /// The pictures of a tree in a seeded random order, the first `count` of them (0: all).
 std::vector<Picture> some_pictures(std::vector<Picture> pictures, int64_t count, uint64_t seed) {
@@ -70,6 +75,48 @@ CaptureRequest capture_request(const RunFolder& run) {
   return request;
 }
 
+/// The model and the pictures of a run's calibration, in their random order.
+struct Calibration {
+  CaptureRequest request;
+  Vit teacher;
+  std::vector<Picture> pictures;
+
+  /// The last of the pictures are kept for judging what the others were fitted with.
+  std::pair<std::vector<Picture>, std::vector<Picture>> split() const {
+    const auto count = static_cast<std::ptrdiff_t>(pictures.size());
+    if (count < 2) throw InputError("1 calibration picture, expected at least 2: one is kept apart");
+    const auto kept = std::max<std::ptrdiff_t>(1, std::min<std::ptrdiff_t>(kMostHeldOut, count * 3 / 20));
+    return {{pictures.begin(), pictures.end() - kept}, {pictures.end() - kept, pictures.end()}};
+  }
+};
+
+Calibration calibration_of(const RunFolder& run, Monitor& monitor) {
+  CaptureRequest request = capture_request(run);
+  Vit teacher = load_vit(request.model, request.vit, monitor);
+  auto pictures = some_pictures(open_picture_folder(request.data).pictures, request.pictures, request.seed);
+  return {std::move(request), std::move(teacher), std::move(pictures)};
+}
+
+Functions functions_of(const Plan& plan) {
+  Functions functions;
+  for (const PlanEntry& entry : plan.entries) functions.emplace(entry.site, entry.expression);
+  return functions;
+}
+
+Json calibration_json(size_t pictures, size_t held_out, const std::vector<SequentialStep>& steps) {
+  Json list = Json::array();
+  for (const SequentialStep& step : steps) {
+    list.push_back({{"sites", step.sites},
+                    {"kl_before", step.before.kl},
+                    {"kl_after", step.after.kl},
+                    {"agreement_before", step.before.agreement},
+                    {"agreement_after", step.after.agreement},
+                    {"damping", step.damping},
+                    {"seconds", step.seconds}});
+  }
+  return {{"version", 1}, {"pictures", pictures}, {"held_out", held_out}, {"steps", list}};
+}
+
 }  // namespace
 
 Json asked_of(const CaptureRequest& request) {
@@ -114,12 +161,39 @@ Json asked_of(const EvolveOptions& options) {
   return to_json(fronts).at("options");
 }
 
-Plan select_stage(const RunFolder& run, const std::string& strategy) {
+Json asked_of(const SelectRequest& request) {
+  Json asked{{"strategy", request.strategy}};
+  if (request.strategy == "budget") {
+    const ChoiceOptions& o = request.options;
+    asked.update(Json{{"budget", o.budget ? Json(*o.budget) : Json()},
+                      {"profile", request.profile},
+                      {"pictures", o.pictures},
+                      {"trials", o.trials},
+                      {"keep", o.keep},
+                      {"seed", o.seed}});
+  }
+  return asked;
+}
+
+Plan select_stage(const RunFolder& run, const SelectRequest& request, Monitor& monitor) {
   const Timer timer;
   const Fronts fronts = fronts_from_json(read_json(run.fronts(), "fronts"), run.fronts().string());
-  Plan plan = select_plan(fronts, strategy);
+  Plan plan;
+  if (request.strategy == "budget") {
+    request.options.validate();
+    const Profile profile = load_profile(request.profile);
+    Calibration calibration = calibration_of(run, monitor);
+    const Yardstick yardstick(calibration.teacher, calibration.split().second, monitor);
+    Choice choice = choose_plan(fronts, read_mappings(run.mappings()), std::move(calibration.teacher), profile, yardstick,
+                                request.options, monitor);
+    write_json(run.choice(), to_json(choice));
+    plan = std::move(choice.plan);
+  } else {
+    plan = select_plan(fronts, request.strategy);
+    std::filesystem::remove(run.choice());
+  }
   write_json(run.plan(), to_json(plan));
-  run.record("select", Json{{"strategy", strategy}}, timer.seconds());
+  run.record("select", asked_of(request), timer.seconds());
   return plan;
 }
 
@@ -128,23 +202,26 @@ Json asked_of(const GraftRequest& request) {
 }
 
 Graft graft_stage(const RunFolder& run, const GraftRequest& request, Monitor& monitor) {
-  if (request.calibration != "none" && request.calibration != "affine") {
-    throw InputError(fmt::format("unknown calibration \"{}\", expected none or affine", request.calibration));
+  const std::vector<std::string> known = {"none", "affine", "sequential"};
+  if (std::find(known.begin(), known.end(), request.calibration) == known.end()) {
+    throw InputError(fmt::format("unknown calibration \"{}\", expected {}", request.calibration, fmt::join(known, ", ")));
   }
   const Timer timer;
   const Plan plan = plan_from_json(read_json(run.plan(), "plan"), run.plan().string());
-  const CaptureRequest captured = capture_request(run);
-  Graft graft(load_vit(captured.model, captured.vit, monitor));
-  Functions functions;
-  for (const PlanEntry& entry : plan.entries) functions.emplace(entry.site, entry.expression);
-  apply_functions(graft, functions, request.sites);
+  const Calibration calibration = calibration_of(run, monitor);
+  Graft graft(load_vit(calibration.request.model, calibration.request.vit, silent_monitor()));
+  apply_functions(graft, functions_of(plan), request.sites);
 
   if (request.calibration == "affine") {
-    const Vit teacher = load_vit(captured.model, captured.vit, silent_monitor());
-    const auto pictures = some_pictures(open_picture_folder(captured.data).pictures, captured.pictures, captured.seed);
-    const PairOptions& pairs = captured.options.pairs;
-    Loader loader = evaluation_loader(teacher, pictures, pairs_batch(teacher, pairs.weights), monitor);
-    calibrate_affine(graft, teacher, loader, static_cast<int64_t>(pictures.size()), pairs, monitor);
+    const PairOptions& pairs = calibration.request.options.pairs;
+    Loader loader = evaluation_loader(calibration.teacher, calibration.pictures,
+                                      pairs_batch(calibration.teacher, pairs.weights), monitor);
+    calibrate_affine(graft, calibration.teacher, loader, static_cast<int64_t>(calibration.pictures.size()), pairs, monitor);
+  } else if (request.calibration == "sequential") {
+    const auto [fitted, held_out] = calibration.split();
+    const Yardstick yardstick(calibration.teacher, held_out, monitor);
+    const auto steps = calibrate_sequential(graft, calibration.teacher, fitted, yardstick, {}, monitor);
+    write_json(run.calibration(), calibration_json(fitted.size(), held_out.size(), steps));
   }
   if (request.fold) fold(graft);
   save_graft(request.output.value_or(run.grafted()), graft);
@@ -155,6 +232,7 @@ Graft graft_stage(const RunFolder& run, const GraftRequest& request, Monitor& mo
 Json asked_of(const RealignRequest& request) {
   return Json{{"train", std::filesystem::absolute(request.train).lexically_normal().string()},
               {"pictures", request.pictures},
+              {"start", request.start ? Json(std::filesystem::absolute(*request.start).lexically_normal().string()) : Json()},
               {"options", to_json(request.options)}};
 }
 
@@ -162,14 +240,16 @@ RealignResult realign_stage(const RunFolder& run, const RealignRequest& request,
   request.options.validate();
   const Timer timer;
   const CaptureRequest captured = capture_request(run);
-  Graft student = load_graft(run.grafted(), {}, monitor);
-  const auto pictures = labelled_pictures(request.train, request.classes, request.pictures, student.vit().config());
+  Graft student = load_graft(request.start.value_or(run.grafted()), {}, monitor);
+  const auto pictures =
+      needs_labels(request.options)
+          ? labelled_pictures(request.train, request.classes, request.pictures, student.vit().config())
+          : some_pictures(open_picture_folder(request.train).pictures, request.pictures, request.options.seed);
   std::optional<Vit> teacher;
-  if (request.options.mode == RealignMode::kDistill) teacher = load_vit(captured.model, captured.vit, silent_monitor());
-  const Path folder = request.output.value_or(run.realigned());
-  const RealignResult result = realign(student, teacher ? &*teacher : nullptr, pictures, request.options, folder,
-                                       request.restart, monitor);
-  run.record("realign", asked_of(request), timer.seconds());
+  if (needs_teacher(request.options)) teacher = load_vit(captured.model, captured.vit, silent_monitor());
+  const RealignResult result = realign(student, teacher ? &*teacher : nullptr, pictures, request.options,
+                                       request.output.value_or(run.realigned()), request.restart, monitor);
+  run.record(request.options.mode == RealignMode::kConstants ? "constants" : "realign", asked_of(request), timer.seconds());
   return result;
 }
 
@@ -179,7 +259,8 @@ Evaluation eval_stage(const EvalRequest& request, Monitor& monitor) {
   if (request.teacher) teacher = load_vit(*request.teacher, request.vit, monitor);
   const auto pictures = labelled_pictures(request.data, request.classes, request.pictures, model.vit().config());
   Loader loader = evaluation_loader(model.vit(), pictures, request.batch, monitor);
-  return evaluate(model, teacher ? &*teacher : nullptr, loader, static_cast<int64_t>(pictures.size()), monitor);
+  return evaluate(model, teacher ? &*teacher : nullptr, loader, static_cast<int64_t>(pictures.size()),
+                  request.conditions, monitor);
 }
 
 void report_stage(const RunFolder& run) {
@@ -189,7 +270,8 @@ void report_stage(const RunFolder& run) {
   input.fronts = fronts_from_json(read_json(run.fronts(), "fronts"), run.fronts().string());
   if (std::filesystem::exists(run.plan())) input.plan = plan_from_json(read_json(run.plan(), "plan"), run.plan().string());
   input.accuracy = std::filesystem::exists(run.accuracy()) ? read_json(run.accuracy(), "accuracy") : Json::array();
-  const Path metrics = run.realigned() / "metrics.jsonl";
+  if (std::filesystem::exists(run.choice())) input.choice = read_json(run.choice(), "choice");
+  const Path metrics = (std::filesystem::exists(run.realigned()) ? run.realigned() : run.constants()) / "metrics.jsonl";
   if (std::filesystem::exists(metrics)) {
     std::istringstream lines(read_file(metrics, "metrics"));
     for (std::string line; std::getline(lines, line);) {

@@ -12,14 +12,16 @@ void require(bool holds, const char* field, double value, const char* range) {
 }  // namespace
 
 RealignMode realign_mode(const std::string& name) {
+  if (name == "constants") return RealignMode::kConstants;
   if (name == "affine") return RealignMode::kAffine;
   if (name == "full") return RealignMode::kFull;
   if (name == "distill") return RealignMode::kDistill;
-  throw InputError(fmt::format("unknown mode \"{}\", expected affine, full or distill", name));
+  throw InputError(fmt::format("unknown mode \"{}\", expected constants, affine, full or distill", name));
 }
 
 std::string to_string(RealignMode mode) {
   switch (mode) {
+    case RealignMode::kConstants: return "constants";
     case RealignMode::kAffine: return "affine";
     case RealignMode::kFull: return "full";
     case RealignMode::kDistill: break;
@@ -70,6 +72,28 @@ RealignOptions realign_recipe(const std::string& name) {
         fmt::format("unknown recipe \"{}\", expected carrigg2026-a, carrigg2026-f or carrigg2026-d", name));
   }
   return options;
+}
+
+RealignOptions realign_defaults(RealignMode mode) {
+  RealignOptions options;
+  options.mode = mode;
+  if (mode == RealignMode::kConstants) {
+    options.epochs = 4;
+    options.batch = 16;
+    options.rate = 3e-3;
+    options.held_out = 0.15;
+    options.augmentation.scale_low = 0.7;
+    options.augmentation.color_jitter = 0;
+  }
+  return options;
+}
+
+bool needs_teacher(const RealignOptions& options) {
+  return options.mode == RealignMode::kConstants || (options.mode == RealignMode::kDistill && options.label_weight < 1);
+}
+
+bool needs_labels(const RealignOptions& options) {
+  return options.mode != RealignMode::kConstants && (options.mode != RealignMode::kDistill || options.label_weight > 0);
 }
 
 Json to_json(const RealignOptions& options) {

@@ -38,11 +38,11 @@ RealignResult realign(Graft& student, const Vit* teacher, const std::vector<Pict
                       const RealignOptions& options, const Path& folder, bool restart, Monitor& monitor) {
   options.validate();
   const int64_t classes = student.vit().config().classes;
-  if (options.mode == RealignMode::kDistill && options.label_weight < 1 && teacher == nullptr) {
-    throw InputError("realign: mode distill needs a teacher, the model before grafting");
+  if (needs_teacher(options) && teacher == nullptr) {
+    throw InputError(fmt::format("realign: mode {} needs a teacher, the model before grafting", to_string(options.mode)));
   }
   for (const Picture& picture : pictures) {
-    if (picture.label >= classes) {
+    if (needs_labels(options) && picture.label >= classes) {
       throw InputError(fmt::format("{} has class {}, but the model has {} classes: expected a class list (--classes)",
                                    picture.path.string(), picture.label, classes));
     }

@@ -18,11 +18,25 @@ using Clock = std::chrono::steady_clock;
 
 double seconds_since(Clock::time_point start) { return std::chrono::duration<double>(Clock::now() - start).count(); }
 
-bool is_gamma_or_beta(const Vit& vit, const std::string& name) {
-  for (const NormSite& site : vit.sites()) {
-    if (name == site.name + ".weight" || name == site.name + ".bias") return true;
+/// Whether a tensor is gamma or beta of a norm site; of a replaced one, when `replaced`.
+bool is_gamma_or_beta(const Graft& student, const std::string& name, bool replaced) {
+  const auto& sites = student.vit().sites();
+  for (size_t i = 0; i < sites.size(); ++i) {
+    if (replaced && !student.has_function(i)) continue;
+    if (name == sites[i].name + ".weight" || name == sites[i].name + ".bias") return true;
   }
   return false;
+}
+
+bool is_trained(const Graft& student, const std::string& name, RealignMode mode) {
+  if (mode == RealignMode::kConstants) return is_gamma_or_beta(student, name, true);
+  return mode != RealignMode::kAffine || is_gamma_or_beta(student, name, false);
+}
+
+/// The share of the cross-entropy with the labels in the loss.
+double label_share(const RealignOptions& options) {
+  if (!needs_labels(options)) return 0;
+  return options.mode == RealignMode::kDistill ? options.label_weight : 1;
 }
 
 /// The pictures in the order of one epoch.
@@ -38,6 +52,7 @@ Json to_json(const EpochMetrics& m) {
               {"rate", m.rate},
               {"held_out_loss", m.held_out_loss},
               {"held_out_top1", m.held_out_top1},
+              {"held_out_agreement", m.held_out_agreement},
               {"seconds", m.seconds},
               {"images_per_second", m.images_per_second}};
 }
@@ -50,6 +65,7 @@ EpochMetrics metrics_from_json(const Json& json) {
   m.rate = json.at("rate");
   m.held_out_loss = json.at("held_out_loss");
   m.held_out_top1 = json.at("held_out_top1");
+  m.held_out_agreement = json.at("held_out_agreement");
   m.seconds = json.at("seconds");
   m.images_per_second = json.at("images_per_second");
   return m;
@@ -69,9 +85,8 @@ Trainer::Trainer(Graft& student, const Vit* teacher, std::vector<Picture> train,
       monitor_(monitor) {
   std::vector<torch::Tensor> matrices, others;
   for (auto& [name, tensor] : student_.vit().tensors()) {
-    const bool wanted = options_.mode != RealignMode::kAffine || is_gamma_or_beta(student_.vit(), name);
     tensor = tensor.detach().clone();
-    if (!wanted || !tensor.is_floating_point()) continue;
+    if (!is_trained(student_, name, options_.mode) || !tensor.is_floating_point()) continue;
     tensor.set_requires_grad(true);
     (tensor.dim() >= 2 ? matrices : others).push_back(tensor);
   }
@@ -108,22 +123,24 @@ double Trainer::rate_at(int64_t step) const {
   return options_.rate * 0.5 * (1 + std::cos(std::numbers::pi * (now - warm) / (total - warm)));
 }
 
-torch::Tensor Trainer::loss(const torch::Tensor& logits, const torch::Tensor& images,
+torch::Tensor Trainer::loss(const torch::Tensor& logits, const torch::Tensor& teacher,
                             const torch::Tensor& labels) const {
-  const double w = options_.mode == RealignMode::kDistill ? options_.label_weight : 1.0;
+  const double w = label_share(options_);
   torch::Tensor total = torch::zeros({});
   if (w > 0) total = total + w * torch::cross_entropy_loss(logits, labels);
   if (w < 1) {
-    torch::Tensor target;
-    {
-      torch::NoGradGuard no_grad;
-      target = (teacher_->forward(images) / options_.temperature).log_softmax(1);
-    }
+    const torch::Tensor target = (teacher / options_.temperature).log_softmax(1);
     const torch::Tensor own = (logits / options_.temperature).log_softmax(1);
     const torch::Tensor divergence = (target.exp() * (target - own)).sum(1).mean();
     total = total + (1 - w) * options_.temperature * options_.temperature * divergence;
   }
   return total;
+}
+
+torch::Tensor Trainer::teacher_logits(const torch::Tensor& images) const {
+  if (teacher_ == nullptr || !needs_teacher(options_)) return {};
+  const torch::NoGradGuard no_grad;
+  return teacher_->forward(images);
 }
 
 void Trainer::run_epoch() {
@@ -160,7 +177,7 @@ void Trainer::train(EpochMetrics& metrics) {
     }
     const torch::Tensor images = images_tensor(*batch, preprocessing);
     optimizer_->zero_grad();
-    torch::Tensor objective = loss(student_.forward(images), images, labels_tensor(*batch));
+    torch::Tensor objective = loss(student_.forward(images), teacher_logits(images), labels_tensor(*batch));
     objective.backward();
     if (options_.clip_norm > 0) torch::nn::utils::clip_grad_norm_(parameters_, options_.clip_norm);
     optimizer_->step();
@@ -192,12 +209,15 @@ void Trainer::judge(EpochMetrics& metrics) {
     const torch::Tensor labels = labels_tensor(*batch);
     const torch::Tensor logits = student_.forward(pixels);
     const auto size = static_cast<double>(batch->size());
-    metrics.held_out_loss += loss(logits, pixels, labels).item<double>() * size;
+    const torch::Tensor teacher = teacher_logits(pixels);
+    metrics.held_out_loss += loss(logits, teacher, labels).item<double>() * size;
+    if (teacher.defined()) metrics.held_out_agreement += logits.argmax(1).eq(teacher.argmax(1)).sum().item<double>();
     metrics.held_out_top1 += logits.argmax(1).eq(labels).sum().item<double>();
     images += size;
   }
   metrics.held_out_loss /= images;
   metrics.held_out_top1 /= images;
+  metrics.held_out_agreement /= images;
 }
 
 int64_t Trainer::best_epoch() const {

@@ -27,7 +27,9 @@ class Trainer {
   int64_t best_epoch() const;
 
  private:
-  torch::Tensor loss(const torch::Tensor& logits, const torch::Tensor& images, const torch::Tensor& labels) const;
+  torch::Tensor loss(const torch::Tensor& logits, const torch::Tensor& teacher, const torch::Tensor& labels) const;
+  /// Undefined where the mode has no use for them.
+  torch::Tensor teacher_logits(const torch::Tensor& images) const;
   void train(EpochMetrics& metrics);
   void judge(EpochMetrics& metrics);
   void save() const;

@@ -3,8 +3,6 @@
 #include <algorithm>
 #include <cmath>
 
-#include "html.h"
-
 namespace normgraft {
 namespace {
 
@@ -31,15 +29,9 @@ double GapAxis::at(double gap) const {
 }
 
 Axis GapAxis::axis() const {
-  Axis axis{low_ - 0.7, high_, "ceiling − R², held out", {{ceiling(), "0"}}, false};
-  const bool few_decades = high_ - low_ < 2.2;
-  for (int decade = static_cast<int>(low_); decade <= high_; ++decade) {
-    for (const double digit : {1.0, 2.0, 5.0}) {
-      if (digit != 1 && !few_decades) continue;
-      const double value = digit * std::pow(10.0, decade);
-      if (std::log10(value) <= high_) axis.ticks.push_back({std::log10(value), format_short(value)});
-    }
-  }
+  Axis axis = log_axis(low_, high_, "ceiling − R², held out");
+  axis.low = low_ - 0.7;
+  axis.ticks.insert(axis.ticks.begin(), {ceiling(), "0"});
   return axis;
 }
 

@@ -122,6 +122,7 @@ std::string render_report(const ReportInput& input) {
       escape_html(input.mappings.model), page_style());
   out += header(input) + stage_times(input.run) + what_was_asked(input.run) + tiles(input, views);
   out += render_accuracy(input.accuracy);
+  out += render_choice(input.choice);
   out += render_training(input.epochs);
   out += render_overview(input, views);
   if (!views.empty()) out += "<section><h2>Site by site</h2>\n</section>\n";

@@ -13,6 +13,9 @@ namespace normgraft {
 /// Accuracy, agreement and KL of each stage, drawn and as a table.
 std::string render_accuracy(const Json& accuracy);
 
+/// Loss against cost over the plans that could be chosen, and the sites that the loss comes from.
+std::string render_choice(const Json& choice);
+
 /// The sites compared: a chart and a table.
 std::string render_overview(const ReportInput& input, const std::vector<SiteView>& views);
 

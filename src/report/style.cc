@@ -47,6 +47,7 @@ tbody tr:last-child td { border-bottom: 0; }
 td.site, td.stage, td.form { white-space: nowrap; }
 td.form { color: var(--soft); padding-left: 0; }
 th.function, td.function { padding-left: 14px; min-width: 200px; }
+table.robustness td.n { width: 9.8%; }
 tr.mean td { font-weight: 650; border-top: 2px solid var(--rule); }
 tr.pick td { color: var(--chosen); }
 td small { color: var(--soft); font-size: 12px; }
@@ -54,7 +55,9 @@ td small { color: var(--soft); font-size: 12px; }
 .head { display: flex; flex-wrap: wrap; align-items: baseline; gap: 4px 18px; }
 .head .soft { font-size: 13.5px; }
 .panels { display: grid; grid-template-columns: repeat(auto-fit, minmax(430px, 1fr)); gap: 14px; margin-top: 10px; }
+.three { grid-template-columns: repeat(auto-fit, minmax(330px, 1fr)); }
 figure { margin: 0; }
+.stack figure + figure { margin-top: 16px; }
 figcaption { font-size: 13px; color: var(--soft); margin-bottom: 2px; }
 details { margin-top: 8px; font-size: 13.5px; }
 summary { cursor: pointer; color: var(--soft); }
@@ -66,6 +69,7 @@ svg text { font-family: system-ui, "Segoe UI", Roboto, "DejaVu Sans", sans-serif
 svg .axis { font-size: 11px; }
 svg .name { font-size: 10px; fill: var(--c, var(--soft)); }
 svg .value { font-size: 12px; fill: var(--ink); }
+svg .name, svg .value { paint-order: stroke; stroke: var(--card); stroke-width: 2.5px; stroke-linejoin: round; }
 svg .stage { font-size: 12.5px; fill: var(--ink); }
 svg .title { font-size: 12px; font-weight: 600; }
 svg .grid { stroke: var(--grid); stroke-width: 1; }
@@ -81,6 +85,7 @@ svg .mass { opacity: 0.55; }
 svg .speck { fill: var(--c); opacity: 0.35; }
 svg .axisline { stroke: var(--rule); stroke-width: 1; }
 svg .bar { opacity: 0.75; }
+svg .interval { opacity: 0.2; }
 svg .strong { font-weight: 700; }
 svg .whisker { stroke: var(--ink); stroke-width: 1.2; fill: none; }
 .chosen { --c: var(--chosen); } .ceiling { --c: var(--ceiling); } .best { --c: var(--best); } .mapping { --c: var(--mapping); }
@@ -94,6 +99,7 @@ svg .whisker { stroke: var(--ink); stroke-width: 1.2; fill: none; }
   .scroll { overflow: visible; }
   .card, figure, tr { break-inside: avoid; }
   .panels { grid-template-columns: repeat(2, 1fr); }
+  .three { grid-template-columns: repeat(3, 1fr); }
   .wide svg.chart { min-width: 0; }
   h2 { break-after: avoid; }
   details { display: none; }

@@ -13,6 +13,8 @@ namespace {
 constexpr double kFlat = 0.08;        ///< pixels that a simplified line may be off
 constexpr double kLetterWidth = 6.1;  ///< of a label, in pixels
 constexpr double kLetterHeight = 10;
+constexpr double kDecades = 8;       ///< of a logarithmic axis that are labelled, at most
+constexpr double kFewDecades = 2.2;  ///< of a logarithmic axis on which 2 and 5 are labelled too
 
 /// One decimal, shortest form.
 std::string coordinate(double v) {
@@ -87,6 +89,27 @@ Axis linear_axis(double low, double high, std::string label, int count) {
   const double slack = step * 1e-6;
   for (double k = std::ceil((low - slack) / step); k * step <= high + slack; ++k) {
     axis.ticks.push_back({k * step, step < 1e5 ? format_fixed(k * step, digits) : format_short(k * step)});
+  }
+  return axis;
+}
+
+Axis log_axis(double low, double high, std::string label) {
+  if (!(high > low)) low -= 0.05, high += 0.05;
+  Axis axis{low, high, std::move(label), {}, false};
+  const double decades = high - low;
+  if (decades < 1) {
+    for (const Tick& tick : linear_axis(std::pow(10.0, low), std::pow(10.0, high), "", 5).ticks) {
+      axis.ticks.push_back({std::log10(tick.at), format_short(tick.at)});
+    }
+    return axis;
+  }
+  const int stride = static_cast<int>(std::ceil(decades / kDecades));
+  for (int decade = static_cast<int>(std::floor(low)); decade <= high; decade += stride) {
+    for (const double digit : {1.0, 2.0, 5.0}) {
+      if (digit != 1 && decades >= kFewDecades) continue;
+      const double value = digit * std::pow(10.0, decade), at = std::log10(value);
+      if (at >= low && at <= high) axis.ticks.push_back({at, format_short(value)});
+    }
   }
   return axis;
 }
@@ -220,6 +243,13 @@ void Chart::label(PlotPoint at, std::string_view text, std::string_view css) {
                   coordinate((chosen.top + chosen.bottom) / 2 + 3.5), escape_html(text));
 }
 
+void Chart::caption(PlotPoint at, std::string_view text, std::string_view css) {
+  if (!finite(at)) return;
+  const PlotPoint p = pixel(at);
+  labels_ += fmt::format("<text class=\"{}\" x=\"{}\" y=\"{}\" text-anchor=\"middle\">{}</text>\n", css,
+                         coordinate(p.x), coordinate(p.y - 5), escape_html(text));
+}
+
 std::string Chart::axes() const {
   std::string out;
   const std::string bottom = coordinate(inner_height_), right = coordinate(inner_width_);
@@ -240,6 +270,9 @@ std::string Chart::axes() const {
     } else {
       out += fmt::format("<text class=\"tick\" x=\"{}\" y=\"{}\" text-anchor=\"middle\">{}</text>\n", x,
                          coordinate(inner_height_ + 14), escape_html(tick.label));
+      if (tick.note.empty()) continue;
+      out += fmt::format("<text class=\"tick\" x=\"{}\" y=\"{}\" text-anchor=\"middle\">{}</text>\n", x,
+                         coordinate(inner_height_ + 28), escape_html(tick.note));
     }
   }
   out += fmt::format("<rect class=\"frame\" x=\"0\" y=\"0\" width=\"{}\" height=\"{}\"/>\n", right, bottom);

@@ -15,6 +15,7 @@ struct PlotPoint {
 struct Tick {
   double at = 0;
   std::string label;
+  std::string note = {};  ///< a second line, below the label of an x axis that is not slanted
 };
 
 /// One axis of a chart: the range of data it shows, where it is labelled, and what it says.
@@ -29,6 +30,10 @@ struct Axis {
 /// An axis over a finite range, with about `count` ticks at multiples of 1, 2 or 5 times a power of ten. An
 /// empty range is widened.
 Axis linear_axis(double low, double high, std::string label, int count);
+
+/// An axis over decimal logarithms, from log10 `low` to log10 `high`, labelled with the numbers themselves.
+/// An empty range is widened.
+Axis log_axis(double low, double high, std::string label);
 
 /// Space around the plotting area, in pixels.
 struct Margins {
@@ -58,6 +63,8 @@ class Chart {
   void cross(PlotPoint at, double radius, std::string_view css, std::string_view tooltip = {});
   /// Text beside a point, where it is free of earlier labels.
   void label(PlotPoint at, std::string_view text, std::string_view css);
+  /// Text centred above a point, whatever stands there.
+  void caption(PlotPoint at, std::string_view text, std::string_view css);
 
   /// The finished `<svg>` element.
   std::string str() const;

@@ -67,6 +67,7 @@ TEST_F(BadInput, AnUnknownCommandOrOptionIsRefusedInOneLine) {
   expect_refusal(run_program({"caputre"}), {"caputre"});
   expect_refusal(run_program({"evolve", run(), "--popluation", "3"}), {"popluation"});
   expect_refusal(run_program({"eval", model()}), {"--data"});
+  expect_refusal(run_program({"eval", model(), "--data", pictures(), "--under", "blur,fog"}), {"fog", "plain, contrast or blur"});
 }
 
 TEST_F(BadInput, AMissingModelOrPictureFolderIsNamed) {

@@ -46,8 +46,9 @@ TEST(Pipeline, RunsEveryStageAndAnswersInJson) {
   EXPECT_EQ(run_json({"select", run}).at("sites").size(), 5U);
   EXPECT_EQ(run_json({"graft", run}).at("replaced"), 5);
 
-  const Json judged = run_json({"eval", run + "/grafted", "--teacher", model, "--data", pictures});
+  const Json judged = run_json({"eval", run + "/grafted", "--teacher", model, "--data", pictures, "--under", "contrast,blur"});
   for (const char* key : {"top1", "top5", "images", "images_per_second", "agreement", "kl"}) EXPECT_TRUE(judged.contains(key));
+  for (const char* condition : {"contrast", "blur"}) EXPECT_TRUE(judged.at("under").at(condition).contains("kl"));
   EXPECT_GT(judged.at("kl").get<double>(), 0.0);
 
   const Json trained = run_json({"realign", run, "--train", pictures, "--epochs", "2"});

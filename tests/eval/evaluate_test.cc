@@ -40,7 +40,7 @@ TEST(Evaluate, FindsAModelInFullAgreementWithItself) {
   const Graft model(small_vit());
   const Vit teacher = small_vit();
   const auto pictures = loader_for(folder / "pictures", 4);
-  const Evaluation result = evaluate(model, &teacher, *pictures, 15, silent_monitor());
+  const Evaluation result = evaluate(model, &teacher, *pictures, 15, {}, silent_monitor());
   EXPECT_EQ(result.images, 15);
   EXPECT_EQ(result.agreement->mean, 1.0);
   EXPECT_NEAR(result.kl->mean, 0.0, 1e-12);
@@ -64,11 +64,62 @@ TEST(Evaluate, CountsWhatTheLogitsSayWhateverTheBatch) {
 
   for (const int64_t size : {1, 4, 15}) {
     const auto pictures = loader_for(folder / "pictures", size);
-    const Evaluation result = evaluate(model, &teacher, *pictures, 15, silent_monitor());
+    const Evaluation result = evaluate(model, &teacher, *pictures, 15, {}, silent_monitor());
     EXPECT_NEAR(result.top1.mean, top1, 1e-12);
     EXPECT_NEAR(result.agreement->mean, agreement, 1e-12);
     EXPECT_NEAR(result.kl->mean, kl, 1e-5);
   }
+}
+
+TEST(Evaluate, ShowsTeacherAndModelTheSameChangedPictures) {
+  torch::NoGradGuard no_grad;
+  const TemporaryFolder folder;
+  testing::write_small_pictures(folder / "pictures", 3, 5);
+  const Graft model(small_vit(1));
+  const Vit teacher = small_vit(2);
+  const auto all = loader_for(folder / "pictures", 15);
+  const auto batch = all->next();
+  const torch::Tensor images = torch::from_blob(const_cast<float*>(batch->pixels.data()), {15, 3, 32, 32});
+  const auto pictures = loader_for(folder / "pictures", 4);
+  const Evaluation result =
+      evaluate(model, &teacher, *pictures, 15, {Condition::kContrast, Condition::kBlur}, silent_monitor());
+  ASSERT_EQ(result.under.size(), 2U);
+  for (const auto& [condition, judgement] : result.under) {
+    const torch::Tensor seen = under(condition, images, teacher.preprocessing());
+    const torch::Tensor p = teacher.forward(seen).softmax(1), q = model.forward(seen).softmax(1);
+    const double top1 = q.argmax(1).eq(torch::tensor(batch->labels)).to(torch::kFloat64).mean().item<double>();
+    EXPECT_NEAR(judgement.top1.mean, top1, 1e-12) << to_string(condition);
+    EXPECT_NEAR(judgement.kl->mean, (p * (p / q).log()).sum(1).mean().item<double>(), 1e-5) << to_string(condition);
+    EXPECT_GT(std::abs(judgement.kl->mean - result.kl->mean), 1e-4) << to_string(condition);
+  }
+}
+
+TEST(Evaluate, AddsConditionsToTheJsonAndLeavesTheRestOfItAlone) {
+  const TemporaryFolder folder;
+  testing::write_small_pictures(folder / "pictures", 3, 5);
+  const Graft model(small_vit(1));
+  const Vit teacher = small_vit(2);
+  const auto judged = [&](const Vit* against, const std::vector<Condition>& conditions) {
+    const auto pictures = loader_for(folder / "pictures", 4);
+    Json json = to_json(evaluate(model, against, *pictures, 15, conditions, silent_monitor()));
+    EXPECT_EQ(json.erase("images_per_second"), 1U);
+    return json;
+  };
+  const Json plain = judged(&teacher, {});
+  EXPECT_FALSE(plain.contains("under"));
+  EXPECT_EQ(judged(&teacher, {Condition::kPlain}), plain);
+
+  Json both = judged(&teacher, {Condition::kBlur, Condition::kContrast, Condition::kBlur});
+  ASSERT_EQ(both.at("under").size(), 2U);
+  for (const char* condition : {"contrast", "blur"}) {
+    for (const char* key : {"top1", "top5", "agreement", "kl"}) {
+      EXPECT_TRUE(both.at("under").at(condition).contains(key)) << condition << ' ' << key;
+      EXPECT_EQ(both.at("under").at(condition).at(std::string(key) + "_interval").size(), 2U) << condition << ' ' << key;
+    }
+  }
+  both.erase("under");
+  EXPECT_EQ(both, plain);
+  EXPECT_FALSE(judged(nullptr, {Condition::kBlur}).at("under").at("blur").contains("kl"));
 }
 
 }  // namespace

@@ -48,6 +48,24 @@ TEST(Axis, OfOneValueIsWidenedAroundIt) {
   EXPECT_FALSE(axis.ticks.empty());
 }
 
+TEST(Axis, OfLogarithmsIsLabelledWithTheNumbersThemselves) {
+  using Labels = std::vector<std::string>;
+  EXPECT_EQ(labels(log_axis(-1.1, 0.8, "")), (Labels{"0.1", "0.2", "0.5", "1", "2", "5"}));
+  EXPECT_EQ(labels(log_axis(-2.1, 1.8, "")), (Labels{"0.01", "0.1", "1", "10"}));
+  EXPECT_EQ(labels(log_axis(std::log10(1.9), std::log10(2.9), "")),
+            (Labels{"2", "2.2", "2.4", "2.6", "2.8"}));
+  EXPECT_DOUBLE_EQ(log_axis(-1, 0.3, "").ticks[0].at, -1);
+  EXPECT_LE(log_axis(-300, 300, "").ticks.size(), 9u);
+  EXPECT_LT(log_axis(2, 2, "").low, log_axis(2, 2, "").high);
+}
+
+TEST(Chart, WritesANoteBelowTheLabelOfATick) {
+  const Chart chart(100, 100, Axis{0, 1, "", {{0.5, "a", "<3 s>"}}, false}, Axis{0, 1, "", {}, false}, "");
+  const std::string svg = chart.str();
+  EXPECT_LT(svg.find(">a</text>"), svg.find(">&lt;3 s&gt;</text>"));
+  EXPECT_NE(svg.find(">&lt;3 s&gt;</text>"), std::string::npos);
+}
+
 TEST(Chart, PutsTheOriginOfDataAtTheLowerLeft) {
   Chart chart = unit_chart();
   chart.line(std::vector<PlotPoint>{{0, 0}, {0.25, 0.5}, {1, 1}}, "a");

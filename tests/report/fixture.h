@@ -78,4 +78,26 @@ inline ReportInput small_input() {
   return input;
 }
 
+/// A plan at 1.2 million FLOPs of a budget of 1.5, on a curve of five plans, and nine sites of which site i
+/// loses i hundredths of a nat with its most accurate function.
+inline Json small_choice() {
+  Json choice =
+      Json::parse(R"({"version": 1, "profile": "flops", "unit": "FLOPs", "budget": 1.5e6, "pictures": 256,
+      "plan": {"cost": 1.2e6, "predicted": 0.2, "measured": 0.21},
+      "knee": {"cost": 1.8e6, "predicted": 0.1, "measured": 0.11},
+      "min_error": {"cost": 6e6, "predicted": 0.03, "measured": 0.04}, "rank_correlation": 0.943,
+      "curve": [{"cost": 4e5, "predicted": 2.1, "measured": 1.4}, {"cost": 8e5, "predicted": 0.6, "measured": 0.5},
+                {"cost": 1.2e6, "predicted": 0.2, "measured": 0.21}, {"cost": 1.8e6, "predicted": 0.1, "measured": 0.11},
+                {"cost": 6e6, "predicted": 0.03, "measured": 0.04}],
+      "keep": [{"site": "blocks.9.norm1", "measured": 0.145}, {"site": "blocks.8.norm1", "measured": 0.0925}]})");
+  for (int i = 1; i <= 9; ++i) {
+    const double loss = 0.01 * i;
+    choice["sites"].push_back({{"name", "blocks." + std::to_string(i) + ".norm1"},
+                               {"points",
+                                {{{"cost", 1000}, {"predicted", 2.0}, {"measured", 1.0 / i}},
+                                 {{"cost", 20000}, {"predicted", loss - 0.01}, {"measured", loss}}}}});
+  }
+  return choice;
+}
+
 }  // namespace normgraft

@@ -59,7 +59,8 @@ TEST(Report, ShowsFiguresOfPlainPairsBesideWeightedOnesAndOnlyThen) {
   input.mappings.weighted = true;
   const std::string page = render_report(input);
   EXPECT_TRUE(well_formed(page));
-  for (const char* text : {"of plain pairs", "0.91234", "0.87000", "effective pairs", "Fisher"}) EXPECT_TRUE(says(page, text));
+  for (const char* text : {"of plain pairs", "0.91234", "0.87000", "effective pairs", "Fisher"})
+    EXPECT_TRUE(says(page, text));
   input.fronts.options.measure = Measure::kCount;
   EXPECT_EQ(count(render_report(input), "of plain pairs"), 0U);
 }
@@ -80,8 +81,111 @@ TEST(Report, ShowsFiguresWithTheirIntervals) {
   EXPECT_TRUE(says(page, "72.13 <small>[69.00, 75.00]</small>"));
   EXPECT_TRUE(says(page, "45.00 <small>[42.00, 48.00]</small>"));
   EXPECT_TRUE(says(page, "1.7321 <small>[1.6000, 1.9000]</small>"));
+  EXPECT_EQ(count(page, "class=\"area chosen interval\""), 3u);
+}
+
+TEST(Report, DrawsBarsWhereThereAreTooFewStagesForSteps) {
+  ReportInput input = small_input();
+  input.accuracy.erase(2);
+  const std::string page = render_report(input);
+  EXPECT_TRUE(well_formed(page));
   EXPECT_EQ(count(page, "class=\"whisker\""), 4u);
-  EXPECT_EQ(count(page, "class=\"area bar "), 7u);
+  EXPECT_EQ(count(page, "class=\"area bar "), 4u);
+  EXPECT_EQ(count(page, " after each stage"), 0u);
+}
+
+TEST(Report, ShowsStagesAsStepsWithWhatEachWasWorthAndTook) {
+  ReportInput input = small_input();
+  input.accuracy[1]["seconds"] = 20.25;
+  input.accuracy[2]["seconds"] = 207.25;
+  const std::string page = render_report(input);
+  EXPECT_TRUE(well_formed(page));
+  for (const char* figure : {"Top-1, %", "Agreement with the teacher, %", "KL(teacher ‖ model), nats"}) {
+    EXPECT_TRUE(says(page, std::string("aria-label=\"") + figure + " after each stage\""));
+  }
+  for (const char* text :
+       {">65.0</text>", ">45.0</text>", ">80.0</text>", ">1.732</text>", ">0.310</text>"}) {
+    EXPECT_EQ(count(page, text), 1u) << text;
+  }
+  EXPECT_TRUE(says(page, "dashed: the teacher, 72.1"));
+  EXPECT_EQ(count(page, ">20.2 s</text>"), 3u);
+  EXPECT_EQ(count(page, ">3.1 min</text>"), 3u);
+  EXPECT_TRUE(says(page, "<td class=\"n\">3 min 27 s</td>"));
+  EXPECT_EQ(count(page, "class=\"area bar "), 0u);
+}
+
+TEST(Report, SaysWhatAStepTookOnlyWhereBothOfItsEndsAreKnown) {
+  ReportInput input = small_input();
+  input.accuracy[2]["seconds"] = 207.25;
+  EXPECT_EQ(count(render_report(input), ">3.5 min</text>"), 0u);
+  input.accuracy[1]["seconds"] = 300;
+  EXPECT_EQ(count(render_report(input), ">5.0 min</text>"), 3u);
+  EXPECT_EQ(count(render_report(input), " s</text>"), 0u);
+}
+
+TEST(Report, SlantsTheNamesOfStagesThatDoNotFitSideBySide) {
+  ReportInput input = small_input();
+  input.accuracy[1]["seconds"] = 3;
+  EXPECT_EQ(count(render_report(input), ">grafted</text>"), 3u);
+  input.accuracy[2]["stage"] = "realigned on pictures of another kind, twice over";
+  const std::string page = render_report(input);
+  EXPECT_TRUE(well_formed(page));
+  EXPECT_EQ(count(page, ">grafted, 3.0 s</text>"), 3u);
+}
+
+TEST(Report, ShowsWhatIsLeftUnderHalvedContrastAndBlur) {
+  ReportInput input = small_input();
+  EXPECT_EQ(count(render_report(input), "halved contrast"), 0u);
+  input.accuracy[0]["under"] = Json::parse(R"({"contrast": {"top1": 0.6}})");
+  input.accuracy[2]["under"] = Json::parse(R"({"contrast": {"top1": 0.55, "agreement": 0.625, "kl": 0.5},
+                                               "blur": {"top1": 0.51, "kl": 0.75}})");
+  const std::string page = render_report(input);
+  EXPECT_TRUE(well_formed(page));
+  EXPECT_TRUE(
+      says(page, "<td class=\"stage\">teacher</td><td class=\"n\">72.1</td><td class=\"n\">60.0</td>"));
+  EXPECT_TRUE(says(page,
+                   "<td class=\"stage\">realigned</td><td class=\"n\">65.0</td><td class=\"n\">55.0</td>"
+                   "<td class=\"n\">51.0</td><td class=\"n\">80.0</td><td class=\"n\">62.5</td>"
+                   "<td class=\"n\">0.310</td><td class=\"n\">0.500</td><td class=\"n\">0.750</td>"));
+}
+
+TEST(Report, ShowsLossAgainstCostWithThePlansThatStandOut) {
+  ReportInput input = small_input();
+  EXPECT_EQ(count(render_report(input), "id=\"choice\""), 0u);
+  input.choice = small_choice();
+  const std::string page = render_report(input);
+  EXPECT_TRUE(well_formed(page));
+  EXPECT_TRUE(draws_only_finite_numbers(page));
+  for (const char* text :
+       {"rank correlation of <b>0.943</b>, measured on 256 pictures", "budget is <b>1.5 million FLOPs</b>",
+        "cost of a picture, million FLOPs", "strong\"", ">budget</text>", ">knee</text>",
+        ">most accurate</text>", "1.2 million FLOPs: KL 0.2100 measured, 0.2000 predicted"}) {
+    EXPECT_TRUE(says(page, text));
+  }
+  EXPECT_TRUE(says(page,
+                   "<tr class=\"pick\"><td>chosen</td><td class=\"n\">1.2</td><td class=\"n\">0.2000</td>"
+                   "<td class=\"n\">0.2100</td></tr>"));
+  EXPECT_LT(page.find("id=\"accuracy\""), page.find("id=\"choice\""));
+  EXPECT_LT(page.find("id=\"choice\""), page.find("id=\"sites\""));
+  input.choice["budget"] = nullptr;
+  EXPECT_EQ(count(render_report(input), ">budget</text>"), 0u);
+}
+
+TEST(Report, NamesTheSitesThatLoseMostAndWhatKeepingLayerNormWouldBuy) {
+  ReportInput input = small_input();
+  input.choice = small_choice();
+  const std::string page = render_report(input);
+  const size_t last = page.find("<td class=\"site\">blocks.9.norm1</td>");
+  EXPECT_NE(last, std::string::npos);
+  EXPECT_LT(last, page.find("<td class=\"site\">blocks.2.norm1</td>"));
+  EXPECT_EQ(count(page, "<td class=\"site\">blocks.1.norm1</td>"), 0u);  // the ninth
+  EXPECT_TRUE(says(page,
+                   "blocks.9.norm1</td><td class=\"n\">20\u202f000</td><td class=\"n\">0.0800</td><td "
+                   "class=\"n\">0.0900</td>"));
+  EXPECT_TRUE(says(page, "none: the chosen plan</td><td class=\"n\">0.2100</td>"));
+  EXPECT_TRUE(says(page, "and blocks.8.norm1</td><td class=\"n\">0.0925</td>"));
+  input.choice.erase("keep");
+  EXPECT_EQ(count(render_report(input), "keeping LayerNorm"), 0u);
 }
 
 TEST(Report, ComparesTheChosenFunctionWithTheBestClosedFormHeldOut) {
@@ -119,6 +223,9 @@ TEST(Report, EscapesOddNames) {
   input.run["seconds"][odd] = 3;
   input.accuracy[0]["stage"] = odd;
   input.accuracy[0]["data"] = odd;
+  input.accuracy[1]["stage"] = odd;
+  input.choice = small_choice();
+  input.choice["unit"] = input.choice["sites"][0]["name"] = input.choice["keep"][0]["site"] = odd;
   const std::string page = render_report(input);
   EXPECT_TRUE(well_formed(page));
   EXPECT_EQ(count(page, odd.substr(0, 4)), count(render_report(small_input()), odd.substr(0, 4)));
@@ -155,6 +262,29 @@ TEST(Report, LeavesOutKeysOfTheWrongKind) {
   EXPECT_EQ(count(page, "Re-alignment"), 0u);
   input.accuracy = Json::parse(R"({"stage": "teacher"})");
   EXPECT_TRUE(well_formed(render_report(input)));
+}
+
+TEST(Report, LeavesOutSecondsConditionsAndChoicesOfTheWrongKind) {
+  ReportInput input = small_input();
+  input.accuracy[1].update(
+      Json::parse(R"({"seconds": "long", "under": {"contrast": 3, "blur": {"top1": []}}})"));
+  input.accuracy[2].update(Json::parse(R"({"seconds": -1e300, "under": ["blur"], "agreement": 1e300})"));
+  input.choice =
+      Json::parse(R"({"unit": 3, "budget": -1, "plan": 7, "knee": {"cost": "low"}, "min_error": null,
+      "rank_correlation": "high", "sites": [1, {"name": "norm"}, {"name": 3, "points": [{"measured": 1}]},
+      {"name": "odd", "points": [2, {"measured": null}]}], "keep": [4, {"site": "norm"}, {"measured": 1}],
+      "curve": [null, {"cost": 0, "measured": 1}, {"cost": 1e-300, "predicted": 1e300}, {"cost": 1e300, "measured": -1}]})");
+  const std::string page = render_report(input);
+  EXPECT_TRUE(well_formed(page));
+  EXPECT_TRUE(draws_only_finite_numbers(page));
+  EXPECT_EQ(count(page, "halved contrast"), 0u);
+  EXPECT_EQ(count(page, "rank correlation"), 0u);
+  EXPECT_EQ(count(page, "most sensitive sites"), 0u);
+  for (const char* malformed :
+       {"null", "3", "[]", "{}", R"({"curve": 1})", R"({"curve": [{"cost": 1}, "x"]})"}) {
+    input.choice = Json::parse(malformed);
+    EXPECT_EQ(count(render_report(input), "id=\"choice\""), 0u) << malformed;
+  }
 }
 
 TEST(Report, DrawsNoFigureThatIsNotFinite) {

@@ -1,11 +1,13 @@
 #pragma once
 
+#include <map>
 #include <optional>
 #include <vector>
 
 #include "normgraft/core/files.h"
 #include "normgraft/core/monitor.h"
 #include "normgraft/data/loader.h"
+#include "normgraft/eval/condition.h"
 #include "normgraft/graft/graft.h"
 
 namespace normgraft {
@@ -21,21 +23,27 @@ struct Estimate {
 Estimate bootstrap_mean(const std::vector<double>& values, uint64_t seed = 1);
 
 /// How good a model is on pictures, and how near to its teacher.
-struct Evaluation {
-  int64_t images = 0;
-  double images_per_second = 0;      ///< of the network alone, decoding excluded
+struct Judgement {
   Estimate top1, top5;               ///< shares
   std::optional<Estimate> agreement; ///< share of pictures with the teacher's argmax
   std::optional<Estimate> kl;        ///< mean of KL(teacher || model) of the softmax, nats, temperature 1
 };
 
-/// Judges a model, against a teacher if there is one. `picture_count` is for the progress line. Throws InputError
-/// when teacher and model differ in their number of classes, or no picture could be read.
+/// The judgement on plain pictures, and on the same pictures under other conditions.
+struct Evaluation : Judgement {
+  int64_t images = 0;
+  double images_per_second = 0;  ///< of the network alone on plain pictures, decoding excluded
+  std::map<Condition, Judgement> under;
+};
+
+/// Judges a model, against a teacher if there is one, on plain pictures and under `conditions`, which teacher and
+/// model both see. `picture_count` is for the progress line. Throws InputError when teacher and model differ in
+/// their number of classes, or no picture could be read.
 Evaluation evaluate(const Graft& model, const Vit* teacher, Loader& pictures, int64_t picture_count,
-                    Monitor& monitor);
+                    const std::vector<Condition>& conditions, Monitor& monitor);
 
 /// Keys top1, top5, images, images_per_second and, with a teacher, agreement, kl; each estimate X also as
-/// X_interval [low, high].
+/// X_interval [low, high]. With other conditions also under: for each by its name the estimates.
 Json to_json(const Evaluation& evaluation);
 
 }  // namespace normgraft

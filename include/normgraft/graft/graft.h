@@ -36,6 +36,13 @@ class Graft {
   bool has_function(size_t site) const { return slots_[site] != nullptr; }
   /// Trainable constants of the function at a site, F32 [K]; has_function(site) must hold.
   torch::Tensor& constants(size_t site) { return slots_[site]->constants; }
+  const torch::Tensor& constants(size_t site) const { return slots_[site]->constants; }
+  /// The function at a site as it was put there, with its first constants; has_function(site) must hold.
+  const Expression& expression(size_t site) const { return slots_[site]->expression; }
+
+  /// From here on only the first `sites` norm sites use their functions; the ones behind them compute LayerNorm as
+  /// long as this holds. What functions() and save_graft() say does not change.
+  void use_functions(size_t sites);
 
   Vit& vit() { return *vit_; }
   const Vit& vit() const { return *vit_; }
@@ -48,6 +55,8 @@ class Graft {
     Expression expression;
     torch::Tensor constants;
   };
+  void use_function(size_t site);
+
   std::unique_ptr<Vit> vit_;
   std::vector<std::shared_ptr<Slot>> slots_;  // by site; null where LayerNorm stays
 };

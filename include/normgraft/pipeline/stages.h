@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "normgraft/capture/capture.h"
+#include "normgraft/choice/choice.h"
 #include "normgraft/core/monitor.h"
 #include "normgraft/cost/network.h"
 #include "normgraft/eval/evaluate.h"
@@ -31,20 +32,26 @@ Mappings capture_stage(const RunFolder& run, const CaptureRequest& request, Moni
 
 Fronts evolve_stage(const RunFolder& run, const EvolveOptions& options, Monitor& monitor);
 
-Plan select_stage(const RunFolder& run, const std::string& strategy);
+struct SelectRequest {
+  std::string strategy = "min-error";  ///< what select_plan() understands, or "budget" (choose_plan)
+  std::string profile = "flops";       ///< of the budget
+  ChoiceOptions options = {};          ///< of the strategy "budget"
+};
+Plan select_stage(const RunFolder& run, const SelectRequest& request, Monitor& monitor);
 
 struct GraftRequest {
   std::optional<Path> output;           ///< default: RunFolder::grafted
   std::vector<std::string> sites;       ///< empty: all
-  std::string calibration = "none";     ///< "none", or "affine": refit of gamma and beta
+  std::string calibration = "sequential";  ///< "none", "affine" (calibrate_affine) or "sequential" (calibrate_sequential)
   bool fold = false;
 };
 Graft graft_stage(const RunFolder& run, const GraftRequest& request, Monitor& monitor);
 
 struct RealignRequest {
-  Path train;                     ///< ImageFolder tree, with labels
+  Path train;                     ///< ImageFolder tree; with labels where the mode needs them
   std::optional<Path> classes;    ///< class list for a tree of some classes only
   int64_t pictures = 0;           ///< 0: all
+  std::optional<Path> start;      ///< graft to begin with; default: RunFolder::grafted
   std::optional<Path> output;     ///< default: RunFolder::realigned
   bool restart = false;           ///< replace a training of other options or pictures instead of refusing
   RealignOptions options;
@@ -59,6 +66,7 @@ struct EvalRequest {
   int64_t pictures = 0;           ///< 0: all
   int64_t batch = 32;
   VitOptions vit;
+  std::vector<Condition> conditions = {};  ///< judged under these too
 };
 Evaluation eval_stage(const EvalRequest& request, Monitor& monitor);
 
@@ -68,6 +76,7 @@ void report_stage(const RunFolder& run);
 /// What run.json says of a stage that was asked for in these words.
 Json asked_of(const CaptureRequest& request);
 Json asked_of(const EvolveOptions& options);
+Json asked_of(const SelectRequest& request);
 Json asked_of(const GraftRequest& request);
 Json asked_of(const RealignRequest& request);
 
@@ -79,14 +88,19 @@ std::vector<SiteShape> site_shapes(const Vit& vit);
 struct PipelineRequest {
   CaptureRequest capture;
   EvolveOptions evolve;
-  std::string strategy = "min-error";
+  SelectRequest select;
   GraftRequest graft;
+  std::optional<RealignOptions> constants;  ///< re-alignment of constants on the calibration pictures; nothing: none
   std::optional<RealignRequest> realign;  ///< nothing: no training
   std::optional<Path> val;                ///< pictures to judge every stage on; nothing: not judged
   std::optional<Path> classes;            ///< class list for `val`
+  bool staircase = false;  ///< judges also what comes before calibration, and every stage under all conditions
 };
 
-/// Returns accuracy.json: for "teacher", "grafted" and "realigned" the keys of to_json(Evaluation), "stage" and "data".
+/// Returns accuracy.json: the keys of to_json(Evaluation), "stage", "data" and "seconds" (of all work up to there) for
+/// each stage: "teacher", "grafted" ("calibrated" when graft calibrates), "constants" and "realigned"; with `staircase`
+/// also "plain" (min-error functions of an evolution in which all pairs count alike, uncalibrated), "weighted"
+/// (min-error, uncalibrated) and "selected" (the plan, uncalibrated).
 Json run_pipeline(const RunFolder& run, const PipelineRequest& request, Monitor& monitor);
 
 }  // namespace normgraft

@@ -19,10 +19,11 @@ struct ReportInput {
   std::optional<Plan> plan;
   Json accuracy;             ///< accuracy.json: array of {"stage", "data", and the keys of `eval --json`}; may be empty
   std::vector<Json> epochs;  ///< lines of metrics.jsonl; may be empty
+  Json choice = nullptr;     ///< choice.json; null where there is none
 };
 
-/// One self-contained HTML page: the accuracy of each stage with its intervals, a table of the sites, and for each
-/// site a drawing of its mapping, the ceiling, the fitted closed forms and the evolved function, with the front of
+/// One self-contained HTML page: the accuracy of each stage with its intervals, what a budget costs in loss, a table
+/// of the sites, and for each site a drawing of its mapping, the ceiling, the fitted closed forms and the evolved function, with the front of
 /// error against cost. Inline SVG, no script, nothing loaded from elsewhere. Computes nothing anew but R^2 at
 /// points to draw.
 std::string render_report(const ReportInput& input);

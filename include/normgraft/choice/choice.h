@@ -1,0 +1,76 @@
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "normgraft/cost/profile.h"
+#include "normgraft/evolve/plan.h"
+#include "normgraft/graft/graft.h"
+#include "normgraft/graft/yardstick.h"
+#include "normgraft/mapping/mapping.h"
+
+namespace normgraft {
+
+struct ChoiceOptions {
+  std::optional<double> budget;  ///< most cost of all sites for one picture, in the profile's unit; nothing: no limit
+  int64_t pictures = 64;         ///< that grafts of a single site are measured on, at least 1
+  int trials = 80;               ///< of the measured search about the best plan, 0 to 100,000
+  int keep = 0;                  ///< sites at which LayerNorm might stay, to show what it would buy; 0 to 100
+  uint64_t seed = 1;             ///< of the search
+
+  /// Throws InputError naming the field, its value and its range.
+  void validate() const;
+};
+
+/// A plan's cost for one picture, and its divergence from the teacher in nats.
+struct ChoicePoint {
+  double cost = 0;
+  double predicted = 0;  ///< sum over sites
+  double measured = 0;   ///< of the graft with the whole plan
+};
+
+/// A function tried at one site alone: its divergence from the capture's weights, and as measured.
+struct SiteTrial {
+  std::string site;
+  std::vector<ChoicePoint> points;
+};
+
+/// What LayerNorm at one more site would leave of the plan's divergence.
+struct KeptSite {
+  std::string site;
+  double measured = 0;
+};
+
+/// A plan for the whole network, and what led to it.
+struct Choice {
+  Plan plan;
+  std::string profile, unit;
+  std::optional<double> budget;
+  int64_t pictures = 0;  ///< that plans were measured on
+  ChoicePoint chosen, knee, min_error;
+  std::vector<ChoicePoint> curve;     ///< by increasing cost: plans that are best by prediction
+  double rank_correlation = 0;        ///< Spearman, of the curve's predictions and measurements; NaN: too few
+  std::vector<SiteTrial> sites;       ///< grafts of a single site
+  std::vector<KeptSite> kept;         ///< one site after another, each the best beside those before it
+};
+
+/// The plan that loses least within a budget, over all sites at once.
+///
+/// Prediction: the loss of a function at a site is half its weighted squared error over the pairs of a picture (the
+/// divergence to second order, see for_each_pairs; with plain pairs, up to a factor), corrected by what grafts of that
+/// site alone measure for its cheapest, middle and most accurate candidates. Candidates are the front's points and the
+/// fitted closed forms. The sum over sites is minimised exactly for every budget (budget_curve).
+/// Measurement: plans along that curve, and those of the strategies knee and min-error, are grafted and measured; from
+/// the best within the budget a search exchanges functions at one site, paying at another where it must, and keeps
+/// what measures lower. The same bytes for the same number of threads.
+///
+/// `vit` is the original model. Throws InputError when fronts, mappings and model do not belong together, or nothing
+/// fits the budget (naming the least cost).
+Choice choose_plan(const Fronts& fronts, const Mappings& mappings, Vit vit, const Profile& profile,
+                   const Yardstick& yardstick, const ChoiceOptions& options, Monitor& monitor);
+
+/// The content of choice.json.
+Json to_json(const Choice& choice);
+
+}  // namespace normgraft

@@ -1,0 +1,37 @@
+#pragma once
+
+#include <torch/torch.h>
+
+#include <vector>
+
+#include "normgraft/core/monitor.h"
+#include "normgraft/data/folder.h"
+#include "normgraft/vit/vit.h"
+
+namespace normgraft {
+
+/// KL(teacher || model) of the softmax, nats, temperature 1, for each row of logits [B, classes], F64 [B].
+torch::Tensor divergence(const torch::Tensor& teacher, const torch::Tensor& model);
+
+/// How far a model is from its teacher: means over pictures.
+struct Distance {
+  double kl = 0;         ///< divergence()
+  double agreement = 0;  ///< share of pictures with the teacher's argmax
+};
+
+/// Some pictures, held in memory, with what the teacher says to them: measures models against it, as often as wanted.
+class Yardstick {
+ public:
+  /// Throws InputError when no picture could be read, or the teacher has no classes.
+  Yardstick(const Vit& teacher, const std::vector<Picture>& pictures, Monitor& monitor);
+
+  /// Over the first `pictures` of them; 0: all.
+  Distance measure(const Vit& model, int64_t pictures = 0) const;
+  int64_t pictures() const { return images_.size(0); }
+
+ private:
+  torch::Tensor images_;  // [B, 3, height, width]
+  torch::Tensor logits_;  // [B, classes]
+};
+
+}  // namespace normgraft

@@ -1,0 +1,317 @@
+#include "normgraft/graft/sequential.h"
+
+#include <ATen/Parallel.h>
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <chrono>
+#include <cmath>
+#include <optional>
+
+#include "normgraft/capture/probe.h"
+#include "normgraft/data/loader.h"
+#include "normgraft/graft/scalar_function.h"
+#include "normgraft/vit/batches.h"
+
+namespace normgraft {
+namespace {
+
+constexpr int64_t kChunk = 2;            ///< pictures that a thread works on at a time
+constexpr double kFirstDamping = 4;      ///< of the mean squared row; tried first, then by factors of four
+constexpr double kLeastGain = 0.02;      ///< share of the divergence that a step must save for another to follow
+constexpr double kSmallestConstant = 0.1;  ///< constants change relative to their size, or to this
+
+/// Where the unknowns of one site stand among all: D slopes, D shifts, K constants.
+struct Place {
+  size_t site;
+  int64_t begin;
+  int64_t channels;
+  int64_t constants;
+
+  int64_t end() const { return begin + 2 * channels + constants; }
+};
+
+std::vector<Place> places_of(const Graft& graft, size_t sites) {
+  std::vector<Place> places;
+  int64_t at = 0;
+  for (size_t site = 0; site < sites; ++site) {
+    if (!graft.has_function(site)) continue;
+    places.push_back({site, at, graft.vit().config().channels, graft.constants(site).numel()});
+    at = places.back().end();
+  }
+  return places;
+}
+
+/// Gamma, beta and constants of the sites at some places.
+struct Parameters {
+  std::vector<torch::Tensor> gamma, beta, constants;
+};
+
+Parameters parameters_of(const Graft& graft, const std::vector<Place>& places) {
+  Parameters now;
+  for (const Place& place : places) {
+    const std::string& name = graft.vit().sites()[place.site].name;
+    now.gamma.push_back(graft.vit().tensors().at(name + ".weight"));
+    now.beta.push_back(graft.vit().tensors().at(name + ".bias"));
+    now.constants.push_back(graft.constants(place.site));
+  }
+  return now;
+}
+
+torch::Tensor constant_scale(const torch::Tensor& constants) {
+  return constants.abs().clamp_min(kSmallestConstant);
+}
+
+/// The parameters after `change` [P]; an undefined one leaves them as they were.
+void put(Graft& graft, const std::vector<Place>& places, const Parameters& before, const torch::Tensor& change) {
+  for (size_t i = 0; i < places.size(); ++i) {
+    const Place& p = places[i];
+    const std::string& name = graft.vit().sites()[p.site].name;
+    torch::Tensor gamma = before.gamma[i], beta = before.beta[i], constants = before.constants[i];
+    if (change.defined()) {
+      const torch::Tensor slope = change.slice(0, p.begin, p.begin + p.channels);
+      const torch::Tensor shift = change.slice(0, p.begin + p.channels, p.begin + 2 * p.channels);
+      beta = beta + gamma * shift;
+      gamma = gamma * (1 + slope);
+      constants = constants + constant_scale(constants) * change.slice(0, p.begin + 2 * p.channels, p.end());
+    }
+    graft.vit().tensors().at(name + ".weight") = gamma;
+    graft.vit().tensors().at(name + ".bias") = beta;
+    graft.constants(p.site) = constants;
+  }
+}
+
+/// The least-squares problem of a step: one row for each picture and direction.
+struct Expansion {
+  torch::Tensor rows;    ///< a [R, P]
+  torch::Tensor errors;  ///< v . r [R]
+};
+
+/// Fills the rows of a few pictures, from `first_row` on.
+class RowWriter {
+ public:
+  RowWriter(const Graft& graft, const Vit& teacher, const std::vector<Place>& places, int probes, uint64_t seed)
+      : graft_(graft), teacher_(teacher), places_(places), probes_(probes), seed_(seed) {}
+
+  void write(const torch::Tensor& images, std::span<const int64_t> pictures, int64_t first_row, Expansion& into) const {
+    const torch::AutoGradMode with_grad(true);
+    std::vector<torch::Tensor> x(graft_.vit().sites().size()), y(x.size());
+    const torch::Tensor logits = graft_.forward(images, [&](size_t site, const torch::Tensor& in, const torch::Tensor& out) {
+      if (!out.requires_grad()) out.requires_grad_();  // the graph begins at the first site: parameters are constants
+      x[site] = in.detach();
+      y[site] = out;
+    });
+    std::vector<torch::Tensor> outputs;
+    for (const Place& place : places_) outputs.push_back(y[place.site]);
+    const torch::Tensor expected = teacher_logits(images);
+    const torch::Tensor between = (logits.detach().softmax(1) + expected.softmax(1)) / 2;
+    for (int probe = 0; probe < probes_; ++probe) {
+      const torch::Tensor v = draw_probe(between, pictures, probe, seed_);
+      const auto gradients = torch::autograd::grad({logits}, outputs, {v}, /*retain_graph=*/probe + 1 < probes_);
+      const torch::Tensor errors = (v * (expected - logits.detach())).sum(1);
+      for (int64_t b = 0; b < images.size(0); ++b) {
+        const int64_t row = first_row + b * probes_ + probe;
+        {
+          const torch::NoGradGuard no_grad;
+          into.errors[row].copy_(errors[b]);
+        }
+        for (size_t i = 0; i < places_.size(); ++i) {
+          write_site(places_[i], x[places_[i].site][b], outputs[i].detach()[b], gradients[i][b], into.rows[row]);
+        }
+      }
+    }
+  }
+
+ private:
+  torch::Tensor teacher_logits(const torch::Tensor& images) const {
+    const torch::NoGradGuard no_grad;
+    return teacher_.forward(images);
+  }
+
+  /// x, y and the gradient by y of one picture [N, D] (or [D]) -> the entries of a row.
+  void write_site(const Place& p, const torch::Tensor& x, const torch::Tensor& y, const torch::Tensor& gradient,
+                  torch::Tensor row) const {
+    torch::Tensor by_constants;
+    if (p.constants > 0) {
+      const torch::Tensor constants = graft_.constants(p.site).detach().clone().requires_grad_();
+      by_constants = torch::autograd::grad({scalar_function(graft_.expression(p.site), x, constants)}, {constants}, {gradient})[0];
+    }
+    const torch::NoGradGuard no_grad;
+    const torch::Tensor g = gradient.reshape({-1, p.channels});
+    row.slice(0, p.begin, p.begin + p.channels).copy_((g * y.reshape({-1, p.channels})).sum(0));
+    row.slice(0, p.begin + p.channels, p.begin + 2 * p.channels).copy_(g.sum(0));
+    if (p.constants > 0) {
+      row.slice(0, p.begin + 2 * p.channels, p.end()).copy_(by_constants * constant_scale(graft_.constants(p.site)));
+    }
+  }
+
+  const Graft& graft_;
+  const Vit& teacher_;
+  const std::vector<Place>& places_;
+  int probes_;
+  uint64_t seed_;
+};
+
+/// Rows beyond twice the median square are scaled down to it: the expansion does not reach where they come from.
+void temper(Expansion& expansion) {
+  const torch::Tensor squares = expansion.rows.square().sum(1);
+  const torch::Tensor weight = (2 * squares.median() / squares.clamp_min(1e-30)).clamp_max(1).sqrt();
+  expansion.rows.mul_(weight.unsqueeze(1));
+  expansion.errors.mul_(weight);
+}
+
+/// The damped solution for any damping; the products of rows are formed once.
+class DampedSolver {
+ public:
+  explicit DampedSolver(const Expansion& expansion)
+      : expansion_(expansion), products_(expansion.rows.matmul(expansion.rows.t()).to(torch::kFloat64)) {}
+
+  torch::Tensor operator()(double damping) const {
+    const torch::Tensor ridge = damping * products_.diagonal().mean() * torch::eye(products_.size(0), torch::kFloat64);
+    const torch::Tensor weights = at::linalg_solve(products_ + ridge, expansion_.errors.to(torch::kFloat64).unsqueeze(1));
+    return expansion_.rows.t().matmul(weights.to(torch::kFloat32)).squeeze(1);
+  }
+
+ private:
+  const Expansion& expansion_;
+  torch::Tensor products_;
+};
+
+class Walk {
+ public:
+  Walk(Graft& graft, const Vit& teacher, const std::vector<Picture>& pictures, const Yardstick& held_out,
+       const SequentialOptions& options, Monitor& monitor)
+      : graft_(graft), teacher_(teacher), pictures_(pictures), held_out_(held_out), options_(options), monitor_(monitor) {}
+
+  std::vector<SequentialStep> run() {
+    const size_t all = graft_.vit().sites().size();
+    for (size_t sites = within_trust(0); sites < all; sites = within_trust(sites)) step(sites, options_.walk_pictures);
+    for (int sweep = 0; sweep < options_.sweeps; ++sweep) {
+      const SequentialStep& done = step(all, 0);
+      if (done.after.kl > (1 - kLeastGain) * done.before.kl) break;
+    }
+    return steps_;
+  }
+
+ private:
+  /// The most sites, more than `done`, whose functions keep the graft within trust; at least one more.
+  size_t within_trust(size_t done) {
+    const size_t all = graft_.vit().sites().size();
+    const auto trusted = [&](size_t sites) {
+      monitor_.check();
+      graft_.use_functions(sites);
+      return held_out_.measure(graft_.vit()).kl <= options_.trust;
+    };
+    if (done == all || trusted(all)) return all;
+    size_t low = done + 1, high = all;  // trusted(high) is false; low is taken anyway
+    while (high - low > 1) {
+      const size_t middle = (low + high) / 2;
+      (trusted(middle) ? low : high) = middle;
+    }
+    return low;
+  }
+
+  const SequentialStep& step(size_t sites, int64_t most_pictures) {
+    graft_.use_functions(sites);
+    SequentialStep done;
+    done.sites = sites;
+    done.before = done.after = held_out_.measure(graft_.vit());
+    const std::vector<Place> places = places_of(graft_, sites);
+    if (!places.empty()) {
+      Expansion expansion = expand(places, most_pictures);
+      temper(expansion);
+      take_best(places, DampedSolver(expansion), done);
+    }
+    graft_.use_functions(graft_.vit().sites().size());
+    done.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start_).count();
+    monitor_.notice(fmt::format("calibrate: {} of {} sites, divergence on pictures kept apart {:.4f} -> {:.4f}", sites,
+                                graft_.vit().sites().size(), done.before.kl, done.after.kl));
+    steps_.push_back(done);
+    return steps_.back();
+  }
+
+  Expansion expand(const std::vector<Place>& places, int64_t most_pictures) {
+    std::vector<Picture> pictures = pictures_;
+    if (most_pictures > 0 && pictures.size() > static_cast<size_t>(most_pictures)) pictures.resize(static_cast<size_t>(most_pictures));
+    const auto count = static_cast<int64_t>(pictures.size());
+    Expansion all{torch::zeros({count * options_.probes, places.back().end()}), torch::zeros({count * options_.probes})};
+    // New directions for each step: what is left of the error is what the last ones did not see.
+    const RowWriter writer(graft_, teacher_, places, options_.probes, options_.seed + steps_.size());
+    const Preprocessing& p = teacher_.preprocessing();
+    Loader loader(std::move(pictures), evaluation_transform(p), p.height, p.width, {}, monitor_);
+    int64_t done = 0;
+    while (const auto batch = loader.next()) {
+      monitor_.check();
+      const auto chunks = images_tensor(*batch, p).split(kChunk);
+      at::parallel_for(0, static_cast<int64_t>(chunks.size()), 1, [&](int64_t begin, int64_t end) {
+        for (int64_t i = begin; i < end; ++i) {
+          const torch::Tensor& images = chunks[static_cast<size_t>(i)];
+          const auto indices = std::span(batch->indices).subspan(static_cast<size_t>(i * kChunk), static_cast<size_t>(images.size(0)));
+          writer.write(images, indices, (done + i * kChunk) * options_.probes, all);
+        }
+      });
+      done += batch->size();
+      monitor_.progress(fmt::format("calibrate, step {}", steps_.size() + 1), done, count, "pictures");
+    }
+    if (done == 0) throw InputError("calibrate: no picture could be read, expected at least one");
+    return {all.rows.slice(0, 0, done * options_.probes), all.errors.slice(0, 0, done * options_.probes)};
+  }
+
+  /// From the first damping by factors of four in the direction that helps, as long as it helps.
+  void take_best(const std::vector<Place>& places, const DampedSolver& solve, SequentialStep& done) {
+    const Parameters before = parameters_of(graft_, places);
+    torch::Tensor best;
+    const auto better_with = [&](double damping) {
+      monitor_.check();
+      const torch::Tensor change = solve(damping);
+      put(graft_, places, before, change);
+      const Distance now = held_out_.measure(graft_.vit());
+      if (!(now.kl < done.after.kl)) return false;
+      done.after = now;
+      done.damping = damping;
+      best = change;
+      return true;
+    };
+    better_with(kFirstDamping);
+    bool lower_helps = false;
+    for (double damping = kFirstDamping / 4; damping > kFirstDamping / 300 && better_with(damping); damping /= 4) lower_helps = true;
+    if (!lower_helps) {
+      for (double damping = kFirstDamping * 4; damping < kFirstDamping * 300; damping *= 4) {
+        if (!better_with(damping) && done.damping > 0) break;
+      }
+    }
+    put(graft_, places, before, best);
+  }
+
+  Graft& graft_;
+  const Vit& teacher_;
+  const std::vector<Picture>& pictures_;
+  const Yardstick& held_out_;
+  const SequentialOptions& options_;
+  Monitor& monitor_;
+  std::chrono::steady_clock::time_point start_ = std::chrono::steady_clock::now();
+  std::vector<SequentialStep> steps_;
+};
+
+void require(bool holds, const char* field, double value, const char* range) {
+  if (!holds) throw InputError(fmt::format("calibrate: {} is {}, expected {}", field, value, range));
+}
+
+}  // namespace
+
+void SequentialOptions::validate() const {
+  require(probes >= 1 && probes <= 1000, "probes", probes, "1 to 1000");
+  require(sweeps >= 1 && sweeps <= 1000, "sweeps", sweeps, "1 to 1000");
+  require(walk_pictures >= 1, "walk pictures", static_cast<double>(walk_pictures), "at least 1");
+  require(trust > 0, "trust", trust, "a divergence above 0");
+}
+
+std::vector<SequentialStep> calibrate_sequential(Graft& graft, const Vit& teacher, const std::vector<Picture>& pictures,
+                                                 const Yardstick& held_out, const SequentialOptions& options,
+                                                 Monitor& monitor) {
+  options.validate();
+  const torch::NoGradGuard no_grad;
+  return Walk(graft, teacher, pictures, held_out, options, monitor).run();
+}
+
+}  // namespace normgraft

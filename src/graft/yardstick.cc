@@ -1,0 +1,42 @@
+#include "normgraft/graft/yardstick.h"
+
+#include <algorithm>
+
+#include "normgraft/core/error.h"
+#include "normgraft/data/loader.h"
+#include "normgraft/vit/batches.h"
+
+namespace normgraft {
+
+torch::Tensor divergence(const torch::Tensor& teacher, const torch::Tensor& model) {
+  const torch::Tensor p = teacher.to(torch::kFloat64).log_softmax(1);
+  const torch::Tensor q = model.to(torch::kFloat64).log_softmax(1);
+  return (p.exp() * (p - q)).sum(1);
+}
+
+Yardstick::Yardstick(const Vit& teacher, const std::vector<Picture>& pictures, Monitor& monitor) {
+  const torch::NoGradGuard no_grad;
+  if (teacher.config().classes == 0) throw InputError("the model predicts no classes, so no graft can be measured against it");
+  const Preprocessing& p = teacher.preprocessing();
+  Loader loader(pictures, evaluation_transform(p), p.height, p.width, {}, monitor);
+  std::vector<torch::Tensor> images, logits;
+  while (const auto batch = loader.next()) {
+    monitor.check();
+    images.push_back(images_tensor(*batch, p).clone());
+    logits.push_back(teacher.forward(images.back()));
+  }
+  if (images.empty()) throw InputError("no picture to measure the graft on could be read, expected at least one");
+  images_ = torch::cat(images);
+  logits_ = torch::cat(logits);
+}
+
+Distance Yardstick::measure(const Vit& model, int64_t pictures) const {
+  const torch::NoGradGuard no_grad;
+  const int64_t count = pictures > 0 ? std::min(pictures, images_.size(0)) : images_.size(0);
+  const torch::Tensor expected = logits_.slice(0, 0, count);
+  const torch::Tensor found = model.forward(images_.slice(0, 0, count));
+  return {divergence(expected, found).mean().item<double>(),
+          expected.argmax(1).eq(found.argmax(1)).to(torch::kFloat64).mean().item<double>()};
+}
+
+}  // namespace normgraft
