@@ -6,6 +6,7 @@
 #include <chrono>
 
 #include "normgraft/core/random.h"
+#include "normgraft/graft/yardstick.h"
 #include "normgraft/vit/batches.h"
 
 namespace normgraft {
@@ -21,12 +22,6 @@ void append(std::vector<double>& values, const torch::Tensor& tensor) {
 torch::Tensor is_label_among_top(const torch::Tensor& logits, const torch::Tensor& labels, int64_t k) {
   const torch::Tensor top = std::get<1>(logits.topk(std::min(k, logits.size(1)), 1));
   return top.eq(labels.unsqueeze(1)).any(1);
-}
-
-torch::Tensor divergence(const torch::Tensor& teacher, const torch::Tensor& model) {
-  const torch::Tensor p = teacher.to(torch::kFloat64).log_softmax(1);
-  const torch::Tensor q = model.to(torch::kFloat64).log_softmax(1);
-  return (p.exp() * (p - q)).sum(1);
 }
 
 /// What the pictures gave under one condition, a value for each.

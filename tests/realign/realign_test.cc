@@ -76,6 +76,27 @@ TEST(Realign, AffineModeMovesGammaAndBetaAndNothingElse) {
   }
 }
 
+TEST(Realign, ConstantsModeNeedsNoLabelsAndMovesGammaBetaAndConstantsOnly) {
+  const TemporaryFolder folder;
+  testing::write_small_pictures(folder / "pictures", 3, 20);
+  auto pictures = open_picture_folder(folder / "pictures").pictures;
+  for (Picture& picture : pictures) picture.label += 1000;  // of no class of the model
+  Graft student = small_graft();
+  const Vit teacher = small_vit();
+  const Tensors before = student.vit().tensors();
+  const Functions functions = student.functions();
+  RealignOptions options = quick_options(RealignMode::kConstants);
+  options.epochs = 6;
+  options.rate = 1e-2;
+  const RealignResult result = realign(student, &teacher, pictures, options, folder / "out", false, silent_monitor());
+  EXPECT_LT(result.epochs[static_cast<size_t>(result.best_epoch)].held_out_loss, 0.9 * result.epochs[0].held_out_loss);
+  EXPECT_NE(student.functions(), functions);
+  for (const auto& [name, tensor] : student.vit().tensors()) {
+    const bool is_norm = name.find("norm") != std::string::npos;
+    EXPECT_EQ(torch::equal(tensor, before.at(name)), !is_norm) << name;
+  }
+}
+
 TEST(Realign, FullModeMovesTheConstantsOfTheFunctionsToo) {
   const TemporaryFolder folder;
   testing::write_small_pictures(folder / "pictures", 3, 20);

@@ -1,0 +1,118 @@
+#include "normgraft/choice/choice.h"
+
+#include <gtest/gtest.h>
+
+#include "normgraft/capture/capture.h"
+#include "support/small_model.h"
+#include "support/temporary_folder.h"
+
+namespace normgraft {
+namespace {
+
+using testing::small_vit;
+using testing::TemporaryFolder;
+
+/// A small network with its fronts, and pictures to measure on.
+class ChoiceTest : public ::testing::Test {
+ protected:
+  static void SetUpTestSuite() { fixture_ = new Fixture; }
+  static void TearDownTestSuite() {
+    delete fixture_;
+    fixture_ = nullptr;
+  }
+
+  static Choice choose(const ChoiceOptions& options) {
+    return choose_plan(fixture_->fronts, fixture_->mappings, small_vit(), flops_profile(), *fixture_->yardstick, options,
+                       silent_monitor());
+  }
+
+  struct Fixture {
+    Fixture() {
+      const Vit vit = small_vit();
+      testing::write_small_pictures(folder / "fit", 3, 8, 1);
+      testing::write_small_pictures(folder / "judge", 3, 8, 2);
+      const auto pictures = open_picture_folder(folder / "fit").pictures;
+      const Preprocessing& p = vit.preprocessing();
+      Loader loader(pictures, evaluation_transform(p), p.height, p.width, {}, silent_monitor());
+      mappings = capture(vit, loader, static_cast<int64_t>(pictures.size()), {.bins = 64}, silent_monitor());
+      EvolveOptions evolving;
+      evolving.population = 60;
+      evolving.generations = 6;
+      evolving.seeds = 1;
+      fronts = evolve(mappings, evolving, silent_monitor());
+      yardstick = std::make_unique<Yardstick>(vit, open_picture_folder(folder / "judge").pictures, silent_monitor());
+    }
+    TemporaryFolder folder;
+    Mappings mappings;
+    Fronts fronts;
+    std::unique_ptr<Yardstick> yardstick;
+  };
+  static Fixture* fixture_;
+};
+
+ChoiceTest::Fixture* ChoiceTest::fixture_ = nullptr;
+
+double cost_of(const Plan& plan, const Profile& profile) {
+  double cost = 0;
+  for (const PlanEntry& entry : plan.entries) cost += profile(entry.expression) * 17 * 16;
+  return cost;
+}
+
+TEST_F(ChoiceTest, WithoutABudgetIsNoWorseThanTheStrategiesThatLookAtOneSiteAtATime) {
+  const Choice choice = choose({});
+  ASSERT_EQ(choice.plan.entries.size(), 5U);
+  EXPECT_LE(choice.chosen.measured, choice.knee.measured);
+  EXPECT_LE(choice.chosen.measured, choice.min_error.measured);
+  EXPECT_NEAR(choice.chosen.cost, cost_of(choice.plan, flops_profile()), 1e-6);
+}
+
+TEST_F(ChoiceTest, StaysWithinTheBudgetAndNoWorseThanTheKneeAtItsCost) {
+  ChoiceOptions options;
+  options.budget = choose({}).knee.cost;
+  const Choice choice = choose(options);
+  EXPECT_LE(choice.chosen.cost, *options.budget);
+  EXPECT_LE(choice.chosen.measured, choice.knee.measured);
+}
+
+TEST_F(ChoiceTest, MeasuresWhatItSays) {
+  const Choice choice = choose({});
+  Graft graft(small_vit());
+  for (const PlanEntry& entry : choice.plan.entries) graft.set_function(entry.site, entry.expression);
+  EXPECT_NEAR(fixture_->yardstick->measure(graft.vit()).kl, choice.chosen.measured, 1e-9);
+}
+
+TEST_F(ChoiceTest, NamesTheLeastCostWhereNothingFitsTheBudget) {
+  ChoiceOptions options;
+  options.budget = 1e-3;
+  try {
+    choose(options);
+    FAIL() << "a plan within 0.001 FLOPs";
+  } catch (const InputError& error) {
+    EXPECT_NE(std::string(error.what()).find("the cheapest costs"), std::string::npos) << error.what();
+  }
+}
+
+TEST_F(ChoiceTest, GivesTheSamePlanTwice) {
+  EXPECT_EQ(to_json(choose({})).dump(), to_json(choose({})).dump());
+}
+
+TEST_F(ChoiceTest, ShowsWhatKeepingLayerNormWouldBuy) {
+  ChoiceOptions options;
+  options.keep = 5;
+  const Choice choice = choose(options);
+  ASSERT_EQ(choice.kept.size(), 5U);
+  EXPECT_NEAR(choice.kept.back().measured, 0, 1e-9) << "with LayerNorm at all sites there is no difference";
+  EXPECT_EQ(choice.plan.entries.size(), 5U) << "the plan itself replaces every site";
+}
+
+TEST_F(ChoiceTest, LeavesACurveOfRisingCostAndFallingPrediction) {
+  const Choice choice = choose({});
+  ASSERT_GE(choice.curve.size(), 2U);
+  for (size_t i = 1; i < choice.curve.size(); ++i) {
+    EXPECT_GT(choice.curve[i].cost, choice.curve[i - 1].cost);
+    EXPECT_LT(choice.curve[i].predicted, choice.curve[i - 1].predicted);
+  }
+}
+
+}  // namespace
+}  // namespace normgraft
