@@ -49,7 +49,7 @@ void add_run(CLI::App& app, Context& context) {
   command->add_option("--pictures", request.capture.pictures, "how many calibration pictures; 0: all")
       ->check(CLI::NonNegativeNumber);
   add_capture_options(*command, request.capture.options);
-  add_select_options(*command, request.select);
+  add_select_options(*command, request.select, "--budget-profile");
   command->add_option("--calibrate", request.graft.calibration, "none, affine or sequential")->capture_default_str();
   command->add_option("--constants", options->constants_epochs,
                       "epochs of realign --mode constants on the calibration pictures, without labels; 0: none")

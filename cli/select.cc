@@ -31,13 +31,13 @@ std::string choice_text(const Json& choice) {
 
 }  // namespace
 
-void add_select_options(CLI::App& command, SelectRequest& request) {
+void add_select_options(CLI::App& command, SelectRequest& request, const std::string& profile_flag) {
   command
       .add_option("--strategy", request.strategy,
                   "budget: for the whole network, as measured; knee or min-error: site by site; shape:NAME: one closed form everywhere")
       ->capture_default_str();
-  command.add_option("--budget", request.options.budget, "most cost of all sites for one picture, in the unit of --cost-profile; with budget");
-  command.add_option("--cost-profile", request.profile, "what the budget counts: flops, or a JSON file")->capture_default_str();
+  command.add_option("--budget", request.options.budget, "most cost of all sites for one picture, in the unit of " + profile_flag + "; with budget");
+  command.add_option(profile_flag, request.profile, "what the budget counts: flops, or a JSON file")->capture_default_str();
   command.add_option("--trials", request.options.trials, "plans measured in the search about the best; with budget")->capture_default_str();
   command.add_option_function<std::string>(
              "--keep",
@@ -69,9 +69,6 @@ void add_select(CLI::App& app, Context& context) {
   });
   command->add_option("run", options->run, "run folder with fronts.json")->required();
   add_select_options(*command, options->request);
-  // The budget's unit goes by the name that the other commands use for theirs, where it cannot be mistaken for evolve's.
-  command->get_option("--cost-profile")->group("");
-  command->add_option("--profile", options->request.profile, "what the budget counts: flops, or a JSON file")->capture_default_str();
 }
 
 }  // namespace normgraft::cli

@@ -143,6 +143,31 @@ TEST(Pipeline, RunDoesEverythingOnceAndOnlyWhatIsMissingAfterwards) {
   }
 }
 
+TEST(Pipeline, RunJudgesEveryStepOfTheStaircaseUnderAllConditions) {
+  const TemporaryFolder folder;
+  save_vit(folder / "model", testing::small_vit());
+  testing::write_small_pictures(folder / "pictures", 3, 12);
+  auto command = run_command(folder, "run");
+  for (const char* option : {"--strategy", "budget", "--keep", "auto", "--trials", "4", "--constants", "1", "--staircase"}) {
+    command.push_back(option);
+  }
+  const Json accuracy = run_json(command).at("accuracy");
+  const std::vector<std::string> steps = {"teacher", "plain", "weighted", "selected", "calibrated", "constants", "realigned"};
+  ASSERT_EQ(accuracy.size(), steps.size());
+  for (size_t i = 0; i < steps.size(); ++i) {
+    EXPECT_EQ(accuracy[i].at("stage"), steps[i]);
+    for (const char* condition : {"contrast", "blur"}) {
+      for (const char* figure : {"top1", "agreement", "kl"}) EXPECT_TRUE(accuracy[i].at("under").at(condition).contains(figure));
+    }
+  }
+  for (size_t i = 3; i < steps.size(); ++i) EXPECT_GT(accuracy[i].at("seconds"), accuracy[i - 1].at("seconds")) << steps[i];
+  const Json choice = Json::parse(read_file(folder / "run/choice.json", "choice"));
+  EXPECT_EQ(choice.at("keep").size(), 4U);
+  const std::string page = read_file(folder / "run/report.html", "report");
+  EXPECT_NE(page.find("id=\"choice\""), std::string::npos);
+  EXPECT_EQ(run_json(command).at("accuracy"), accuracy) << "nothing is done twice";
+}
+
 TEST(Pipeline, KilledInMidEpochAndRunAgainTrainsToTheSameBytes) {
   const TemporaryFolder folder;
   save_vit(folder / "model", testing::small_vit());
