@@ -8,7 +8,7 @@
 namespace normgraft {
 namespace {
 
-constexpr double kLeastDivergence = 1e-7;  ///< predictions and measurements below it are taken for it
+constexpr double kLeastDivergence = 1e-7;  ///< predictions below it are taken for it
 
 Candidate candidate(const FrontPoint& point, const std::string& origin, const SiteMapping& mapping, const Profile& profile) {
   const double elements = static_cast<double>(mapping.tokens * mapping.channels);
@@ -18,12 +18,10 @@ Candidate candidate(const FrontPoint& point, const std::string& origin, const Si
 
 }  // namespace
 
-size_t SiteCandidates::index_of(const FrontPoint& point, const SiteMapping& mapping, const Profile& profile) {
-  for (size_t i = 0; i < candidates.size(); ++i) {
-    if (candidates[i].point.expression == point.expression) return i;
-  }
-  candidates.push_back(candidate(point, "front", mapping, profile));
-  return candidates.size() - 1;
+size_t SiteCandidates::index_of(const Expression& f) const {
+  const auto found = std::find_if(candidates.begin(), candidates.end(), [&](const Candidate& c) { return c.point.expression == f; });
+  if (found == candidates.end()) throw InputError("choice: " + f.to_string() + " is not among the functions of site " + site);
+  return static_cast<size_t>(found - candidates.begin());
 }
 
 double predicted_divergence(const Expression& f, const SiteMapping& mapping) {
@@ -44,52 +42,45 @@ std::vector<SiteCandidates> candidates_of(const Fronts& fronts, const Mappings& 
     std::stable_sort(site.candidates.begin(), site.candidates.end(), [](const Candidate& a, const Candidate& b) {
       return a.cost != b.cost ? a.cost < b.cost : a.predicted < b.predicted;
     });
-    double best = std::numeric_limits<double>::infinity();
-    std::erase_if(site.candidates, [&best](const Candidate& c) {
-      if (!(c.predicted < best)) return true;
-      best = c.predicted;
-      return false;
-    });
     all.push_back(std::move(site));
   }
   return all;
 }
 
 std::vector<size_t> to_measure(const SiteCandidates& site) {
-  const size_t last = site.candidates.size() - 1;
-  const double middle = 0.5 * (std::log(site.candidates.front().predicted) + std::log(site.candidates.back().predicted));
-  size_t nearest = 0;
-  for (size_t i = 0; i <= last; ++i) {
-    const auto distance = [&](size_t k) { return std::abs(std::log(site.candidates[k].predicted) - middle); };
-    if (distance(i) < distance(nearest)) nearest = i;
+  const auto& all = site.candidates;
+  const auto height = [&](size_t i) { return std::log(all[i].predicted); };
+  size_t best = 0, middle = 0;
+  for (size_t i = 0; i < all.size(); ++i) {
+    if (height(i) < height(best)) best = i;
   }
-  std::vector<size_t> indices = {0, nearest, last};
+  const double wanted = 0.5 * (height(0) + height(best));
+  for (size_t i = 0; i < all.size(); ++i) {
+    if (std::abs(height(i) - wanted) < std::abs(height(middle) - wanted)) middle = i;
+  }
+  std::vector<size_t> indices = {0, middle, best};
+  std::sort(indices.begin(), indices.end());
   indices.erase(std::unique(indices.begin(), indices.end()), indices.end());
   return indices;
 }
 
-void correct(SiteCandidates& site, const std::vector<size_t>& indices, const std::vector<double>& measured) {
-  std::vector<std::pair<double, double>> known;  // log of the prediction, log of measured / predicted
-  for (size_t i = 0; i < indices.size(); ++i) {
-    const double predicted = site.candidates[indices[i]].predicted;
-    known.emplace_back(std::log(predicted), std::log(std::max(measured[i], kLeastDivergence) / predicted));
-  }
+void expect(SiteCandidates& site, const std::vector<size_t>& indices, const std::vector<double>& losses) {
+  std::vector<std::pair<double, double>> known;  // log of the prediction, loss
+  for (size_t i = 0; i < indices.size(); ++i) known.emplace_back(std::log(site.candidates[indices[i]].predicted), losses[i]);
   std::sort(known.begin(), known.end());
   for (Candidate& c : site.candidates) {
     const double at = std::log(c.predicted);
-    const auto above = std::lower_bound(known.begin(), known.end(), std::pair(at, -std::numeric_limits<double>::infinity()));
-    double ratio = 0;
-    if (above == known.begin()) {
-      ratio = known.front().second;
-    } else if (above == known.end()) {
-      ratio = known.back().second;
+    const auto above = std::find_if(known.begin(), known.end(), [&](const auto& point) { return point.first >= at; });
+    if (above == known.begin() || above == known.end()) {
+      c.loss = above == known.end() ? known.back().second : known.front().second;
     } else {
       const auto below = above - 1;
       const double share = (at - below->first) / (above->first - below->first);
-      ratio = below->second + share * (above->second - below->second);
+      c.loss = below->second + share * (above->second - below->second);
     }
-    c.loss = c.predicted * std::exp(ratio);
   }
+  // What was measured stands, also where two candidates are predicted to lose the same.
+  for (size_t i = 0; i < indices.size(); ++i) site.candidates[indices[i]].loss = losses[i];
 }
 
 }  // namespace normgraft

@@ -16,29 +16,29 @@ struct Candidate {
   std::string origin;    ///< "front", or the closed form's name
   double cost = 0;       ///< for one picture, in the profile's unit
   double predicted = 0;  ///< divergence by the capture's weights
-  double loss = 0;       ///< the same, corrected by measurement
+  double loss = 0;       ///< what a plan with it is expected to lose at this site, as set by expect()
 };
 
-/// Candidates of one site by increasing cost and decreasing predicted loss.
+/// Candidates of one site by increasing cost, and among equals by predicted loss.
 struct SiteCandidates {
   std::string site;
   std::vector<Candidate> candidates;
 
-  /// The candidate of an expression; adds it at the end, out of order, when it is not there.
-  size_t index_of(const FrontPoint& point, const SiteMapping& mapping, const Profile& profile);
+  /// The candidate of an expression. Throws InputError when there is none.
+  size_t index_of(const Expression& f) const;
 };
 
 /// Half the weighted squared error of f over the pairs of a picture.
 double predicted_divergence(const Expression& f, const SiteMapping& mapping);
 
-/// Front and closed forms of every site, those that another beats in cost and prediction left out.
+/// Front and closed forms of every site. Throws InputError naming a site without a front or mapping.
 std::vector<SiteCandidates> candidates_of(const Fronts& fronts, const Mappings& mappings, const Profile& profile);
 
 /// A few candidates' indices to measure: the cheapest, the middle one by predicted loss, the most accurate.
 std::vector<size_t> to_measure(const SiteCandidates& site);
 
-/// Sets `loss` of all: predicted, times the ratio of measured to predicted between the candidates measured
-/// (interpolated in the logarithm of the prediction). `measured[i]` belongs to `indices[i]`.
-void correct(SiteCandidates& site, const std::vector<size_t>& indices, const std::vector<double>& measured);
+/// Sets `loss` of all candidates from the losses known of some: straight lines in the logarithm of the prediction, level
+/// beyond the ends. `losses[i]` belongs to `indices[i]`; at least one.
+void expect(SiteCandidates& site, const std::vector<size_t>& indices, const std::vector<double>& losses);
 
 }  // namespace normgraft

@@ -12,6 +12,7 @@ namespace normgraft {
 namespace {
 
 constexpr size_t kCurvePoints = 12;  ///< plans along the curve that are measured
+constexpr int kRounds = 2;           ///< of looking around the best plan and selecting anew
 
 using Indices = std::vector<size_t>;  ///< of the chosen candidate of each site
 
@@ -20,7 +21,6 @@ class Chooser {
   Chooser(const Fronts& fronts, const Mappings& mappings, Vit vit, const Profile& profile, const Yardstick& yardstick,
           const ChoiceOptions& options, Monitor& monitor)
       : fronts_(fronts),
-        mappings_(mappings),
         profile_(profile),
         yardstick_(yardstick),
         options_(options),
@@ -41,46 +41,30 @@ class Chooser {
     choice.budget = options_.budget;
     choice.pictures = yardstick_.pictures();
     choice.sites = measure_sites();
+    refuse_too_small_a_budget();
 
-    const std::vector<Selection> curve = budget_curve(options_of_sites());
-    if (curve.front().cost > budget_) {
-      throw InputError(fmt::format("choice: no plan fits a budget of {:g} {}, the cheapest costs {:g}", budget_,
-                                   profile_.unit, curve.front().cost));
-    }
-    Indices best;
-    double best_kl = std::numeric_limits<double>::infinity();
-    const auto consider = [&](const Indices& plan) {
-      const ChoicePoint point = measured(plan);
-      if (point.cost <= budget_ && point.measured < best_kl) {
-        best = plan;
-        best_kl = point.measured;
-      }
-      return point;
-    };
-    std::vector<double> predicted, found;
-    for (const size_t i : along(curve)) {
-      choice.curve.push_back(consider(curve[i].options));
-      predicted.push_back(choice.curve.back().predicted);
-      found.push_back(choice.curve.back().measured);
-      monitor_.progress("select, budgets", static_cast<int64_t>(found.size()), static_cast<int64_t>(kCurvePoints), "plans");
-    }
-    choice.rank_correlation = rank_correlation(predicted, found);
+    consider(selected(budget_));
     choice.knee = consider(indices_of(select_plan(fronts_, "knee")));
     choice.min_error = consider(indices_of(select_plan(fronts_, "min-error")));
-    improve(best, best_kl);
-    choice.chosen = measured(best);
-    choice.plan = plan_of(best);
-    choice.kept = keep(best);
+    look_around(nearest_);
+    measure_curve(choice);
+    for (int round = 0; round < kRounds; ++round) {
+      look_around(best_);
+      consider(selected(budget_));
+    }
+    improve();
+    choice.chosen = point_of(best_, best_kl_);
+    choice.plan = plan_of(best_);
+    choice.kept = keep(best_);
     return choice;
   }
 
  private:
-  /// Grafts of one site alone; corrects the predictions.
+  /// Grafts of one site alone, and what plans lose if these add up.
   std::vector<SiteTrial> measure_sites() {
     std::vector<SiteTrial> trials;
-    graft_ = Graft(std::move(graft_.vit()));
-    int64_t done = 0, total = 0;
-    for (const SiteCandidates& site : sites_) total += static_cast<int64_t>(to_measure(site).size());
+    const int64_t total = grafts_to_measure();
+    int64_t done = 0;
     for (size_t s = 0; s < sites_.size(); ++s) {
       SiteCandidates& site = sites_[s];
       SiteTrial trial{site.site, {}};
@@ -95,10 +79,91 @@ class Chooser {
         monitor_.progress("select, single sites", ++done, total, "grafts");
       }
       graft_.vit().set_normalizer(s, {});
-      correct(site, indices, found);
+      expect(site, indices, found);
       trials.push_back(std::move(trial));
     }
     return trials;
+  }
+
+  /// What plans lose if they lose what `base` does, and what single exchanges in it measure adds up.
+  void look_around(const Indices& base) {
+    const Indices around = base;
+    put(around);
+    base_kl_ = yardstick_.measure(graft_.vit(), options_.pictures).kl;
+    base_loss_ = 0;
+    const int64_t total = grafts_to_measure();
+    int64_t done = 0;
+    for (size_t s = 0; s < sites_.size(); ++s) {
+      SiteCandidates& site = sites_[s];
+      Indices indices = {around[s]};
+      std::vector<double> differences = {0};
+      for (const size_t i : to_measure(site)) {
+        ++done;
+        if (i == around[s]) continue;
+        monitor_.check();
+        graft_.set_function(site.site, site.candidates[i].point.expression);
+        indices.push_back(i);
+        differences.push_back(yardstick_.measure(graft_.vit(), options_.pictures).kl - base_kl_);
+        monitor_.progress("select, exchanges", done, total, "plans");
+      }
+      graft_.set_function(site.site, site.candidates[around[s]].point.expression);
+      // Losses are at least 0: an exchange that helps makes the base lose what it saves.
+      const double least = *std::min_element(differences.begin(), differences.end());
+      for (double& difference : differences) difference -= least;
+      base_loss_ -= least;
+      expect(site, indices, differences);
+    }
+  }
+
+  int64_t grafts_to_measure() const {
+    size_t total = 0;
+    for (const SiteCandidates& site : sites_) total += to_measure(site).size();
+    return static_cast<int64_t>(total);
+  }
+
+  void refuse_too_small_a_budget() const {
+    const double least = budget_curve(options_of_sites()).front().cost;
+    if (least > budget_) {
+      throw InputError(fmt::format("choice: no plan fits a budget of {:g} {}, the cheapest costs {:g}", budget_, profile_.unit, least));
+    }
+  }
+
+  /// The plan that is expected to lose least.
+  Indices selected(double budget) const {
+    const auto curve = budget_curve(options_of_sites());
+    return curve[within_budget(curve, budget)].options;
+  }
+
+  /// Measures a plan; remembers it as the best if it is, within the budget, and as the nearest of all.
+  ChoicePoint consider(const Indices& plan) {
+    put(plan);
+    const double kl = yardstick_.measure(graft_.vit()).kl;
+    if (kl < best_kl_ && cost_of(plan) <= budget_) {
+      best_ = plan;
+      best_kl_ = kl;
+    }
+    if (kl < nearest_kl_) {
+      nearest_ = plan;
+      nearest_kl_ = kl;
+    }
+    return point_of(plan, kl);
+  }
+
+  /// Plans along the budget-loss curve.
+  void measure_curve(Choice& choice) {
+    const std::vector<Selection> curve = budget_curve(options_of_sites());
+    std::vector<double> predicted, found;
+    const Indices chosen = along(curve);
+    for (const size_t i : chosen) {
+      choice.curve.push_back(consider(curve[i].options));
+      predicted.push_back(choice.curve.back().predicted);
+      found.push_back(choice.curve.back().measured);
+      monitor_.progress("select, budgets", static_cast<int64_t>(found.size()), static_cast<int64_t>(chosen.size()), "plans");
+    }
+    choice.rank_correlation = rank_correlation(predicted, found);
+    const auto expected = [&](const Indices& plan) { return point_of(plan, 0).predicted; };
+    choice.knee.predicted = expected(indices_of(select_plan(fronts_, "knee")));
+    choice.min_error.predicted = expected(indices_of(select_plan(fronts_, "min-error")));
   }
 
   std::vector<std::vector<Option>> options_of_sites() const {
@@ -110,13 +175,14 @@ class Chooser {
     return options;
   }
 
-  /// Selections to measure: at equal steps of the logarithm of the predicted loss, and the last within the budget.
+  /// Selections to measure: at equal steps of the loss's logarithm, and the last within the budget.
   Indices along(const std::vector<Selection>& curve) const {
     Indices chosen = {within_budget(curve, budget_)};
-    const double high = std::log(curve.front().loss), low = std::log(curve.back().loss);
+    const auto height = [&](const Selection& selection) { return std::log(selection.loss + base_kl_); };
+    const double high = height(curve.front()), low = height(curve.back());
     for (size_t k = 0; k + 1 < kCurvePoints; ++k) {
       const double wanted = high + (low - high) * static_cast<double>(k) / static_cast<double>(kCurvePoints - 2);
-      const auto at = std::find_if(curve.begin(), curve.end(), [&](const Selection& s) { return std::log(s.loss) <= wanted + 1e-12; });
+      const auto at = std::find_if(curve.begin(), curve.end(), [&](const Selection& s) { return height(s) <= wanted + 1e-12; });
       chosen.push_back(static_cast<size_t>(std::min(at, curve.end() - 1) - curve.begin()));
     }
     std::sort(chosen.begin(), chosen.end());
@@ -124,13 +190,9 @@ class Chooser {
     return chosen;
   }
 
-  Indices indices_of(const Plan& plan) {
+  Indices indices_of(const Plan& plan) const {
     Indices indices;
-    for (size_t s = 0; s < sites_.size(); ++s) {
-      const PlanEntry& entry = plan.entries[s];
-      const FrontPoint point{.expression = entry.expression, .cost = entry.cost, .r2 = entry.r2, .held_out_r2 = entry.held_out_r2};
-      indices.push_back(sites_[s].index_of(point, mappings_.site(entry.site), profile_));
-    }
+    for (size_t s = 0; s < sites_.size(); ++s) indices.push_back(sites_[s].index_of(plan.entries[s].expression));
     return indices;
   }
 
@@ -140,37 +202,30 @@ class Chooser {
     return cost;
   }
 
-  double measure(const Indices& plan) {
+  void put(const Indices& plan) {
     monitor_.check();
     for (size_t s = 0; s < sites_.size(); ++s) {
       graft_.set_function(sites_[s].site, sites_[s].candidates[plan[s]].point.expression);
     }
-    return yardstick_.measure(graft_.vit()).kl;
   }
 
-  ChoicePoint measured(const Indices& plan) {
-    double predicted = 0;
-    for (size_t s = 0; s < sites_.size(); ++s) predicted += sites_[s].candidates[plan[s]].loss;
-    return {cost_of(plan), predicted, measure(plan)};
+  ChoicePoint point_of(const Indices& plan, double measured) const {
+    double loss = 0;
+    for (size_t s = 0; s < sites_.size(); ++s) loss += sites_[s].candidates[plan[s]].loss;
+    return {cost_of(plan), std::max(base_kl_ + loss - base_loss_, 0.0), measured};
   }
 
   /// Exchanges the function of one site, and pays for it at another where the budget asks for it; keeps what measures lower.
-  void improve(Indices& best, double& best_kl) {
+  void improve() {
     Random random({options_.seed, 0xc401ce});
     for (int trial = 0; trial < options_.trials; ++trial) {
-      Indices plan = best;
+      Indices plan = best_;
       const size_t site = random.below(sites_.size());
       plan[site] = random.below(sites_[site].candidates.size());
       const double cost = cost_of(plan);
       if (cost > budget_) pay(plan, site, cost - budget_);
-      if (plan != best && cost_of(plan) <= budget_) {
-        const double kl = measure(plan);
-        if (kl < best_kl) {
-          best = plan;
-          best_kl = kl;
-        }
-      }
-      monitor_.progress("select, search", trial + 1, options_.trials, "plans", fmt::format("divergence {:.4f}", best_kl));
+      if (plan != best_ && cost_of(plan) <= budget_) consider(plan);
+      monitor_.progress("select, search", trial + 1, options_.trials, "plans", fmt::format("divergence {:.4f}", best_kl_));
     }
   }
 
@@ -196,7 +251,7 @@ class Chooser {
   /// One site after another, the one whose LayerNorm helps most.
   std::vector<KeptSite> keep(const Indices& plan) {
     std::vector<KeptSite> kept;
-    measure(plan);
+    put(plan);
     std::vector<bool> is_kept(sites_.size(), false);
     for (int k = 0; k < std::min<int>(options_.keep, static_cast<int>(sites_.size())); ++k) {
       KeptSite best{"", std::numeric_limits<double>::infinity()};
@@ -233,15 +288,14 @@ class Chooser {
                               .cost = c.point.cost,
                               .r2 = c.point.r2,
                               .held_out_r2 = c.point.held_out_r2,
-                              .reason = fmt::format("For the whole network: {}, {:g} {} a picture here, of which this site "
-                                                    "alone is expected to cost {:.4f} nats.",
-                                                    what, c.cost, profile_.unit, c.loss)});
+                              .reason = fmt::format("For the whole network: {}, {:g} {} a picture here, predicted "
+                                                    "to cost {:.4f} nats by itself.",
+                                                    what, c.cost, profile_.unit, c.predicted)});
     }
     return plan;
   }
 
   const Fronts& fronts_;
-  const Mappings& mappings_;
   const Profile& profile_;
   const Yardstick& yardstick_;
   const ChoiceOptions& options_;
@@ -249,6 +303,11 @@ class Chooser {
   Graft graft_;
   std::vector<SiteCandidates> sites_;
   double budget_;
+  Indices best_, nearest_;  // the plan of least divergence within the budget, and of all
+  double best_kl_ = std::numeric_limits<double>::infinity();
+  double nearest_kl_ = std::numeric_limits<double>::infinity();
+  double base_kl_ = 0;    // what is lost where the candidates' losses add up to base_loss_
+  double base_loss_ = 0;
 };
 
 void require(bool holds, const char* field, double value, const char* range) {

@@ -15,7 +15,7 @@ namespace normgraft {
 struct ChoiceOptions {
   std::optional<double> budget;  ///< most cost of all sites for one picture, in the profile's unit; nothing: no limit
   int64_t pictures = 64;         ///< that grafts of a single site are measured on, at least 1
-  int trials = 80;               ///< of the measured search about the best plan, 0 to 100,000
+  int trials = 60;               ///< of the measured search about the best plan, 0 to 100,000
   int keep = 0;                  ///< sites at which LayerNorm might stay, to show what it would buy; 0 to 100
   uint64_t seed = 1;             ///< of the search
 
@@ -26,7 +26,7 @@ struct ChoiceOptions {
 /// A plan's cost for one picture, and its divergence from the teacher in nats.
 struct ChoicePoint {
   double cost = 0;
-  double predicted = 0;  ///< sum over sites
+  double predicted = 0;  ///< from exchanges of single sites, added up; of a single site: from the capture's weights
   double measured = 0;   ///< of the graft with the whole plan
 };
 
@@ -57,13 +57,14 @@ struct Choice {
 
 /// The plan that loses least within a budget, over all sites at once.
 ///
-/// Prediction: the loss of a function at a site is half its weighted squared error over the pairs of a picture (the
-/// divergence to second order, see for_each_pairs; with plain pairs, up to a factor), corrected by what grafts of that
-/// site alone measure for its cheapest, middle and most accurate candidates. Candidates are the front's points and the
-/// fitted closed forms. The sum over sites is minimised exactly for every budget (budget_curve).
-/// Measurement: plans along that curve, and those of the strategies knee and min-error, are grafted and measured; from
-/// the best within the budget a search exchanges functions at one site, paying at another where it must, and keeps
-/// what measures lower. The same bytes for the same number of threads.
+/// Candidates are the front's points and the fitted closed forms; the capture's weights predict what each loses at its
+/// site (half its weighted squared error over the pairs of a picture: the divergence to second order, see
+/// for_each_pairs; with plain pairs, up to a factor). Three of each site, the cheapest, a middle one and the most
+/// accurate, are measured: first in grafts of that site alone, then exchanged in the nearest plan found, then in the best
+/// within the budget; what lies between follows the prediction. Each time the sum over sites is minimised exactly
+/// (budget_curve), and the plan that comes out is grafted and measured, as are plans along the whole curve and those of
+/// the strategies knee and min-error. Last, a search exchanges the function of one site, paying at another where it must,
+/// and keeps what measures lower. The same bytes for the same number of threads.
 ///
 /// `vit` is the original model. Throws InputError when fronts, mappings and model do not belong together, or nothing
 /// fits the budget (naming the least cost).
