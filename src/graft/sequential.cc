@@ -185,7 +185,10 @@ class Walk {
 
   std::vector<SequentialStep> run() {
     const size_t all = graft_.vit().sites().size();
-    for (size_t sites = within_trust(0); sites < all; sites = within_trust(sites)) step(sites, options_.walk_pictures);
+    auto steps_left = static_cast<size_t>(options_.walk_steps);
+    for (size_t sites = next_sites(0, steps_left); sites < all; sites = next_sites(sites, --steps_left)) {
+      step(sites, options_.walk_pictures);
+    }
     for (int sweep = 0; sweep < options_.sweeps; ++sweep) {
       const SequentialStep& done = step(all, 0);
       if (done.after.kl > (1 - kLeastGain) * done.before.kl) break;
@@ -194,17 +197,18 @@ class Walk {
   }
 
  private:
-  /// The most sites, more than `done`, whose functions keep the graft within trust; at least one more.
-  size_t within_trust(size_t done) {
+  /// The most sites whose functions keep the graft within trust, but enough more than `done` to replace all in so many
+  /// steps and one.
+  size_t next_sites(size_t done, size_t steps_left) {
     const size_t all = graft_.vit().sites().size();
     const auto trusted = [&](size_t sites) {
       monitor_.check();
       graft_.use_functions(sites);
       return held_out_.measure(graft_.vit()).kl <= options_.trust;
     };
-    if (done == all || trusted(all)) return all;
-    size_t low = done + 1, high = all;  // trusted(high) is false; low is taken anyway
-    while (high - low > 1) {
+    size_t low = done + (all - done + steps_left) / (steps_left + 1);
+    if (low >= all || trusted(all)) return all;
+    for (size_t high = all; high - low > 1;) {  // trusted(high) is false; low is taken anyway
       const size_t middle = (low + high) / 2;
       (trusted(middle) ? low : high) = middle;
     }
@@ -302,6 +306,7 @@ void require(bool holds, const char* field, double value, const char* range) {
 void SequentialOptions::validate() const {
   require(probes >= 1 && probes <= 1000, "probes", probes, "1 to 1000");
   require(sweeps >= 1 && sweeps <= 1000, "sweeps", sweeps, "1 to 1000");
+  require(walk_steps >= 1 && walk_steps <= 1000, "walk steps", walk_steps, "1 to 1000");
   require(walk_pictures >= 1, "walk pictures", static_cast<double>(walk_pictures), "at least 1");
   require(trust > 0, "trust", trust, "a divergence above 0");
 }

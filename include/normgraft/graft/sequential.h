@@ -10,6 +10,7 @@ namespace normgraft {
 struct SequentialOptions {
   int probes = 2;            ///< directions of the logits looked at for each picture, 1 to 1000
   int sweeps = 3;            ///< over the whole network at most, 1 to 1000
+  int walk_steps = 8;        ///< while later sites keep LayerNorm, at most; 1 to 1000
   int64_t walk_pictures = 256;  ///< that a step uses as long as later sites keep LayerNorm, at least 1
   double trust = 0.7;        ///< divergence, in nats, up to which a step may look at the graft, > 0
   uint64_t seed = 1;         ///< of the directions
@@ -38,8 +39,8 @@ struct SequentialStep {
 /// is decided by the divergence on `held_out`.
 ///
 /// Where the whole graft is further than `trust` from the teacher, no expansion about it holds: then sites join from
-/// the first on, as many at a time as keep within it, at least one, with a step each; LayerNorm behind them. The last
-/// steps see the whole network and end when they no longer help.
+/// the first on, as many at a time as keep within it, but enough to arrive in `walk_steps`, with a step each; LayerNorm
+/// behind them. The last steps see the whole network and end when they no longer help.
 ///
 /// `pictures` and `held_out` are disjoint. Throws InputError when no picture could be read. The same bytes for the same
 /// number of threads.
