@@ -1,5 +1,7 @@
 #include <fmt/format.h>
 
+#include <cmath>
+
 #include "command.h"
 #include "normgraft/pipeline/stages.h"
 #include "realign_options.h"
@@ -65,18 +67,27 @@ void add_realign(CLI::App& app, Context& context) {
     const double top1_before = before.value_or(result.epochs.front().held_out_top1);
     const double top1_after =
         options->val ? judge(options->request.output.value_or(run.realigned())) : best.held_out_top1;
-    context.print(
-        Json{{"top1_before", top1_before},
-             {"top1_after", top1_after},
-             {"epochs", last.epoch},
-             {"best_epoch", result.best_epoch},
-             {"steps_per_epoch", last.steps},
-             {"images_per_second", last.images_per_second},
-             {"judged_on", options->val ? "val" : "held out"}},
-        fmt::format("top-1 {:.2f} % before, {:.2f} % after ({}); {} epochs of {} steps, best epoch {}, {:.1f} images/s",
-                    100 * top1_before, 100 * top1_after,
-                    options->val ? options->val->string() : "on training pictures held out", last.epoch, last.steps,
-                    result.best_epoch, last.images_per_second));
+    const auto known = [](double value) { return std::isfinite(value) ? Json(value) : Json(); };
+    const EpochMetrics& first = result.epochs.front();
+    const std::string gain =
+        std::isfinite(top1_before)
+            ? fmt::format("top-1 {:.2f} % before, {:.2f} % after ({})", 100 * top1_before, 100 * top1_after,
+                          options->val ? options->val->string() : "on training pictures held out")
+            : fmt::format("agreement {:.2f} % before, {:.2f} % after (on training pictures held out)",
+                          100 * first.held_out_agreement, 100 * best.held_out_agreement);
+    context.print(Json{{"top1_before", known(top1_before)},
+                       {"top1_after", known(top1_after)},
+                       {"agreement_before", known(first.held_out_agreement)},
+                       {"agreement_after", known(best.held_out_agreement)},
+                       {"loss_before", first.held_out_loss},
+                       {"loss_after", best.held_out_loss},
+                       {"epochs", last.epoch},
+                       {"best_epoch", result.best_epoch},
+                       {"steps_per_epoch", last.steps},
+                       {"images_per_second", last.images_per_second},
+                       {"judged_on", options->val ? "val" : "held out"}},
+                  fmt::format("{}; {} epochs of {} steps, best epoch {}, {:.1f} images/s", gain, last.epoch, last.steps,
+                              result.best_epoch, last.images_per_second));
   });
   command->add_option("run", options->run, "run folder with a grafted model")->required();
   command->add_option("--train", request.train, "ImageFolder tree, with labels unless the mode is constants")->required();

@@ -93,7 +93,7 @@ bool needs_teacher(const RealignOptions& options) {
 }
 
 bool needs_labels(const RealignOptions& options) {
-  return options.mode != RealignMode::kConstants && (options.mode != RealignMode::kDistill || options.label_weight > 0);
+  return options.mode != RealignMode::kConstants;
 }
 
 Json to_json(const RealignOptions& options) {

@@ -4,6 +4,7 @@
 
 #include <chrono>
 #include <cmath>
+#include <limits>
 #include <numbers>
 #include <sstream>
 
@@ -35,7 +36,7 @@ bool is_trained(const Graft& student, const std::string& name, RealignMode mode)
 
 /// The share of the cross-entropy with the labels in the loss.
 double label_share(const RealignOptions& options) {
-  if (!needs_labels(options)) return 0;
+  if (options.mode == RealignMode::kConstants) return 0;
   return options.mode == RealignMode::kDistill ? options.label_weight : 1;
 }
 
@@ -45,14 +46,24 @@ std::vector<Picture> shuffled(std::vector<Picture> pictures, uint64_t seed, int6
   return pictures;
 }
 
+constexpr double kUnknown = std::numeric_limits<double>::quiet_NaN();
+
+Json number_or_null(double value) {
+  return std::isfinite(value) ? Json(value) : Json();
+}
+
+double number_or_unknown(const Json& value) {
+  return value.is_number() ? value.get<double>() : kUnknown;
+}
+
 Json to_json(const EpochMetrics& m) {
   return Json{{"epoch", m.epoch},
               {"steps", m.steps},
               {"loss", m.steps > 0 ? Json(m.loss) : Json(nullptr)},
               {"rate", m.rate},
               {"held_out_loss", m.held_out_loss},
-              {"held_out_top1", m.held_out_top1},
-              {"held_out_agreement", m.held_out_agreement},
+              {"held_out_top1", number_or_null(m.held_out_top1)},
+              {"held_out_agreement", number_or_null(m.held_out_agreement)},
               {"seconds", m.seconds},
               {"images_per_second", m.images_per_second}};
 }
@@ -64,8 +75,8 @@ EpochMetrics metrics_from_json(const Json& json) {
   m.loss = m.steps > 0 ? json.at("loss").get<double>() : 0.0;
   m.rate = json.at("rate");
   m.held_out_loss = json.at("held_out_loss");
-  m.held_out_top1 = json.at("held_out_top1");
-  m.held_out_agreement = json.at("held_out_agreement");
+  m.held_out_top1 = number_or_unknown(json.at("held_out_top1"));
+  m.held_out_agreement = number_or_unknown(json.at("held_out_agreement"));
   m.seconds = json.at("seconds");
   m.images_per_second = json.at("images_per_second");
   return m;
@@ -212,12 +223,12 @@ void Trainer::judge(EpochMetrics& metrics) {
     const torch::Tensor teacher = teacher_logits(pixels);
     metrics.held_out_loss += loss(logits, teacher, labels).item<double>() * size;
     if (teacher.defined()) metrics.held_out_agreement += logits.argmax(1).eq(teacher.argmax(1)).sum().item<double>();
-    metrics.held_out_top1 += logits.argmax(1).eq(labels).sum().item<double>();
+    if (needs_labels(options_)) metrics.held_out_top1 += logits.argmax(1).eq(labels).sum().item<double>();
     images += size;
   }
   metrics.held_out_loss /= images;
-  metrics.held_out_top1 /= images;
-  metrics.held_out_agreement /= images;
+  metrics.held_out_top1 = needs_labels(options_) ? metrics.held_out_top1 / images : kUnknown;
+  metrics.held_out_agreement = needs_teacher(options_) ? metrics.held_out_agreement / images : kUnknown;
 }
 
 int64_t Trainer::best_epoch() const {

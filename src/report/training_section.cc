@@ -55,14 +55,16 @@ std::string draw_curves(const std::string& title, const std::string& unit, const
 }  // namespace
 
 std::string render_training(const std::vector<Json>& epochs) {
-  std::vector<PlotPoint> top1 = curve(epochs, "held_out_top1");
+  std::vector<PlotPoint> top1 = curve(epochs, "held_out_top1"), agreement = curve(epochs, "held_out_agreement");
   for (PlotPoint& p : top1) p.y *= 100;
+  for (PlotPoint& p : agreement) p.y *= 100;
   const std::string loss =
       draw_curves("Loss", "loss",
                   {{"chosen", "training pictures, augmented", curve(epochs, "loss")},
                    {"best", "training pictures kept apart", curve(epochs, "held_out_loss")}});
   const std::string accuracy =
-      draw_curves("Top-1", "top-1, %", {{"best", "training pictures kept apart", top1}});
+      draw_curves("Training pictures kept apart", "%",
+                  {{"best", "top-1", top1}, {"chosen", "agreement with the teacher", agreement}});
   if (loss.empty() && accuracy.empty()) return {};
   return "<section id=\"training\"><h2>Re-alignment</h2>\n<div class=\"card\"><div class=\"panels\">" + loss +
          accuracy + "</div></div></section>\n";

@@ -91,6 +91,8 @@ TEST(Realign, ConstantsModeNeedsNoLabelsAndMovesGammaBetaAndConstantsOnly) {
   const RealignResult result = realign(student, &teacher, pictures, options, folder / "out", false, silent_monitor());
   EXPECT_LT(result.epochs[static_cast<size_t>(result.best_epoch)].held_out_loss, 0.9 * result.epochs[0].held_out_loss);
   EXPECT_NE(student.functions(), functions);
+  EXPECT_TRUE(std::isnan(result.epochs.back().held_out_top1)) << "the labels are not looked at";
+  EXPECT_GT(result.epochs.back().held_out_agreement, 0);
   for (const auto& [name, tensor] : student.vit().tensors()) {
     const bool is_norm = name.find("norm") != std::string::npos;
     EXPECT_EQ(torch::equal(tensor, before.at(name)), !is_norm) << name;

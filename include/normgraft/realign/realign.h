@@ -56,7 +56,7 @@ RealignOptions realign_recipe(const std::string& name);
 /// and crops of at least 0.7 of the area, held out 0.15. Chosen on pictures kept apart.
 RealignOptions realign_defaults(RealignMode mode);
 
-/// Modes that learn from the teacher, and from labels.
+/// Whether a training looks at a teacher, and at labels (if only to report top-1).
 bool needs_teacher(const RealignOptions& options);
 bool needs_labels(const RealignOptions& options);
 
@@ -69,8 +69,8 @@ struct EpochMetrics {
   double loss = 0;           ///< mean over the epoch's steps
   double rate = 0;           ///< at its end
   double held_out_loss = 0;  ///< same loss, no augmentation, on pictures kept apart
-  double held_out_top1 = 0;       ///< 0 where the labels are not the model's classes
-  double held_out_agreement = 0;  ///< with the teacher; 0 without one
+  double held_out_top1 = 0;       ///< NaN where labels are not looked at
+  double held_out_agreement = 0;  ///< with the teacher; NaN without one
   double seconds = 0;
   double images_per_second = 0;  ///< trained, augmentation included
 };
