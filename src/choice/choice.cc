@@ -7,6 +7,7 @@
 
 #include "candidates.h"
 #include "normgraft/core/random.h"
+#include "normgraft/core/require.h"
 
 namespace normgraft {
 namespace {
@@ -310,17 +311,13 @@ class Chooser {
   double base_loss_ = 0;
 };
 
-void require(bool holds, const char* field, double value, const char* range) {
-  if (!holds) throw InputError(fmt::format("choice: {} is {}, expected {}", field, value, range));
-}
-
 }  // namespace
 
 void ChoiceOptions::validate() const {
-  if (budget) require(std::isfinite(*budget) && *budget > 0, "budget", *budget, "a number above 0");
-  require(pictures >= 1, "pictures", static_cast<double>(pictures), "at least 1");
-  require(trials >= 0 && trials <= 100000, "trials", trials, "0 to 100,000");
-  require(keep >= 0 && keep <= 100, "keep", keep, "0 to 100");
+  if (budget) require(std::isfinite(*budget) && *budget > 0, "choice", "budget", *budget, "a number above 0");
+  require(pictures >= 1, "choice", "pictures", static_cast<double>(pictures), "at least 1");
+  require(trials >= 0 && trials <= 100000, "choice", "trials", trials, "0 to 100,000");
+  require(keep >= 0 && keep <= 100, "choice", "keep", keep, "0 to 100");
 }
 
 Choice choose_plan(const Fronts& fronts, const Mappings& mappings, Vit vit, const Profile& profile,

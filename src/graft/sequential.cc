@@ -4,11 +4,10 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <chrono>
-#include <cmath>
-#include <optional>
 
 #include "normgraft/capture/probe.h"
+#include "normgraft/core/require.h"
+#include "normgraft/core/timer.h"
 #include "normgraft/data/loader.h"
 #include "normgraft/graft/scalar_function.h"
 #include "normgraft/vit/batches.h"
@@ -227,7 +226,7 @@ class Walk {
       take_best(places, DampedSolver(expansion), done);
     }
     graft_.use_functions(graft_.vit().sites().size());
-    done.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start_).count();
+    done.seconds = timer_.seconds();
     monitor_.notice(fmt::format("calibrate: {} of {} sites, divergence on pictures kept apart {:.4f} -> {:.4f}", sites,
                                 graft_.vit().sites().size(), done.before.kl, done.after.kl));
     steps_.push_back(done);
@@ -293,22 +292,18 @@ class Walk {
   const Yardstick& held_out_;
   const SequentialOptions& options_;
   Monitor& monitor_;
-  std::chrono::steady_clock::time_point start_ = std::chrono::steady_clock::now();
+  Timer timer_;
   std::vector<SequentialStep> steps_;
 };
-
-void require(bool holds, const char* field, double value, const char* range) {
-  if (!holds) throw InputError(fmt::format("calibrate: {} is {}, expected {}", field, value, range));
-}
 
 }  // namespace
 
 void SequentialOptions::validate() const {
-  require(probes >= 1 && probes <= 1000, "probes", probes, "1 to 1000");
-  require(sweeps >= 1 && sweeps <= 1000, "sweeps", sweeps, "1 to 1000");
-  require(walk_steps >= 1 && walk_steps <= 1000, "walk steps", walk_steps, "1 to 1000");
-  require(walk_pictures >= 1, "walk pictures", static_cast<double>(walk_pictures), "at least 1");
-  require(trust > 0, "trust", trust, "a divergence above 0");
+  require(probes >= 1 && probes <= 1000, "calibrate", "probes", probes, "1 to 1000");
+  require(sweeps >= 1 && sweeps <= 1000, "calibrate", "sweeps", sweeps, "1 to 1000");
+  require(walk_steps >= 1 && walk_steps <= 1000, "calibrate", "walk steps", walk_steps, "1 to 1000");
+  require(walk_pictures >= 1, "calibrate", "walk pictures", static_cast<double>(walk_pictures), "at least 1");
+  require(trust > 0, "calibrate", "trust", trust, "a divergence above 0");
 }
 
 std::vector<SequentialStep> calibrate_sequential(Graft& graft, const Vit& teacher, const std::vector<Picture>& pictures,

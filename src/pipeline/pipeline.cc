@@ -1,5 +1,7 @@
 #include <fmt/format.h>
 
+#include <functional>
+
 #include "normgraft/pipeline/stages.h"
 
 namespace normgraft {
@@ -24,8 +26,10 @@ class Pipeline {
     body();
   }
 
-  /// Judges one model of the run, unless it was judged and nothing changed since. `stages` are those whose work it took.
-  void judge(const std::string& name, const Path& model, const std::vector<std::string>& stages) {
+  /// Judges one model of the run, unless it was judged and nothing changed since. `stages` are those whose work it took;
+  /// `prepare` writes the model where no stage does.
+  void judge(const std::string& name, const Path& model, const std::vector<std::string>& stages,
+             const std::function<void()>& prepare = {}) {
     if (!request_.val) return;
     const std::string data = std::filesystem::absolute(*request_.val).lexically_normal().string();
     for (const Json& entry : known_) {
@@ -35,6 +39,7 @@ class Pipeline {
         return;
       }
     }
+    if (prepare) prepare();
     EvalRequest eval;
     eval.model = model;
     eval.data = *request_.val;
@@ -88,14 +93,17 @@ void judge_uncalibrated(Pipeline& pipeline, const RunFolder& run, const Pipeline
     run.record("evolve plain", asked_of(unweighted), fronts.seconds);
   });
   pipeline.judge("plain", plain.grafted(), {"capture", "evolve plain"});
-  write_uncalibrated(run, fronts_from_json(read_json(run.fronts(), "fronts"), run.fronts().string()), weighted.root(), monitor);
-  pipeline.judge("weighted", weighted.grafted(), {"capture", "evolve"});
-  GraftRequest uncalibrated = request.graft;
-  uncalibrated.calibration = "none";
-  write_json(selected.run_json(), run.read());
-  write_json(selected.plan(), read_json(run.plan(), "plan"));
-  graft_stage(selected, uncalibrated, monitor);
-  pipeline.judge("selected", selected.grafted(), {"capture", "evolve", "select"});
+  pipeline.judge("weighted", weighted.grafted(), {"capture", "evolve"}, [&] {
+    const Fronts fronts = fronts_from_json(read_json(run.fronts(), "fronts"), run.fronts().string());
+    write_uncalibrated(run, fronts, weighted.root(), monitor);
+  });
+  pipeline.judge("selected", selected.grafted(), {"capture", "evolve", "select"}, [&] {
+    GraftRequest uncalibrated = request.graft;
+    uncalibrated.calibration = "none";
+    write_json(selected.run_json(), run.read());
+    write_json(selected.plan(), read_json(run.plan(), "plan"));
+    graft_stage(selected, uncalibrated, monitor);
+  });
 }
 
 }  // namespace

@@ -7,11 +7,11 @@
 #include <sstream>
 
 #include "normgraft/core/shuffle.h"
+#include "normgraft/core/timer.h"
 #include "normgraft/data/loader.h"
 #include "normgraft/graft/calibrate.h"
 #include "normgraft/graft/sequential.h"
 #include "normgraft/report/report.h"
-#include "timer.h"
 
 namespace normgraft {
 namespace {

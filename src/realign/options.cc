@@ -1,13 +1,10 @@
 #include <fmt/format.h>
 
+#include "normgraft/core/require.h"
 #include "normgraft/realign/realign.h"
 
 namespace normgraft {
 namespace {
-
-void require(bool holds, const char* field, double value, const char* range) {
-  if (!holds) throw InputError(fmt::format("realign: {} is {}, expected {}", field, value, range));
-}
 
 }  // namespace
 
@@ -30,16 +27,16 @@ std::string to_string(RealignMode mode) {
 }
 
 void RealignOptions::validate() const {
-  require(epochs >= 1, "epochs", static_cast<double>(epochs), "at least 1");
-  require(batch >= 1, "batch", static_cast<double>(batch), "at least 1");
-  require(rate > 0 && rate < 10, "rate", rate, "a number in (0, 10)");
-  require(weight_decay >= 0 && weight_decay < 10, "weight decay", weight_decay, "a number in [0, 10)");
-  require(warmup >= 0 && warmup < 1, "warmup", warmup, "a share in [0, 1)");
-  require(drop_path >= 0 && drop_path < 1, "drop path", drop_path, "a share in [0, 1)");
-  require(temperature > 0 && temperature < 1e3, "temperature", temperature, "a number in (0, 1000)");
-  require(label_weight >= 0 && label_weight <= 1, "label weight", label_weight, "a share in [0, 1]");
-  require(clip_norm >= 0, "clip norm", clip_norm, "at least 0");
-  require(held_out > 0 && held_out < 1, "held out", held_out, "a share in (0, 1)");
+  require(epochs >= 1, "realign", "epochs", static_cast<double>(epochs), "at least 1");
+  require(batch >= 1, "realign", "batch", static_cast<double>(batch), "at least 1");
+  require(rate > 0 && rate < 10, "realign", "rate", rate, "a number in (0, 10)");
+  require(weight_decay >= 0 && weight_decay < 10, "realign", "weight decay", weight_decay, "a number in [0, 10)");
+  require(warmup >= 0 && warmup < 1, "realign", "warmup", warmup, "a share in [0, 1)");
+  require(drop_path >= 0 && drop_path < 1, "realign", "drop path", drop_path, "a share in [0, 1)");
+  require(temperature > 0 && temperature < 1e3, "realign", "temperature", temperature, "a number in (0, 1000)");
+  require(label_weight >= 0 && label_weight <= 1, "realign", "label weight", label_weight, "a share in [0, 1]");
+  require(clip_norm >= 0, "realign", "clip norm", clip_norm, "at least 0");
+  require(held_out > 0 && held_out < 1, "realign", "held out", held_out, "a share in (0, 1)");
   augmentation.validate();
 }
 

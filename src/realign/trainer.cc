@@ -2,22 +2,18 @@
 
 #include <fmt/format.h>
 
-#include <chrono>
 #include <cmath>
 #include <limits>
 #include <numbers>
 #include <sstream>
 
 #include "normgraft/core/shuffle.h"
+#include "normgraft/core/timer.h"
 #include "normgraft/data/loader.h"
 #include "normgraft/vit/batches.h"
 
 namespace normgraft {
 namespace {
-
-using Clock = std::chrono::steady_clock;
-
-double seconds_since(Clock::time_point start) { return std::chrono::duration<double>(Clock::now() - start).count(); }
 
 /// Whether a tensor is gamma or beta of a norm site; of a replaced one, when `replaced`.
 bool is_gamma_or_beta(const Graft& student, const std::string& name, bool replaced) {
@@ -155,18 +151,18 @@ torch::Tensor Trainer::teacher_logits(const torch::Tensor& images) const {
 }
 
 void Trainer::run_epoch() {
-  const auto start = Clock::now();
+  const Timer timer;
   EpochMetrics metrics;
   metrics.epoch = static_cast<int64_t>(history_.size());
   if (metrics.epoch > 0) train(metrics);
   judge(metrics);
-  metrics.seconds = seconds_since(start);
+  metrics.seconds = timer.seconds();
   history_.push_back(metrics);
   save();
 }
 
 void Trainer::train(EpochMetrics& metrics) {
-  const auto start = Clock::now();
+  const Timer timer;
   const int64_t epoch = metrics.epoch;
   const Preprocessing& preprocessing = student_.vit().preprocessing();
   Loader loader(
@@ -206,7 +202,7 @@ void Trainer::train(EpochMetrics& metrics) {
     throw std::runtime_error(fmt::format("training diverged: the loss of epoch {} is not finite; expected a lower rate than {}",
                                          epoch, options_.rate));
   }
-  metrics.images_per_second = static_cast<double>(images_done) / seconds_since(start);
+  metrics.images_per_second = static_cast<double>(images_done) / timer.seconds();
 }
 
 void Trainer::judge(EpochMetrics& metrics) {

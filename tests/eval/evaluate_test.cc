@@ -18,6 +18,21 @@ std::unique_ptr<Loader> loader_for(const Path& root, int64_t batch) {
                                   32, 32, options, silent_monitor());
 }
 
+/// A model, another as its teacher, and 15 pictures: in a folder, and as one batch.
+struct TwoModels {
+  TwoModels() {
+    testing::write_small_pictures(folder / "pictures", 3, 5);
+    batch = *loader_for(folder / "pictures", 15)->next();
+    images = torch::from_blob(batch.pixels.data(), {15, 3, 32, 32});
+    labels = torch::tensor(batch.labels);
+  }
+  TemporaryFolder folder;
+  Graft model{small_vit(1)};
+  Vit teacher = small_vit(2);
+  Batch batch;
+  torch::Tensor images, labels;
+};
+
 TEST(BootstrapMean, CoversTheMeanOfFairCoinsAboutNineteenTimesInTwenty) {
   int covered = 0;
   const int trials = 400;
@@ -49,14 +64,8 @@ TEST(Evaluate, FindsAModelInFullAgreementWithItself) {
 
 TEST(Evaluate, CountsWhatTheLogitsSayWhateverTheBatch) {
   torch::NoGradGuard no_grad;
-  const TemporaryFolder folder;
-  testing::write_small_pictures(folder / "pictures", 3, 5);
-  const Graft model(small_vit(1));
-  const Vit teacher = small_vit(2);
-  const auto all = loader_for(folder / "pictures", 15);
-  const auto batch = all->next();
-  const torch::Tensor images = torch::from_blob(const_cast<float*>(batch->pixels.data()), {15, 3, 32, 32});
-  const torch::Tensor labels = torch::tensor(batch->labels);
+  const TwoModels two;
+  const auto& [folder, model, teacher, batch, images, labels] = two;
   const torch::Tensor p = teacher.forward(images).softmax(1), q = model.forward(images).softmax(1);
   const double top1 = q.argmax(1).eq(labels).to(torch::kFloat64).mean().item<double>();
   const double agreement = q.argmax(1).eq(p.argmax(1)).to(torch::kFloat64).mean().item<double>();
@@ -73,13 +82,8 @@ TEST(Evaluate, CountsWhatTheLogitsSayWhateverTheBatch) {
 
 TEST(Evaluate, ShowsTeacherAndModelTheSameChangedPictures) {
   torch::NoGradGuard no_grad;
-  const TemporaryFolder folder;
-  testing::write_small_pictures(folder / "pictures", 3, 5);
-  const Graft model(small_vit(1));
-  const Vit teacher = small_vit(2);
-  const auto all = loader_for(folder / "pictures", 15);
-  const auto batch = all->next();
-  const torch::Tensor images = torch::from_blob(const_cast<float*>(batch->pixels.data()), {15, 3, 32, 32});
+  const TwoModels two;
+  const auto& [folder, model, teacher, batch, images, labels] = two;
   const auto pictures = loader_for(folder / "pictures", 4);
   const Evaluation result =
       evaluate(model, &teacher, *pictures, 15, {Condition::kContrast, Condition::kBlur}, silent_monitor());
@@ -87,7 +91,7 @@ TEST(Evaluate, ShowsTeacherAndModelTheSameChangedPictures) {
   for (const auto& [condition, judgement] : result.under) {
     const torch::Tensor seen = under(condition, images, teacher.preprocessing());
     const torch::Tensor p = teacher.forward(seen).softmax(1), q = model.forward(seen).softmax(1);
-    const double top1 = q.argmax(1).eq(torch::tensor(batch->labels)).to(torch::kFloat64).mean().item<double>();
+    const double top1 = q.argmax(1).eq(labels).to(torch::kFloat64).mean().item<double>();
     EXPECT_NEAR(judgement.top1.mean, top1, 1e-12) << to_string(condition);
     EXPECT_NEAR(judgement.kl->mean, (p * (p / q).log()).sum(1).mean().item<double>(), 1e-5) << to_string(condition);
     EXPECT_GT(std::abs(judgement.kl->mean - result.kl->mean), 1e-4) << to_string(condition);
