@@ -24,17 +24,20 @@ void add_run(CLI::App& app, Context& context) {
   CLI::App* command = add_command(app, context, "run", "every stage from checkpoint to report; resumes", [&context, options] {
     PipelineRequest& r = options->request;
     r.evolve.threads = context.threads;
+    r.capture.seed = r.select.options.seed = r.evolve.seed;
     if (options->train) {
       RealignRequest realign;
       realign.train = *options->train;
       realign.classes = r.classes;
       realign.pictures = options->train_pictures;
       realign.options = options->training.options(context.threads);
+      realign.options.seed = r.evolve.seed;
       r.realign = realign;
     }
     if (options->constants_epochs > 0) {
       r.constants = realign_defaults(RealignMode::kConstants);
       r.constants->epochs = options->constants_epochs;
+      r.constants->seed = r.evolve.seed;
       r.constants->threads = context.threads;
     }
     const RunFolder run(options->run);

@@ -3,9 +3,10 @@
 
     scripts/measure_pipeline.py --models DEIT VIT --calibration DIR --judge DIR --classes CSV -o RUNS --page docs/results.md
 
-The first model is measured in full, the others with the defaults and two closed forms. Every figure comes from the
+The first model is measured in full, the others with the defaults and two closed forms; of all, every step from graft to
+re-aligned constants with --seeds seeds and --epochs epochs (a number for each model), and the plan for the cost of the knee plan. Every figure comes from the
 `normgraft` program (build/release/bin/normgraft, or --program); this script runs it, keeps its JSON answers in
-RUNS/<model>/measured.json, so that an interrupted measurement goes on, and prints tables. Twenty minutes.
+RUNS/<model>/measured.json, so that an interrupted measurement goes on, and prints tables. Two hours and a half.
 """
 
 import argparse
@@ -30,12 +31,19 @@ SEARCHES = {  # other searches on the same mappings: options, strategy
 }
 
 
+def of_model(figures, index):
+    """The figure of one model, of a list that may end early."""
+    return figures[min(index, len(figures) - 1)]
+
+
 class Measurement:
-    def __init__(self, arguments, model, complete):
+    def __init__(self, arguments, index):
         self.a = arguments
-        self.model = model
-        self.complete = complete
-        self.run = pathlib.Path(arguments.output) / pathlib.Path(model).name
+        self.model = arguments.models[index]
+        self.complete = index == 0
+        self.seeds = of_model(arguments.seeds, index)
+        self.epochs = of_model(arguments.epochs, index)
+        self.run = pathlib.Path(arguments.output) / pathlib.Path(self.model).name
         self.file = self.run / "measured.json"
         self.known = json.loads(self.file.read_text()) if self.file.exists() else {}
 
@@ -77,8 +85,31 @@ class Measurement:
 
     def single(self, site):
         folder = self.run / "variant"
-        self.normgraft("graft", self.run, "--sites", site, "-o", folder)
+        self.normgraft("graft", self.run, "--sites", site, "--calibrate", "none", "-o", folder)
         return self.judge(folder, "--pictures", SINGLE_PICTURES)
+
+    def steps(self, seed):
+        """All steps of one run; with halved contrast and blur too, where the model is measured in full."""
+        a = self.a
+        staircase = ["--staircase"] if self.complete and seed == 1 else []
+        options = ["--data", a.calibration, "--val", a.judge, "--classes", a.classes, "--constants", self.epochs, "--seed", seed]
+        return self.normgraft("run", self.model, *options, *staircase, "-o", self.run / f"seed{seed}")
+
+    def choose_at_the_cost_of_the_knee(self):
+        """The plan for the whole network beside the knee plan of the same fronts and the same cost, both uncalibrated."""
+        run = self.run / "seed1"
+        folder = self.run / "variant"
+        self.normgraft("select", run, "--strategy", "knee")
+        self.normgraft("graft", run, "--calibrate", "none", "-o", folder)
+        knee = self.judge(folder)
+        budget = self.normgraft("cost", folder)["answer"]["graft"]["ops"]
+        chosen = self.normgraft("select", run, "--strategy", "budget", "--budget", budget)
+        self.normgraft("graft", run, "--calibrate", "none", "-o", folder)
+        cost = self.normgraft("cost", folder)["answer"]["graft"]["ops"]
+        choice = chosen["answer"]["choice"]
+        choice.pop("sites")
+        return {"knee": knee["answer"], "knee_ops": budget, "budget": self.judge(folder)["answer"], "budget_ops": cost,
+                "choice": choice, "seconds": chosen["seconds"]}
 
     def measure(self):
         a = self.a
@@ -96,10 +127,9 @@ class Measurement:
         self.normgraft("select", self.run)
         for site in [s["name"] for s in self.fronts()["sites"]]:
             self.once(f"single {site}", lambda: self.single(site))
-        self.normgraft("graft", self.run)
-        if self.complete:
-            self.once("realign", lambda: self.normgraft("realign", self.run, "--train", a.calibration, "--classes", a.classes, "--restart"))
-            self.once("re-aligned, one epoch of distillation", lambda: self.judge(self.run / "realigned"))
+        for seed in range(1, self.seeds + 1):
+            self.once(f"seed {seed}", lambda: self.steps(seed))
+        self.once("budget", self.choose_at_the_cost_of_the_knee)
 
     def fronts(self):
         return json.loads((self.run / "fronts.json").read_text())
@@ -121,8 +151,8 @@ def accuracy_row(name, measured):
 
 def accuracy_table(m):
     rows = [accuracy_row("teacher (LayerNorm)", m.known["teacher"]), accuracy_row("**evolved, defaults** (min-error, no refit)", m.known["default"])]
-    shown = {"teacher", "default", "capture", "evolve", "realign"}
-    rows += [accuracy_row(name, known) for name, known in m.known.items() if name not in shown and not name.startswith("single ")]
+    shown = {"teacher", "default", "capture", "evolve", "budget"}
+    rows += [accuracy_row(name, known) for name, known in m.known.items() if name not in shown and not name.startswith(("single ", "seed "))]
     return "| graft | top-1 % | agreement % | KL, nats | MFLOPs of all norm sites |\n|---|---|---|---|---|\n" + "\n".join(rows)
 
 
@@ -149,19 +179,61 @@ def site_table(m):
     return "\n".join(lines)
 
 
+def steps_table(m):
+    lines = ["| seed | after | top-1 % | agreement % | KL, nats | seconds |", "|---" * 6 + "|"]
+    for seed in range(1, m.seeds + 1):
+        for entry in m.known[f"seed {seed}"]["answer"]["accuracy"]:
+            if entry["stage"] != "teacher":
+                lines.append(f"| {seed} | {entry['stage']} | {interval(entry, 'top1', 100, 1)} | {interval(entry, 'agreement', 100, 1)} | "
+                             f"{interval(entry, 'kl', 1, 3)} | {entry['seconds']:.0f} |")
+    return "\n".join(lines)
+
+
+def robustness_table(m):
+    staircase = m.known["seed 1"]["answer"]["accuracy"]
+    if "under" not in staircase[0]:
+        return ""
+    lines = ["Of seed 1, the same under halved contrast and under blur (the teacher sees the changed picture too):", "",
+             "| after | top-1 %, contrast | agreement % | KL, nats | top-1 %, blur | agreement % | KL, nats |", "|---" * 7 + "|"]
+    for entry in staircase:
+        cells = [interval(entry["under"][c], key, scale, digits) for c in ("contrast", "blur")
+                 for key, scale, digits in (("top1", 100, 1), ("agreement", 100, 1), ("kl", 1, 3))]
+        lines.append(f"| {entry['stage']} | " + " | ".join(cells) + " |")
+    return "\n".join(lines) + "\n"
+
+
+def budget_text(m):
+    b = m.known["budget"]
+    ratio = b["budget"]["kl"] / b["knee"]["kl"]
+    choice = b["choice"]
+    rows = [f"| {name} | {b[key + '_ops'] / 1e6:.3f} | {choice[own]['measured']:.3f} | {interval(b[key], 'kl', 1, 3)} | {interval(b[key], 'agreement', 100, 1)} |"
+            for name, key, own in (("knee, site by site", "knee", "knee"), ("budget, the whole network", "budget", "plan"))]
+    return f"""| plan | MFLOPs | KL on {choice['pictures']} calibration pictures | KL, judged | agreement % |
+|---|---|---|---|---|
+{chr(10).join(rows)}
+
+The ratio of the judged KLs is {ratio:.2f}. Rank correlation of predicted and measured along the budget-loss curve ({len(choice['curve'])} plans):
+{choice['rank_correlation']:.3f}. Selecting took {b['seconds']:.0f} s."""
+
+
 def model_section(m):
     known = m.known
     seconds = f"capture {known['capture']['seconds']:.0f}, evolve {known['evolve']['seconds']:.0f}"
-    trained = ""
-    if "realign" in known:
-        answer = known["realign"]["answer"]
-        seconds += f", re-alignment {known['realign']['seconds']:.0f}"
-        trained = f" Re-alignment: {answer['steps_per_epoch']} steps an epoch, best epoch {answer['best_epoch']}."
     return f"""## {known['capture']['answer']['model']}
 
 {accuracy_table(m)}
 
-Seconds: {seconds}. LayerNorm at every site: {known['default']['cost']['layernorm']['ops'] / 1e6:.1f} MFLOPs a picture.{trained}
+Seconds: {seconds}. LayerNorm at every site: {known['default']['cost']['layernorm']['ops'] / 1e6:.1f} MFLOPs a picture.
+
+Step by step, most accurate functions, seconds summed from capture on. `constants`: {m.epochs} epochs of `realign --mode constants` on the calibration
+pictures, without labels; what comes before is free of training.
+
+{steps_table(m)}
+
+{robustness_table(m)}
+A plan for the whole network at the cost of the knee plan, out of the same fronts, before calibration:
+
+{budget_text(m)}
 
 The sites: R^2 on pictures held out, under Fisher weights and of plain pairs, and the KL of the graft of that site alone on {SINGLE_PICTURES} pictures.
 
@@ -180,7 +252,7 @@ def page(measurements):
 normgraft {version}, {datetime.date.today()}, {cpu}, {os.cpu_count()} cores. Written by `scripts/measure_pipeline.py`.
 Calibration `{pathlib.Path(m.a.calibration).name}` ({known['capture']['answer']['sites'][0]['pictures']} pictures, without labels), judged on
 `{pathlib.Path(m.a.judge).name}` ({known['teacher']['answer']['images']} pictures) with 95 % bootstrap intervals over pictures. Every site is replaced, one function a
-site; no gradient training but in the last row of the first table.
+site; gradients train in the rows `constants` alone.
 
 {sections}"""
 
@@ -192,9 +264,11 @@ def main():
     parser.add_argument("--models", required=True, nargs="+")
     parser.add_argument("-o", "--output", required=True)
     parser.add_argument("--page", required=True)
+    parser.add_argument("--seeds", type=int, nargs="+", default=[3], help="of the steps, for each model")
+    parser.add_argument("--epochs", type=int, nargs="+", default=[8], help="of the constants' re-alignment, for each model")
     parser.add_argument("--program", default="build/release/bin/normgraft")
     arguments = parser.parse_args()
-    measurements = [Measurement(arguments, model, complete=i == 0) for i, model in enumerate(arguments.models)]
+    measurements = [Measurement(arguments, i) for i in range(len(arguments.models))]
     for m in measurements:
         m.measure()
     pathlib.Path(arguments.page).write_text(page(measurements))

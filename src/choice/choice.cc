@@ -4,10 +4,13 @@
 
 #include <algorithm>
 #include <cmath>
+#include <numeric>
+#include <set>
 
 #include "candidates.h"
 #include "normgraft/core/random.h"
 #include "normgraft/core/require.h"
+#include "normgraft/core/shuffle.h"
 
 namespace normgraft {
 namespace {
@@ -203,6 +206,12 @@ class Chooser {
     return cost;
   }
 
+  double loss_of(const Indices& plan) const {
+    double loss = 0;
+    for (size_t s = 0; s < sites_.size(); ++s) loss += sites_[s].candidates[plan[s]].loss;
+    return loss;
+  }
+
   void put(const Indices& plan) {
     monitor_.check();
     for (size_t s = 0; s < sites_.size(); ++s) {
@@ -211,23 +220,59 @@ class Chooser {
   }
 
   ChoicePoint point_of(const Indices& plan, double measured) const {
-    double loss = 0;
-    for (size_t s = 0; s < sites_.size(); ++s) loss += sites_[s].candidates[plan[s]].loss;
-    return {cost_of(plan), std::max(base_kl_ + loss - base_loss_, 0.0), measured};
+    return {cost_of(plan), std::max(base_kl_ + loss_of(plan) - base_loss_, 0.0), measured};
   }
 
-  /// Exchanges the function of one site, and pays for it at another where the budget asks for it; keeps what measures lower.
+  /// Measures the plan that is expected to lose least while it is new, and else exchanges, one site after another, the one
+  /// expected to lose least; learns from each, and keeps what measures lower. What it learned ends with it: predictions
+  /// stay what exchanges told.
   void improve() {
-    Random random({options_.seed, 0xc401ce});
+    std::vector<size_t> order(sites_.size());
+    std::iota(order.begin(), order.end(), size_t{0});
+    shuffle(order, Random({options_.seed, 0xc401ce}));
+    const std::vector<SiteCandidates> sites = sites_;
+    const double base_kl = base_kl_;
+    base_kl_ = best_kl_ - loss_of(best_) + base_loss_;
+    std::set<Indices> tried = {best_};
     for (int trial = 0; trial < options_.trials; ++trial) {
-      Indices plan = best_;
-      const size_t site = random.below(sites_.size());
-      plan[site] = random.below(sites_[site].candidates.size());
-      const double cost = cost_of(plan);
-      if (cost > budget_) pay(plan, site, cost - budget_);
-      if (plan != best_ && cost_of(plan) <= budget_) consider(plan);
+      Indices plan = selected(budget_);
+      if (tried.contains(plan)) plan = exchanged(order[static_cast<size_t>(trial) % order.size()], tried);
+      if (tried.insert(plan).second) learn(plan);
       monitor_.progress("select, search", trial + 1, options_.trials, "plans", fmt::format("divergence {:.4f}", best_kl_));
     }
+    sites_ = sites;
+    base_kl_ = base_kl;
+  }
+
+  /// The best plan with another function at a site, paid for at another where the budget asks for it: the one expected to
+  /// lose least of those not tried, or the best plan itself.
+  Indices exchanged(size_t site, const std::set<Indices>& tried) const {
+    Indices best = best_;
+    double least = std::numeric_limits<double>::infinity();
+    for (size_t option = 0; option < sites_[site].candidates.size(); ++option) {
+      Indices plan = best_;
+      plan[site] = option;
+      const double cost = cost_of(plan);
+      if (cost > budget_) pay(plan, site, cost - budget_);
+      if (cost_of(plan) > budget_ || tried.contains(plan)) continue;
+      const double loss = loss_of(plan);
+      if (loss < least) {
+        least = loss;
+        best = std::move(plan);
+      }
+    }
+    return best;
+  }
+
+  /// Measures a plan, and has the functions in which it differs from the best one answer for what was not expected.
+  void learn(const Indices& plan) {
+    std::vector<size_t> changed;
+    for (size_t s = 0; s < sites_.size(); ++s) {
+      if (plan[s] != best_[s]) changed.push_back(s);
+    }
+    const double expected = base_kl_ + loss_of(plan) - base_loss_;
+    const double surprise = (consider(plan).measured - expected) / static_cast<double>(changed.size());
+    for (const size_t s : changed) sites_[s].candidates[plan[s]].loss += surprise;
   }
 
   /// Saves at least `excess` at one site other than `site`, where it is predicted to lose least.

@@ -75,11 +75,11 @@ RealignOptions realign_defaults(RealignMode mode) {
   RealignOptions options;
   options.mode = mode;
   if (mode == RealignMode::kConstants) {
-    options.epochs = 4;
+    options.epochs = 8;
     options.batch = 16;
     options.rate = 3e-3;
     options.held_out = 0.15;
-    options.augmentation.scale_low = 0.7;
+    options.augmentation.scale_low = 0.4;
     options.augmentation.color_jitter = 0;
   }
   return options;

@@ -5,7 +5,7 @@
 
 namespace normgraft {
 
-/// One thing that a site can be given: what it costs and what it loses, both at least 0.
+/// One thing that a site can be given: what it costs, at least 0, and what it loses.
 struct Option {
   double cost = 0;
   double loss = 0;

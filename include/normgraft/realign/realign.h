@@ -52,8 +52,8 @@ struct RealignOptions {
 /// Throws InputError naming the recipes.
 RealignOptions realign_recipe(const std::string& name);
 
-/// The defaults for a mode: those above, and for kConstants four epochs at rate 3e-3, batches of 16, no colour jitter
-/// and crops of at least 0.7 of the area, held out 0.15. Chosen on pictures kept apart.
+/// The defaults for a mode: those above, and for kConstants eight epochs at rate 3e-3, batches of 16, no colour jitter
+/// and crops of at least 0.4 of the area, held out 0.15. Chosen on pictures kept apart.
 RealignOptions realign_defaults(RealignMode mode);
 
 /// Whether a training looks at a teacher, and at labels (if only to report top-1).
