@@ -4,10 +4,6 @@
 #include "normgraft/realign/realign.h"
 
 namespace normgraft {
-namespace {
-
-}  // namespace
-
 RealignMode realign_mode(const std::string& name) {
   if (name == "constants") return RealignMode::kConstants;
   if (name == "affine") return RealignMode::kAffine;
@@ -77,7 +73,7 @@ RealignOptions realign_defaults(RealignMode mode) {
   if (mode == RealignMode::kConstants) {
     options.epochs = 8;
     options.batch = 16;
-    options.rate = 3e-3;
+    options.rate = 2e-3;
     options.held_out = 0.15;
     options.augmentation.scale_low = 0.4;
     options.augmentation.color_jitter = 0;

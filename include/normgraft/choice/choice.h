@@ -15,7 +15,7 @@ namespace normgraft {
 struct ChoiceOptions {
   std::optional<double> budget;  ///< most cost of all sites for one picture, in the profile's unit; nothing: no limit
   int64_t pictures = 64;         ///< that grafts of a single site are measured on, at least 1
-  int trials = 60;               ///< of the measured search about the best plan, 0 to 100,000
+  int trials = 120;              ///< plans measured in the search about the best, 0 to 100,000
   int keep = 0;                  ///< sites at which LayerNorm might stay, to show what it would buy; 0 to 100
   uint64_t seed = 1;             ///< of the search
 
@@ -63,8 +63,9 @@ struct Choice {
 /// accurate, are measured: first in grafts of that site alone, then exchanged in the nearest plan found, then in the best
 /// within the budget; what lies between follows the prediction. Each time the sum over sites is minimised exactly
 /// (budget_curve), and the plan that comes out is grafted and measured, as are plans along the whole curve and those of
-/// the strategies knee and min-error. Last, a search exchanges the function of one site, paying at another where it must,
-/// and keeps what measures lower. The same bytes for the same number of threads.
+/// the strategies knee and min-error. Last, a search measures the plan that the sum prefers or, once that is known, the
+/// exchange at one site (paid for at another where it must) that the sum prefers; each measurement corrects the losses
+/// that the sum adds up. The same bytes for the same number of threads.
 ///
 /// `vit` is the original model. Throws InputError when fronts, mappings and model do not belong together, or nothing
 /// fits the budget (naming the least cost).

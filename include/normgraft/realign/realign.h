@@ -14,9 +14,9 @@ namespace normgraft {
 /// What training moves, and towards what.
 enum class RealignMode : uint8_t {
   kConstants,  ///< gamma, beta and the functions' constants of every replaced site; the teacher's logits, no labels
-  kAffine,   ///< gamma and beta of every norm site; cross-entropy with the labels
-  kFull,     ///< every parameter, the functions' constants included; cross-entropy with the labels
-  kDistill,  ///< every parameter; cross-entropy and the teacher's logits
+  kAffine,     ///< gamma and beta of every norm site; cross-entropy with the labels
+  kFull,       ///< every parameter, the functions' constants included; cross-entropy with the labels
+  kDistill,    ///< every parameter; cross-entropy and the teacher's logits
 };
 
 /// "constants", "affine", "full" or "distill"; throws InputError naming these.
@@ -52,7 +52,7 @@ struct RealignOptions {
 /// Throws InputError naming the recipes.
 RealignOptions realign_recipe(const std::string& name);
 
-/// The defaults for a mode: those above, and for kConstants eight epochs at rate 3e-3, batches of 16, no colour jitter
+/// The defaults for a mode: those above, and for kConstants eight epochs at rate 2e-3, batches of 16, no colour jitter
 /// and crops of at least 0.4 of the area, held out 0.15. Chosen on pictures kept apart.
 RealignOptions realign_defaults(RealignMode mode);
 
@@ -84,9 +84,8 @@ struct RealignResult {
 /// functions.json), last/ likewise, checkpoints/last.pt and metrics.jsonl, each replaced atomically after every
 /// epoch. Where checkpoints/last.pt is of the same options, pictures and start, training goes on from it, and ends with the same bytes
 /// as if it had never stopped (same number of threads). On return `student` is the best epoch's.
-/// Throws InputError: a mode that needs a teacher without one, a checkpoint of another run (`restart` ignores it instead), labels beyond the classes
-/// where they are needed,
-/// no picture left to train on.
+/// Throws InputError: a mode that needs a teacher without one, a checkpoint of another run (`restart` ignores it
+/// instead), labels beyond the classes where they are needed, no picture left to train on.
 RealignResult realign(Graft& student, const Vit* teacher, const std::vector<Picture>& pictures,
                       const RealignOptions& options, const Path& folder, bool restart, Monitor& monitor);
 
