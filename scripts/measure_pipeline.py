@@ -4,9 +4,10 @@
     scripts/measure_pipeline.py --models DEIT VIT --calibration DIR --judge DIR --classes CSV -o RUNS --page docs/results.md
 
 The first model is measured in full, the others with the defaults and two closed forms; of all, every step from graft to
-re-aligned constants with --seeds seeds and --epochs epochs (a number for each model), and the plan for the cost of the knee plan. Every figure comes from the
-`normgraft` program (build/release/bin/normgraft, or --program); this script runs it, keeps its JSON answers in
-RUNS/<model>/measured.json, so that an interrupted measurement goes on, and prints tables. Two hours and a half.
+re-aligned constants with --seeds seeds and --epochs epochs (a number for each model), and the plan for the cost of the
+knee plan. Every figure comes from the `normgraft` program (build/release/bin/normgraft, or --program); this script runs
+it, keeps its JSON answers in RUNS/<model>/measured.json, so that an interrupted measurement goes on, and prints tables.
+Two hours and a half.
 """
 
 import argparse
