@@ -24,7 +24,7 @@ void add_run(CLI::App& app, Context& context) {
   CLI::App* command = add_command(app, context, "run", "every stage from checkpoint to report; resumes", [&context, options] {
     PipelineRequest& r = options->request;
     r.evolve.threads = context.threads;
-    r.capture.seed = r.select.options.seed = r.evolve.seed;
+    r.capture.seed = r.evolve.seed;
     if (options->train) {
       RealignRequest realign;
       realign.train = *options->train;

@@ -9,6 +9,7 @@ namespace normgraft {
 namespace {
 
 constexpr double kLeastDivergence = 1e-7;  ///< predictions below it are taken for it
+constexpr double kWorthwhile = 0.97;       ///< share of a cheaper candidate's loss that a dearer one may have
 
 Candidate candidate(const FrontPoint& point, const std::string& origin, const SiteMapping& mapping, const Profile& profile) {
   const double elements = static_cast<double>(mapping.tokens * mapping.channels);
@@ -61,6 +62,14 @@ std::vector<size_t> to_measure(const SiteCandidates& site) {
   std::vector<size_t> indices = {0, middle, best};
   std::sort(indices.begin(), indices.end());
   indices.erase(std::unique(indices.begin(), indices.end()), indices.end());
+  return indices;
+}
+
+std::vector<size_t> worth_their_cost(const SiteCandidates& site) {
+  std::vector<size_t> indices = {0};
+  for (size_t i = 1; i < site.candidates.size(); ++i) {
+    if (site.candidates[i].predicted <= kWorthwhile * site.candidates[indices.back()].predicted) indices.push_back(i);
+  }
   return indices;
 }
 

@@ -4,21 +4,16 @@
 
 #include <algorithm>
 #include <cmath>
-#include <numeric>
 #include <set>
 
 #include "candidates.h"
-#include "normgraft/core/random.h"
 #include "normgraft/core/require.h"
-#include "normgraft/core/shuffle.h"
+#include "superposition.h"
 
 namespace normgraft {
 namespace {
 
 constexpr size_t kCurvePoints = 12;  ///< plans along the curve that are measured
-constexpr int kRounds = 2;           ///< of looking around the best plan and selecting anew
-
-using Indices = std::vector<size_t>;  ///< of the chosen candidate of each site
 
 class Chooser {
  public:
@@ -44,6 +39,10 @@ class Chooser {
     choice.unit = profile_.unit;
     choice.budget = options_.budget;
     choice.pictures = yardstick_.pictures();
+    for (const SiteCandidates& site : sites_) {
+      costs_.emplace_back();
+      for (const Candidate& c : site.candidates) costs_.back().push_back(c.cost);
+    }
     choice.sites = measure_sites();
     refuse_too_small_a_budget();
 
@@ -52,10 +51,6 @@ class Chooser {
     choice.min_error = consider(indices_of(select_plan(fronts_, "min-error")));
     look_around(nearest_);
     measure_curve(choice);
-    for (int round = 0; round < kRounds; ++round) {
-      look_around(best_);
-      consider(selected(budget_));
-    }
     improve();
     choice.chosen = point_of(best_, best_kl_);
     choice.plan = plan_of(best_);
@@ -141,7 +136,10 @@ class Chooser {
   /// Measures a plan; remembers it as the best if it is, within the budget, and as the nearest of all.
   ChoicePoint consider(const Indices& plan) {
     put(plan);
-    const double kl = yardstick_.measure(graft_.vit()).kl;
+    return judge(plan, yardstick_.measure(graft_.vit()).kl);
+  }
+
+  ChoicePoint judge(const Indices& plan, double kl) {
     if (kl < best_kl_ && cost_of(plan) <= budget_) {
       best_ = plan;
       best_kl_ = kl;
@@ -223,75 +221,59 @@ class Chooser {
     return {cost_of(plan), std::max(base_kl_ + loss_of(plan) - base_loss_, 0.0), measured};
   }
 
-  /// Measures the plan that is expected to lose least while it is new, and else exchanges, one site after another, the one
-  /// expected to lose least; learns from each, and keeps what measures lower. What it learned ends with it: predictions
-  /// stay what exchanges told.
+  /// Looks for plans whose functions' errors cancel: exchanges tell how each function moves the logits, and plans for which the
+  /// sum of these promises least are measured; anew about the plan that this finds, while it gains.
   void improve() {
-    std::vector<size_t> order(sites_.size());
-    std::iota(order.begin(), order.end(), size_t{0});
-    shuffle(order, Random({options_.seed, 0xc401ce}));
-    const std::vector<SiteCandidates> sites = sites_;
-    const double base_kl = base_kl_;
-    base_kl_ = best_kl_ - loss_of(best_) + base_loss_;
-    std::set<Indices> tried = {best_};
-    for (int trial = 0; trial < options_.trials; ++trial) {
-      Indices plan = selected(budget_);
-      if (tried.contains(plan)) plan = exchanged(order[static_cast<size_t>(trial) % order.size()], tried);
-      if (tried.insert(plan).second) learn(plan);
-      monitor_.progress("select, search", trial + 1, options_.trials, "plans", fmt::format("divergence {:.4f}", best_kl_));
-    }
-    sites_ = sites;
-    base_kl_ = base_kl;
-  }
-
-  /// The best plan with another function at a site, paid for at another where the budget asks for it: the one expected to
-  /// lose least of those not tried, or the best plan itself.
-  Indices exchanged(size_t site, const std::set<Indices>& tried) const {
-    Indices best = best_;
-    double least = std::numeric_limits<double>::infinity();
-    for (size_t option = 0; option < sites_[site].candidates.size(); ++option) {
-      Indices plan = best_;
-      plan[site] = option;
-      const double cost = cost_of(plan);
-      if (cost > budget_) pay(plan, site, cost - budget_);
-      if (cost_of(plan) > budget_ || tried.contains(plan)) continue;
-      const double loss = loss_of(plan);
-      if (loss < least) {
-        least = loss;
-        best = std::move(plan);
-      }
-    }
-    return best;
-  }
-
-  /// Measures a plan, and has the functions in which it differs from the best one answer for what was not expected.
-  void learn(const Indices& plan) {
-    std::vector<size_t> changed;
-    for (size_t s = 0; s < sites_.size(); ++s) {
-      if (plan[s] != best_[s]) changed.push_back(s);
-    }
-    const double expected = base_kl_ + loss_of(plan) - base_loss_;
-    const double surprise = (consider(plan).measured - expected) / static_cast<double>(changed.size());
-    for (const size_t s : changed) sites_[s].candidates[plan[s]].loss += surprise;
-  }
-
-  /// Saves at least `excess` at one site other than `site`, where it is predicted to lose least.
-  void pay(Indices& plan, size_t site, double excess) const {
-    double least = std::numeric_limits<double>::infinity();
-    size_t where = site, option = plan[site];
-    for (size_t s = 0; s < sites_.size(); ++s) {
-      if (s == site) continue;
-      const auto& candidates = sites_[s].candidates;
-      for (size_t i = 0; i < candidates.size(); ++i) {
-        const double lost = candidates[i].loss - candidates[plan[s]].loss;
-        if (candidates[plan[s]].cost - candidates[i].cost >= excess && lost < least) {
-          least = lost;
-          where = s;
-          option = i;
+    std::set<Indices> tried;
+    Indices base;
+    for (int trial = 0; trial < options_.trials && best_ != base;) {
+      base = best_;
+      Superposition near = superposition(base);
+      // The reach in which the sum is believed widens with success and narrows without.
+      for (size_t reach = sites_.size(); reach > 0 && trial < options_.trials;) {
+        const Indices plan = descend(near.loss(), costs_, best_, budget_, reach);
+        const bool is_new = plan != best_ && tried.insert(plan).second;
+        if (is_new) {
+          measure(plan, near);
+          monitor_.progress("select, search", ++trial, options_.trials, "plans", fmt::format("divergence {:.4f}", best_kl_));
         }
+        reach = is_new && plan == best_ ? std::min(2 * reach, sites_.size()) : reach / 2;
       }
     }
-    if (where != site) plan[where] = option;
+  }
+
+  /// Measures a plan, and learns from its logits.
+  void measure(const Indices& plan, Superposition& near) {
+    put(plan);
+    const torch::Tensor logits = yardstick_.logits(graft_.vit());
+    near.learn(plan, logits);
+    judge(plan, divergence(yardstick_.teacher_logits(), logits).mean().item<double>());
+    if (best_ == plan) near.move(plan, logits);
+  }
+
+  /// Exchanges at every site of a plan, all pictures measured.
+  Superposition superposition(const Indices& base) {
+    Indices options;
+    int64_t total = 0, done = 0;
+    for (const SiteCandidates& site : sites_) {
+      options.push_back(site.candidates.size());
+      total += static_cast<int64_t>(worth_their_cost(site).size());
+    }
+    put(base);
+    Superposition near(yardstick_.teacher_logits(), yardstick_.logits(graft_.vit()), base, options);
+    for (size_t s = 0; s < sites_.size(); ++s) {
+      const SiteCandidates& site = sites_[s];
+      for (const size_t i : worth_their_cost(site)) {
+        ++done;
+        if (i == base[s]) continue;
+        monitor_.check();
+        graft_.set_function(site.site, site.candidates[i].point.expression);
+        near.add(s, i, yardstick_.logits(graft_.vit()));
+        monitor_.progress("select, exchanges", done, total, "plans");
+      }
+      graft_.set_function(site.site, site.candidates[base[s]].point.expression);
+    }
+    return near;
   }
 
   /// One site after another, the one whose LayerNorm helps most.
@@ -348,6 +330,7 @@ class Chooser {
   Monitor& monitor_;
   Graft graft_;
   std::vector<SiteCandidates> sites_;
+  std::vector<std::vector<double>> costs_;  // by site and candidate
   double budget_;
   Indices best_, nearest_;  // the plan of least divergence within the budget, and of all
   double best_kl_ = std::numeric_limits<double>::infinity();

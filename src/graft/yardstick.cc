@@ -30,6 +30,11 @@ Yardstick::Yardstick(const Vit& teacher, const std::vector<Picture>& pictures, M
   logits_ = torch::cat(logits);
 }
 
+torch::Tensor Yardstick::logits(const Vit& model) const {
+  const torch::NoGradGuard no_grad;
+  return model.forward(images_);
+}
+
 Distance Yardstick::measure(const Vit& model, int64_t pictures) const {
   const torch::NoGradGuard no_grad;
   const int64_t count = pictures > 0 ? std::min(pictures, images_.size(0)) : images_.size(0);

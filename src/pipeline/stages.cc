@@ -169,8 +169,7 @@ Json asked_of(const SelectRequest& request) {
                       {"profile", request.profile},
                       {"pictures", o.pictures},
                       {"trials", o.trials},
-                      {"keep", o.keep},
-                      {"seed", o.seed}});
+                      {"keep", o.keep}});
   }
   return asked;
 }

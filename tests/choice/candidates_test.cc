@@ -35,5 +35,10 @@ TEST(Candidates, AMeasurementStandsAlsoBesideAnEqualPrediction) {
   EXPECT_EQ(site.candidates[1].loss, 0.5);
 }
 
+TEST(Candidates, AreWorthTheirCostWhereEachIsPredictedToLoseLess) {
+  EXPECT_EQ(worth_their_cost(candidates({1.0, 0.99, 0.5, 0.6, 0.49, 0.1})), (std::vector<size_t>{0, 2, 5}));
+  EXPECT_EQ(worth_their_cost(candidates({0.2, 0.2})), (std::vector<size_t>{0}));
+}
+
 }  // namespace
 }  // namespace normgraft

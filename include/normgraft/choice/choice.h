@@ -15,9 +15,8 @@ namespace normgraft {
 struct ChoiceOptions {
   std::optional<double> budget;  ///< most cost of all sites for one picture, in the profile's unit; nothing: no limit
   int64_t pictures = 64;         ///< that grafts of a single site are measured on, at least 1
-  int trials = 120;              ///< plans measured in the search about the best, 0 to 100,000
+  int trials = 40;               ///< plans measured in the search about the best, 0 to 100,000
   int keep = 0;                  ///< sites at which LayerNorm might stay, to show what it would buy; 0 to 100
-  uint64_t seed = 1;             ///< of the search
 
   /// Throws InputError naming the field, its value and its range.
   void validate() const;
@@ -60,12 +59,14 @@ struct Choice {
 /// Candidates are the front's points and the fitted closed forms; the capture's weights predict what each loses at its
 /// site (half its weighted squared error over the pairs of a picture: the divergence to second order, see
 /// for_each_pairs; with plain pairs, up to a factor). Three of each site, the cheapest, a middle one and the most
-/// accurate, are measured: first in grafts of that site alone, then exchanged in the nearest plan found, then in the best
-/// within the budget; what lies between follows the prediction. Each time the sum over sites is minimised exactly
-/// (budget_curve), and the plan that comes out is grafted and measured, as are plans along the whole curve and those of
-/// the strategies knee and min-error. Last, a search measures the plan that the sum prefers or, once that is known, the
-/// exchange at one site (paid for at another where it must) that the sum prefers; each measurement corrects the losses
-/// that the sum adds up. The same bytes for the same number of threads.
+/// accurate, are measured: first in grafts of that site alone, then exchanged in the nearest plan found; what lies between
+/// follows the prediction. Each time the sum over sites is minimised exactly (budget_curve), and the plan that comes out
+/// is grafted and measured, as are plans along the whole curve and those of the strategies knee and min-error.
+///
+/// Last, a search for errors that cancel: the candidates worth their cost are exchanged in the best plan, which tells how
+/// each moves the logits of every picture. Taken to add up, these give any plan's divergence to second order, terms
+/// between sites included; its minimum by exchanges at one and two sites is measured, corrects them, and is the next to
+/// start from where it gains. The same bytes for the same number of threads.
 ///
 /// `vit` is the original model. Throws InputError when fronts, mappings and model do not belong together, or nothing
 /// fits the budget (naming the least cost).

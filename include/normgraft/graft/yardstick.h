@@ -27,6 +27,11 @@ class Yardstick {
 
   /// Over the first `pictures` of them; 0: all.
   Distance measure(const Vit& model, int64_t pictures = 0) const;
+
+  /// What a model says to all pictures, and what the teacher does: [B, classes].
+  torch::Tensor logits(const Vit& model) const;
+  const torch::Tensor& teacher_logits() const { return logits_; }
+
   int64_t pictures() const { return images_.size(0); }
 
  private:
