@@ -84,7 +84,8 @@ class Descent {
         const Known& b = known_[j];
         if (b.site == a.site || b.option == plan_[b.site]) continue;
         const size_t from_a = row_at(a.site), from_b = row_at(b.site);
-        const double both = changes[i] + changes[j] + bend(a.row, b.row) - bend(a.row, from_b) - bend(from_a, b.row) + bend(from_a, from_b);
+        const double together = bend(a.row, b.row) - bend(a.row, from_b) - bend(from_a, b.row) + bend(from_a, from_b);
+        const double both = changes[i] + changes[j] + together;
         if (both < best && is_allowed(extra_cost(a) + extra_cost(b), farther(a) + farther(b))) {
           best = both;
           first = &a;
