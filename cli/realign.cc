@@ -20,6 +20,7 @@ void TrainingFlags::add_to(CLI::App& command) {
   command.add_option("--drop-path", drop_path, "stochastic depth of the last block");
   command.add_option("--temperature", temperature, "of distillation");
   command.add_option("--label-weight", label_weight, "share of the cross-entropy with the labels in the loss");
+  command.add_option("--hint", hint, "weight of the teacher's residual stream in the loss (default 0; constants: 0.05)");
   command.add_option("--held-out", held_out, "share of the pictures kept for choosing the best epoch");
 }
 
@@ -33,6 +34,7 @@ RealignOptions TrainingFlags::options(int threads) const {
   o.drop_path = drop_path.value_or(o.drop_path);
   o.temperature = temperature.value_or(o.temperature);
   o.label_weight = label_weight.value_or(o.label_weight);
+  o.hint = hint.value_or(o.hint);
   o.held_out = held_out.value_or(o.held_out);
   o.seed = seed.value_or(o.seed);
   o.threads = threads;

@@ -3,11 +3,11 @@
 
     scripts/measure_pipeline.py --models DEIT VIT --calibration DIR --judge DIR --classes CSV -o RUNS --page docs/results.md
 
-The first model is measured in full, the others with the defaults and two closed forms; of all, every step from graft to
-re-aligned constants with --seeds seeds and --epochs epochs (a number for each model), and the plan for the cost of the
-knee plan. Every figure comes from the `normgraft` program (build/release/bin/normgraft, or --program); this script runs
+The first model is measured in full, the others with the defaults and two closed forms; of all, the plan for the cost of the
+knee plan. With --steps, measured instead is every step from graft to re-aligned constants, of --seeds seeds and --epochs
+epochs (a number for each model). Every figure comes from the `normgraft` program (build/release/bin/normgraft, or --program); this script runs
 it, keeps its JSON answers in RUNS/<model>/measured.json, so that an interrupted measurement goes on, and prints tables.
-Two hours and a half.
+An hour and a half; with --steps a quarter of an hour for eight epochs, half an hour for sixteen, each seed.
 """
 
 import argparse
@@ -98,8 +98,7 @@ class Measurement:
 
     def choose_at_the_cost_of_the_knee(self):
         """The plan for the whole network beside the knee plan of the same fronts and the same cost, both uncalibrated."""
-        run = self.run / "seed1"
-        folder = self.run / "variant"
+        run, folder = self.run, self.run / "variant"
         self.normgraft("select", run, "--strategy", "knee")
         self.normgraft("graft", run, "--calibrate", "none", "-o", folder)
         knee = self.judge(folder)
@@ -112,9 +111,14 @@ class Measurement:
         return {"knee": knee["answer"], "knee_ops": budget, "budget": self.judge(folder)["answer"], "budget_ops": cost,
                 "choice": choice, "seconds": chosen["seconds"]}
 
+    def measure_steps(self):
+        for seed in range(1, self.seeds + 1):
+            self.once(f"seed {seed}", lambda: self.steps(seed))
+
     def measure(self):
         a = self.a
-        self.once("capture", lambda: self.normgraft("capture", self.model, "--data", a.calibration, "-o", self.run))
+        as_it_is = ["--as-it-is"] if a.as_it_is else []
+        self.once("capture", lambda: self.normgraft("capture", self.model, "--data", a.calibration, *as_it_is, "-o", self.run))
         self.once("evolve", lambda: self.normgraft("evolve", self.run))
         self.once("teacher", lambda: self.judge(self.model))
         self.once("default", lambda: self.graft_and_judge("min-error"))
@@ -128,8 +132,6 @@ class Measurement:
         self.normgraft("select", self.run)
         for site in [s["name"] for s in self.fronts()["sites"]]:
             self.once(f"single {site}", lambda: self.single(site))
-        for seed in range(1, self.seeds + 1):
-            self.once(f"seed {seed}", lambda: self.steps(seed))
         self.once("budget", self.choose_at_the_cost_of_the_knee)
 
     def fronts(self):
@@ -226,12 +228,6 @@ def model_section(m):
 
 Seconds: {seconds}. LayerNorm at every site: {known['default']['cost']['layernorm']['ops'] / 1e6:.1f} MFLOPs a picture.
 
-Step by step, most accurate functions, seconds summed from capture on. `constants`: {m.epochs} epochs of `realign --mode constants` on the calibration
-pictures, without labels; what comes before is free of training.
-
-{steps_table(m)}
-
-{robustness_table(m)}
 A plan for the whole network at the cost of the knee plan, out of the same fronts, before calibration:
 
 {budget_text(m)}
@@ -242,18 +238,31 @@ The sites: R^2 on pictures held out, under Fisher weights and of plain pairs, an
 """
 
 
+def steps_section(m):
+    teacher = m.known["seed 1"]["answer"]["accuracy"][0]
+    return f"""## {pathlib.Path(m.model).name}
+
+Teacher: top-1 {interval(teacher, 'top1', 100, 1)} %. Most accurate functions, seconds summed from capture on. `constants`: {m.epochs} epochs of
+`realign --mode constants` on the calibration pictures, without labels; what comes before is free of training.
+
+{steps_table(m)}
+
+{robustness_table(m)}"""
+
+
 def page(measurements):
     m = measurements[0]
-    known = m.known
     version = subprocess.run([m.a.program, "--version"], check=True, stdout=subprocess.PIPE, text=True).stdout.strip()
     cpu = next(l.split(":")[1].strip() for l in open("/proc/cpuinfo") if l.startswith("model name"))
-    sections = "\n".join(model_section(x) for x in measurements)
-    return f"""# Results
+    section = steps_section if m.a.steps else model_section
+    sections = "\n".join(section(x) for x in measurements)
+    judged = (m.known["seed 1"]["answer"]["accuracy"][0] if m.a.steps else m.known["teacher"]["answer"])["images"]
+    stream = " The residual stream is left as it is (`capture --as-it-is`)." if m.a.as_it_is else ""
+    return f"""# {'Step by step' if m.a.steps else 'Results'}
 
-normgraft {version}, {datetime.date.today()}, {cpu}, {os.cpu_count()} cores. Written by `scripts/measure_pipeline.py`.
-Calibration `{pathlib.Path(m.a.calibration).name}` ({known['capture']['answer']['sites'][0]['pictures']} pictures, without labels), judged on
-`{pathlib.Path(m.a.judge).name}` ({known['teacher']['answer']['images']} pictures) with 95 % bootstrap intervals over pictures. Every site is replaced, one function a
-site; gradients train in the rows `constants` alone.
+normgraft {version}, {datetime.date.today()}, {cpu}, {os.cpu_count()} cores. Written by `scripts/measure_pipeline.py{' --steps' if m.a.steps else ''}`.
+Calibration `{pathlib.Path(m.a.calibration).name}`, without labels, judged on `{pathlib.Path(m.a.judge).name}` ({judged} pictures) with 95 % bootstrap
+intervals over pictures. Every site is replaced, one function a site.{stream}
 
 {sections}"""
 
@@ -265,13 +274,15 @@ def main():
     parser.add_argument("--models", required=True, nargs="+")
     parser.add_argument("-o", "--output", required=True)
     parser.add_argument("--page", required=True)
+    parser.add_argument("--steps", action="store_true", help="measure the steps from graft to constants")
+    parser.add_argument("--as-it-is", action="store_true", help="leave the mean in the residual stream; not with --steps")
     parser.add_argument("--seeds", type=int, nargs="+", default=[3], help="of the steps, for each model")
     parser.add_argument("--epochs", type=int, nargs="+", default=[8], help="of the constants' re-alignment, for each model")
     parser.add_argument("--program", default="build/release/bin/normgraft")
     arguments = parser.parse_args()
     measurements = [Measurement(arguments, i) for i in range(len(arguments.models))]
     for m in measurements:
-        m.measure()
+        m.measure_steps() if arguments.steps else m.measure()
     pathlib.Path(arguments.page).write_text(page(measurements))
 
 

@@ -20,14 +20,22 @@ constexpr double kFirstDamping = 4;      ///< of the mean squared row; tried fir
 constexpr double kLeastGain = 0.02;      ///< share of the divergence that a step must save for another to follow
 constexpr double kSmallestConstant = 0.1;  ///< constants change relative to their size, or to this
 
-/// Where the unknowns of one site stand among all: D slopes, D shifts, K constants.
+/// Where the unknowns of one site stand among all: D slopes and D shifts of y, K constants, and D shifts of x, which are
+/// those of the bias of the Linear before; the first site has none of these.
 struct Place {
   size_t site;
   int64_t begin;
   int64_t channels;
   int64_t constants;
+  bool shifts_x;
 
-  int64_t end() const { return begin + 2 * channels + constants; }
+  int64_t inputs() const { return begin + 2 * channels + constants; }
+  int64_t end() const { return inputs() + (shifts_x ? channels : 0); }
+
+  torch::Tensor slopes(const torch::Tensor& row) const { return row.slice(0, begin, begin + channels); }
+  torch::Tensor shifts(const torch::Tensor& row) const { return row.slice(0, begin + channels, begin + 2 * channels); }
+  torch::Tensor constants_of(const torch::Tensor& row) const { return row.slice(0, begin + 2 * channels, inputs()); }
+  torch::Tensor shifts_of_x(const torch::Tensor& row) const { return row.slice(0, inputs(), end()); }
 };
 
 std::vector<Place> places_of(const Graft& graft, size_t sites) {
@@ -35,24 +43,32 @@ std::vector<Place> places_of(const Graft& graft, size_t sites) {
   int64_t at = 0;
   for (size_t site = 0; site < sites; ++site) {
     if (!graft.has_function(site)) continue;
-    places.push_back({site, at, graft.vit().config().channels, graft.constants(site).numel()});
+    const bool shifts_x = !graft.vit().sites()[site].previous_linear.empty();
+    places.push_back({site, at, graft.vit().config().channels, graft.constants(site).numel(), shifts_x});
     at = places.back().end();
   }
   return places;
 }
 
-/// Gamma, beta and constants of the sites at some places.
+/// What belongs to the sites at some places.
 struct Parameters {
   std::vector<torch::Tensor> gamma, beta, constants;
+  std::vector<torch::Tensor> bias;  ///< of the Linear before; undefined where there is none
 };
+
+std::string bias_before(const NormSite& site) {
+  return site.previous_linear + ".bias";
+}
 
 Parameters parameters_of(const Graft& graft, const std::vector<Place>& places) {
   Parameters now;
   for (const Place& place : places) {
-    const std::string& name = graft.vit().sites()[place.site].name;
-    now.gamma.push_back(graft.vit().tensors().at(name + ".weight"));
-    now.beta.push_back(graft.vit().tensors().at(name + ".bias"));
+    const NormSite& site = graft.vit().sites()[place.site];
+    const Tensors& tensors = graft.vit().tensors();
+    now.gamma.push_back(tensors.at(site.name + ".weight"));
+    now.beta.push_back(tensors.at(site.name + ".bias"));
     now.constants.push_back(graft.constants(place.site));
+    now.bias.push_back(place.shifts_x ? tensors.at(bias_before(site)) : torch::Tensor());
   }
   return now;
 }
@@ -65,18 +81,19 @@ torch::Tensor constant_scale(const torch::Tensor& constants) {
 void put(Graft& graft, const std::vector<Place>& places, const Parameters& before, const torch::Tensor& change) {
   for (size_t i = 0; i < places.size(); ++i) {
     const Place& p = places[i];
-    const std::string& name = graft.vit().sites()[p.site].name;
-    torch::Tensor gamma = before.gamma[i], beta = before.beta[i], constants = before.constants[i];
+    const NormSite& site = graft.vit().sites()[p.site];
+    torch::Tensor gamma = before.gamma[i], beta = before.beta[i], constants = before.constants[i], bias = before.bias[i];
     if (change.defined()) {
-      const torch::Tensor slope = change.slice(0, p.begin, p.begin + p.channels);
-      const torch::Tensor shift = change.slice(0, p.begin + p.channels, p.begin + 2 * p.channels);
-      beta = beta + gamma * shift;
-      gamma = gamma * (1 + slope);
-      constants = constants + constant_scale(constants) * change.slice(0, p.begin + 2 * p.channels, p.end());
+      beta = beta + gamma * p.shifts(change);
+      gamma = gamma * (1 + p.slopes(change));
+      constants = constants + constant_scale(constants) * p.constants_of(change);
+      if (p.shifts_x) bias = bias + p.shifts_of_x(change);
     }
-    graft.vit().tensors().at(name + ".weight") = gamma;
-    graft.vit().tensors().at(name + ".bias") = beta;
+    Tensors& tensors = graft.vit().tensors();
+    tensors.at(site.name + ".weight") = gamma;
+    tensors.at(site.name + ".bias") = beta;
     graft.constants(p.site) = constants;
+    if (p.shifts_x) tensors.at(bias_before(site)) = bias;
   }
 }
 
@@ -97,16 +114,19 @@ class RowWriter {
     std::vector<torch::Tensor> x(graft_.vit().sites().size()), y(x.size());
     const torch::Tensor logits = graft_.forward(images, [&](size_t site, const torch::Tensor& in, const torch::Tensor& out) {
       if (!out.requires_grad()) out.requires_grad_();  // the graph begins at the first site: parameters are constants
-      x[site] = in.detach();
+      x[site] = in;
       y[site] = out;
     });
-    std::vector<torch::Tensor> outputs;
-    for (const Place& place : places_) outputs.push_back(y[place.site]);
+    std::vector<torch::Tensor> watched;  // y of each place, then x of those that shift it
+    for (const Place& place : places_) watched.push_back(y[place.site]);
+    for (const Place& place : places_) {
+      if (place.shifts_x) watched.push_back(x[place.site]);
+    }
     const torch::Tensor expected = teacher_logits(images);
     const torch::Tensor between = (logits.detach().softmax(1) + expected.softmax(1)) / 2;
     for (int probe = 0; probe < probes_; ++probe) {
       const torch::Tensor v = draw_probe(between, pictures, probe, seed_);
-      const auto gradients = torch::autograd::grad({logits}, outputs, {v}, /*retain_graph=*/probe + 1 < probes_);
+      const auto gradients = torch::autograd::grad({logits}, watched, {v}, /*retain_graph=*/probe + 1 < probes_);
       const torch::Tensor errors = (v * (expected - logits.detach())).sum(1);
       for (int64_t b = 0; b < images.size(0); ++b) {
         const int64_t row = first_row + b * probes_ + probe;
@@ -114,8 +134,11 @@ class RowWriter {
           const torch::NoGradGuard no_grad;
           into.errors[row].copy_(errors[b]);
         }
+        size_t by_x = places_.size();
         for (size_t i = 0; i < places_.size(); ++i) {
-          write_site(places_[i], x[places_[i].site][b], outputs[i].detach()[b], gradients[i][b], into.rows[row]);
+          const Place& p = places_[i];
+          write_site(p, x[p.site].detach()[b], y[p.site].detach()[b], gradients[i][b], into.rows[row]);
+          if (p.shifts_x) write_shifts_of_x(p, gradients[by_x++][b], into.rows[row]);
         }
       }
     }
@@ -137,11 +160,18 @@ class RowWriter {
     }
     const torch::NoGradGuard no_grad;
     const torch::Tensor g = gradient.reshape({-1, p.channels});
-    row.slice(0, p.begin, p.begin + p.channels).copy_((g * y.reshape({-1, p.channels})).sum(0));
-    row.slice(0, p.begin + p.channels, p.begin + 2 * p.channels).copy_(g.sum(0));
-    if (p.constants > 0) {
-      row.slice(0, p.begin + 2 * p.channels, p.end()).copy_(by_constants * constant_scale(graft_.constants(p.site)));
-    }
+    p.slopes(row).copy_((g * y.reshape({-1, p.channels})).sum(0));
+    p.shifts(row).copy_(g.sum(0));
+    if (p.constants > 0) p.constants_of(row).copy_(by_constants * constant_scale(graft_.constants(p.site)));
+  }
+
+  /// The gradient by x of one picture, of all that follows, likewise.
+  void write_shifts_of_x(const Place& p, const torch::Tensor& gradient, const torch::Tensor& row) const {
+    const torch::NoGradGuard no_grad;
+    torch::Tensor by_bias = gradient.reshape({-1, p.channels}).sum(0);
+    const auto scale = graft_.vit().tensors().find(graft_.vit().sites()[p.site].previous_scale);
+    if (scale != graft_.vit().tensors().end()) by_bias = by_bias * scale->second;
+    p.shifts_of_x(row).copy_(by_bias);
   }
 
   const Graft& graft_;

@@ -31,6 +31,7 @@ void RealignOptions::validate() const {
   require(drop_path >= 0 && drop_path < 1, "realign", "drop path", drop_path, "a share in [0, 1)");
   require(temperature > 0 && temperature < 1e3, "realign", "temperature", temperature, "a number in (0, 1000)");
   require(label_weight >= 0 && label_weight <= 1, "realign", "label weight", label_weight, "a share in [0, 1]");
+  require(hint >= 0 && hint < 1e3, "realign", "hint", hint, "a number in [0, 1000)");
   require(clip_norm >= 0, "realign", "clip norm", clip_norm, "at least 0");
   require(held_out > 0 && held_out < 1, "realign", "held out", held_out, "a share in (0, 1)");
   augmentation.validate();
@@ -73,6 +74,7 @@ RealignOptions realign_defaults(RealignMode mode) {
   if (mode == RealignMode::kConstants) {
     options.epochs = 8;
     options.batch = 16;
+    options.hint = 0.05;
     options.rate = 2e-3;
     options.held_out = 0.15;
     options.augmentation.scale_low = 0.4;
@@ -82,7 +84,7 @@ RealignOptions realign_defaults(RealignMode mode) {
 }
 
 bool needs_teacher(const RealignOptions& options) {
-  return options.mode == RealignMode::kConstants || (options.mode == RealignMode::kDistill && options.label_weight < 1);
+  return options.mode == RealignMode::kConstants || options.hint > 0 || (options.mode == RealignMode::kDistill && options.label_weight < 1);
 }
 
 bool needs_labels(const RealignOptions& options) {
@@ -101,6 +103,7 @@ Json to_json(const RealignOptions& options) {
               {"drop_path", options.drop_path},
               {"temperature", options.temperature},
               {"label_weight", options.label_weight},
+              {"hint", options.hint},
               {"clip_norm", options.clip_norm},
               {"held_out", options.held_out},
               {"augmentation",

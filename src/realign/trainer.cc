@@ -1,9 +1,12 @@
 #include "trainer.h"
 
+#include <ATen/Parallel.h>
 #include <fmt/format.h>
 
 #include <cmath>
 #include <limits>
+#include <map>
+#include <mutex>
 #include <numbers>
 #include <sstream>
 
@@ -15,19 +18,22 @@
 namespace normgraft {
 namespace {
 
-/// Whether a tensor is gamma or beta of a norm site; of a replaced one, when `replaced`.
-bool is_gamma_or_beta(const Graft& student, const std::string& name, bool replaced) {
-  const auto& sites = student.vit().sites();
-  for (size_t i = 0; i < sites.size(); ++i) {
-    if (replaced && !student.has_function(i)) continue;
-    if (name == sites[i].name + ".weight" || name == sites[i].name + ".bias") return true;
-  }
-  return false;
+constexpr int64_t kChunk = 2;  ///< pictures that a thread works on at a time
+
+bool is_gamma_or_beta(const NormSite& site, const std::string& name) {
+  return name == site.name + ".weight" || name == site.name + ".bias";
 }
 
 bool is_trained(const Graft& student, const std::string& name, RealignMode mode) {
-  if (mode == RealignMode::kConstants) return is_gamma_or_beta(student, name, true);
-  return mode != RealignMode::kAffine || is_gamma_or_beta(student, name, false);
+  const auto& sites = student.vit().sites();
+  if (mode == RealignMode::kFull || mode == RealignMode::kDistill) return true;
+  for (size_t i = 0; i < sites.size(); ++i) {
+    if (mode == RealignMode::kAffine && is_gamma_or_beta(sites[i], name)) return true;
+    if (mode != RealignMode::kConstants || !student.has_function(i)) continue;
+    if (is_gamma_or_beta(sites[i], name)) return true;
+    if (!sites[i].previous_linear.empty() && name == sites[i].previous_linear + ".bias") return true;
+  }
+  return false;
 }
 
 /// The share of the cross-entropy with the labels in the loss.
@@ -115,6 +121,7 @@ Trainer::Trainer(Graft& student, const Vit* teacher, std::vector<Picture> train,
   optimizer_ = std::make_unique<torch::optim::AdamW>(std::move(groups), torch::optim::AdamWOptions(options_.rate));
   parameters_ = matrices;
   parameters_.insert(parameters_.end(), others.begin(), others.end());
+  if (options_.hint > 0) hint_.emplace(*teacher_, train_, options_.seed, monitor_);
 }
 
 int64_t Trainer::steps_per_epoch() const {
@@ -144,10 +151,64 @@ torch::Tensor Trainer::loss(const torch::Tensor& logits, const torch::Tensor& te
   return total;
 }
 
-torch::Tensor Trainer::teacher_logits(const torch::Tensor& images) const {
+torch::Tensor Trainer::teacher_logits(const torch::Tensor& images, const Vit::Observer& observer) const {
   if (teacher_ == nullptr || !needs_teacher(options_)) return {};
   const torch::NoGradGuard no_grad;
-  return teacher_->forward(images);
+  return teacher_->forward(images, observer);
+}
+
+double Trainer::add_gradients(const torch::Tensor& images, const torch::Tensor& labels, double share,
+                              std::vector<torch::Tensor>& gradients) const {
+  StreamHint::Streams teacher_streams, student_streams;
+  const torch::Tensor teacher = teacher_logits(images, hint_ ? hint_->watch(teacher_streams) : nullptr);
+  const torch::Tensor logits = student_.forward(images, hint_ ? hint_->watch(student_streams) : nullptr);
+  const torch::Tensor objective = share * loss(logits, teacher, labels);
+  torch::Tensor total = objective;
+  if (hint_) {
+    const double scale = options_.hint * share / static_cast<double>(images.size(0));
+    total = total + 0.5 * scale * hint_->distance(student_streams, teacher_streams);
+  }
+  const auto found = torch::autograd::grad({total}, parameters_, {}, /*retain_graph=*/false, /*create_graph=*/false,
+                                           /*allow_unused=*/true);
+  const torch::NoGradGuard no_grad;
+  gradients.resize(parameters_.size());
+  for (size_t i = 0; i < found.size(); ++i) {
+    if (found[i].defined()) gradients[i] = gradients[i].defined() ? gradients[i] + found[i] : found[i];
+  }
+  return objective.item<double>();
+}
+
+double Trainer::find_gradients(const torch::Tensor& images, const torch::Tensor& labels) {
+  // Stochastic depth draws from one stream, so its pictures stay together.
+  const int64_t chunk = options_.drop_path > 0 || !images.is_cpu() ? images.size(0) : kChunk;
+  const auto image_chunks = images.split(chunk), label_chunks = labels.split(chunk);
+  struct Part {
+    double loss = 0;
+    std::vector<torch::Tensor> gradients;
+  };
+  std::map<int64_t, Part> parts;  // of each thread, by its first chunk: summed up in that order
+  std::mutex mutex;
+  at::parallel_for(0, static_cast<int64_t>(image_chunks.size()), 1, [&](int64_t begin, int64_t end) {
+    const torch::AutoGradMode with_grad(true);
+    Part part;
+    for (auto i = static_cast<size_t>(begin); i < static_cast<size_t>(end); ++i) {
+      const double share = static_cast<double>(image_chunks[i].size(0)) / static_cast<double>(images.size(0));
+      part.loss += add_gradients(image_chunks[i], label_chunks[i], share, part.gradients);
+    }
+    const std::lock_guard lock(mutex);
+    parts.emplace(begin, std::move(part));
+  });
+  const torch::NoGradGuard no_grad;
+  double total = 0;
+  for (size_t i = 0; i < parameters_.size(); ++i) {
+    torch::Tensor sum;
+    for (auto& [begin, part] : parts) {
+      if (part.gradients[i].defined()) sum = sum.defined() ? sum + part.gradients[i] : part.gradients[i];
+    }
+    parameters_[i].mutable_grad() = sum;
+  }
+  for (const auto& [begin, part] : parts) total += part.loss;
+  return total;
 }
 
 void Trainer::run_epoch() {
@@ -183,12 +244,9 @@ void Trainer::train(EpochMetrics& metrics) {
       static_cast<torch::optim::AdamWOptions&>(group.options()).lr(metrics.rate);
     }
     const torch::Tensor images = images_tensor(*batch, preprocessing);
-    optimizer_->zero_grad();
-    torch::Tensor objective = loss(student_.forward(images), teacher_logits(images), labels_tensor(*batch));
-    objective.backward();
+    metrics.loss += find_gradients(images, labels_tensor(*batch));
     if (options_.clip_norm > 0) torch::nn::utils::clip_grad_norm_(parameters_, options_.clip_norm);
     optimizer_->step();
-    metrics.loss += objective.item<double>();
     ++metrics.steps;
     images_done += batch->size();
     monitor_.progress(fmt::format("realign, epoch {} of {}", epoch, options_.epochs), images_done,

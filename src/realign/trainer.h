@@ -2,10 +2,12 @@
 
 #include <torch/torch.h>
 
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "normgraft/realign/realign.h"
+#include "stream_hint.h"
 
 namespace normgraft {
 
@@ -29,7 +31,12 @@ class Trainer {
  private:
   torch::Tensor loss(const torch::Tensor& logits, const torch::Tensor& teacher, const torch::Tensor& labels) const;
   /// Undefined where the mode has no use for them.
-  torch::Tensor teacher_logits(const torch::Tensor& images) const;
+  torch::Tensor teacher_logits(const torch::Tensor& images, const Vit::Observer& observer = {}) const;
+  /// The loss of a batch, and its gradients, those of the hint included, in the parameters.
+  double find_gradients(const torch::Tensor& images, const torch::Tensor& labels);
+  /// The share of some pictures in them.
+  double add_gradients(const torch::Tensor& images, const torch::Tensor& labels, double share,
+                       std::vector<torch::Tensor>& gradients) const;
   void train(EpochMetrics& metrics);
   void judge(EpochMetrics& metrics);
   void save() const;
@@ -45,6 +52,7 @@ class Trainer {
   Monitor& monitor_;
   std::vector<torch::Tensor> parameters_;
   std::unique_ptr<torch::optim::AdamW> optimizer_;
+  std::optional<StreamHint> hint_;
   std::vector<EpochMetrics> history_;
 };
 

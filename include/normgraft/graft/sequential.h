@@ -27,14 +27,14 @@ struct SequentialStep {
   double seconds = 0;    ///< since the walk began
 };
 
-/// Closed-form re-alignment: slope and shift of every channel (gamma, beta) and the functions' constants, for all
-/// replaced sites at once, solved from the activations that the graft really has. No labels, no learning rate.
+/// Closed-form re-alignment: slope and shift of every channel of y (gamma, beta), the functions' constants, and the shift of
+/// every channel of x (in the bias of the Linear that wrote the stream last), for all replaced sites at once, solved from the activations that the graft really has. No labels, no learning rate.
 ///
 /// A step looks at the error r of the graft's logits against the teacher's through directions v (draw_probe, at the
 /// mean of both predictions): v . r is to be met by what small changes of slopes, shifts and constants do to v . logits,
 /// which one backward pass of activations gives for all sites. The sum over pictures and directions of
 /// (v . r - a . change)^2 is twice the divergence to second order, cross-site terms included (Gauss-Newton); it is
-/// solved with damping |change|^2, slopes and shifts in units of y, constants relative to their size. A picture on
+/// solved with damping |change|^2, slopes and shifts in units of y and x, constants relative to their size. A picture on
 /// which the graft is far more sensitive than on the median one counts less. The damping, and whether to step at all,
 /// is decided by the divergence on `held_out`.
 ///

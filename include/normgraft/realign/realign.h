@@ -13,7 +13,8 @@ namespace normgraft {
 
 /// What training moves, and towards what.
 enum class RealignMode : uint8_t {
-  kConstants,  ///< gamma, beta and the functions' constants of every replaced site; the teacher's logits, no labels
+  kConstants,  ///< of every replaced site gamma, beta, the function's constants, and the shift of each channel of x, which is
+               ///< in the bias of the Linear before; the teacher's logits, no labels
   kAffine,     ///< gamma and beta of every norm site; cross-entropy with the labels
   kFull,       ///< every parameter, the functions' constants included; cross-entropy with the labels
   kDistill,    ///< every parameter; cross-entropy and the teacher's logits
@@ -36,6 +37,7 @@ struct RealignOptions {
   double drop_path = 0.0;       ///< stochastic depth of the last block, in [0, 1)
   double temperature = 1.0;     ///< T of distillation, > 0
   double label_weight = 0.0;    ///< loss = w * CE + (1 - w) * T^2 * KL(teacher || student) at temperature T
+  double hint = 0.0;            ///< weight of the teacher's residual stream beside the loss, >= 0; needs a teacher
   double clip_norm = 1.0;       ///< largest norm of the gradient; 0: not limited
   double held_out = 0.1;        ///< share of the training pictures kept for choosing the best epoch, in (0, 1)
   Augmentation augmentation;
@@ -53,7 +55,7 @@ struct RealignOptions {
 RealignOptions realign_recipe(const std::string& name);
 
 /// The defaults for a mode: those above, and for kConstants eight epochs at rate 2e-3, batches of 16, no colour jitter
-/// and crops of at least 0.4 of the area, held out 0.15. Chosen on pictures kept apart.
+/// and crops of at least 0.4 of the area, a hint of 0.05, held out 0.15. Chosen on pictures kept apart.
 RealignOptions realign_defaults(RealignMode mode);
 
 /// Whether a training looks at a teacher, and at labels (if only to report top-1).

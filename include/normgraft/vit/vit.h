@@ -49,6 +49,9 @@ struct NormSite {
   std::string name;         ///< "blocks.3.norm2", "norm", "fc_norm"
   std::string next_linear;  ///< the Linear that its output enters and gamma/beta fold into:
                             ///< "blocks.3.mlp.fc1", "head"
+  std::string previous_linear;  ///< the Linear that wrote the residual stream last, whose bias shifts the site's x:
+                                ///< "blocks.3.attn.proj"; empty for the first
+  std::string previous_scale;   ///< the LayerScale between the two, where the model has one: "blocks.3.ls1.gamma"
 };
 
 /// A Vision Transformer over timm's tensors. Every norm site can be given a function in place of the

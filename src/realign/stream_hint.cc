@@ -1,0 +1,87 @@
+#include "stream_hint.h"
+
+#include <ATen/Parallel.h>
+
+#include <numeric>
+
+#include "normgraft/capture/probe.h"
+#include "normgraft/data/loader.h"
+#include "normgraft/vit/batches.h"
+
+namespace normgraft {
+namespace {
+
+constexpr size_t kPictures = 64;  ///< looked at for the weights
+constexpr int kProbes = 3;        ///< gradients drawn for each
+constexpr int64_t kChunk = 2;     ///< pictures that a thread works on at a time
+
+/// Sums over a few pictures and their probes of squared gradients by x, for each site but the first: [N, D].
+std::vector<torch::Tensor> squared_gradients(const Vit& teacher, const torch::Tensor& images, int64_t first, uint64_t seed) {
+  const torch::AutoGradMode with_grad(true);
+  std::vector<torch::Tensor> x(teacher.sites().size());
+  const torch::Tensor logits = teacher.forward(images, [&](size_t site, const torch::Tensor& in, const torch::Tensor& out) {
+    if (!out.requires_grad()) out.requires_grad_();  // the graph begins behind the first site: parameters are constants
+    x[site] = in;
+  });
+  const torch::Tensor prediction = logits.detach().softmax(1);
+  std::vector<int64_t> pictures(static_cast<size_t>(images.size(0)));
+  std::iota(pictures.begin(), pictures.end(), first);
+  std::vector<torch::Tensor> sums(x.size());
+  for (int probe = 0; probe < kProbes; ++probe) {
+    const auto gradients = torch::autograd::grad({logits}, {x.begin() + 1, x.end()}, {draw_probe(prediction, pictures, probe, seed)},
+                                                 /*retain_graph=*/probe + 1 < kProbes);
+    const torch::NoGradGuard no_grad;
+    for (size_t site = 1; site < x.size(); ++site) {
+      const torch::Tensor squares = gradients[site - 1].square().sum(0);
+      sums[site] = sums[site].defined() ? sums[site] + squares : squares;
+    }
+  }
+  return sums;
+}
+
+}  // namespace
+
+StreamHint::StreamHint(const Vit& teacher, std::vector<Picture> pictures, uint64_t seed, Monitor& monitor) {
+  if (pictures.size() > kPictures) pictures.resize(kPictures);
+  const Preprocessing& p = teacher.preprocessing();
+  Loader loader(std::move(pictures), evaluation_transform(p), p.height, p.width, {}, monitor);
+  weights_.resize(teacher.sites().size());
+  int64_t done = 0;
+  while (const auto batch = loader.next()) {
+    monitor.check();
+    const auto chunks = images_tensor(*batch, p).split(kChunk);
+    std::vector<std::vector<torch::Tensor>> sums(chunks.size());
+    at::parallel_for(0, static_cast<int64_t>(chunks.size()), 1, [&](int64_t begin, int64_t end) {
+      for (int64_t i = begin; i < end; ++i) {
+        const auto chunk = static_cast<size_t>(i);
+        sums[chunk] = squared_gradients(teacher, chunks[chunk], done + i * kChunk, seed);
+      }
+    });
+    for (const auto& sum : sums) {
+      for (size_t site = 1; site < sum.size(); ++site) {
+        weights_[site] = weights_[site].defined() ? weights_[site] + sum[site] : sum[site];
+      }
+    }
+    done += batch->size();
+  }
+  if (done == 0) throw InputError("realign: no picture could be read, expected at least one");
+  for (torch::Tensor& weight : weights_) {
+    if (weight.defined()) weight = weight / static_cast<double>(done * kProbes);
+  }
+}
+
+Vit::Observer StreamHint::watch(Streams& streams) const {
+  streams.assign(weights_.size(), {});
+  return [&streams](size_t site, const torch::Tensor& x, const torch::Tensor&) { streams[site] = x; };
+}
+
+torch::Tensor StreamHint::distance(const Streams& student, const Streams& teacher) const {
+  torch::Tensor sum = torch::zeros({});
+  for (size_t site = 1; site < weights_.size(); ++site) {
+    const torch::Tensor error = student[site] - teacher[site];
+    sum = sum + ((error - error.mean(-1, true)).square() * weights_[site]).sum();
+  }
+  return sum;
+}
+
+}  // namespace normgraft

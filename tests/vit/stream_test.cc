@@ -1,0 +1,76 @@
+#include "normgraft/vit/stream.h"
+
+#include <gtest/gtest.h>
+
+#include "vit/fixtures.h"
+
+namespace normgraft {
+namespace {
+
+using testing::small_config;
+using testing::small_images;
+using testing::small_preprocessing;
+using testing::small_tensors;
+
+struct Variant {
+  const char* name;
+  VitConfig config;
+  Tensors tensors;
+};
+
+std::vector<Variant> variants() {
+  std::vector<Variant> all = {{"plain", small_config(), small_tensors()}};
+  Variant scaled{"LayerScale", small_config(), small_tensors()};
+  for (const std::string block : {"blocks.0.", "blocks.1."}) {
+    scaled.tensors[block + "ls1.gamma"] = torch::rand({8}) + 0.2;
+    scaled.tensors[block + "ls2.gamma"] = torch::randn({8});
+  }
+  all.push_back(scaled);
+  Variant pooled{"average pool", small_config(), small_tensors()};
+  pooled.config.average_pool = true;
+  for (const std::string part : {".weight", ".bias"}) {
+    pooled.tensors["fc_norm" + part] = pooled.tensors["norm" + part];
+    pooled.tensors.erase("norm" + part);
+  }
+  all.push_back(pooled);
+  Variant before{"norm before the blocks", small_config(), small_tensors()};
+  before.config.pre_norm = true;
+  before.tensors["norm_pre.weight"] = torch::rand({8}) + 0.5;
+  before.tensors["norm_pre.bias"] = torch::randn({8});
+  all.push_back(before);
+  return all;
+}
+
+TEST(CentreStream, LeavesTheLogitsOfEveryVariantAsTheyWere) {
+  const torch::NoGradGuard no_grad;
+  for (const Variant& v : variants()) {
+    const Vit original(v.config, small_preprocessing(), v.tensors);
+    Vit centred(v.config, small_preprocessing(), v.tensors);
+    centre_stream(centred);
+    EXPECT_LT(testing::relative_error(centred.forward(small_images(4)), original.forward(small_images(4))), 1e-5) << v.name;
+    EXPECT_FALSE(torch::equal(centred.tensors().at("blocks.0.mlp.fc2.weight"), v.tensors.at("blocks.0.mlp.fc2.weight"))) << v.name;
+  }
+}
+
+TEST(CentreStream, LeavesNoMeanOverChannelsAtAnySite) {
+  const torch::NoGradGuard no_grad;
+  for (const Variant& v : variants()) {
+    if (v.config.pre_norm) continue;  // its beta is written to the stream behind a norm, and stays
+    Vit vit(v.config, small_preprocessing(), v.tensors);
+    centre_stream(vit);
+    vit.forward(small_images(3), [&](size_t site, const torch::Tensor& x, const torch::Tensor&) {
+      EXPECT_LT(x.mean(-1).abs().max().item<float>(), 1e-5F * x.abs().max().item<float>()) << v.name << " " << vit.sites()[site].name;
+    });
+  }
+}
+
+TEST(CentreStream, DoesNotWriteIntoTheTensorsThatTheModelWasMadeOf) {
+  const Tensors tensors = small_tensors();
+  const torch::Tensor before = tensors.at("cls_token").clone();
+  Vit vit(small_config(), small_preprocessing(), tensors);
+  centre_stream(vit);
+  EXPECT_TRUE(torch::equal(tensors.at("cls_token"), before));
+}
+
+}  // namespace
+}  // namespace normgraft
