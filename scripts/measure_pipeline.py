@@ -90,9 +90,9 @@ class Measurement:
         return self.judge(folder, "--pictures", SINGLE_PICTURES)
 
     def steps(self, seed):
-        """All steps of one run; with halved contrast and blur too, where the model is measured in full."""
+        """All steps of one run; with what comes before calibration, halved contrast and blur too, where that is asked for."""
         a = self.a
-        staircase = ["--staircase"] if self.complete and seed == 1 else []
+        staircase = ["--staircase"] if a.staircase and self.complete and seed == 1 else []
         options = ["--data", a.calibration, "--val", a.judge, "--classes", a.classes, "--constants", self.epochs, "--seed", seed]
         return self.normgraft("run", self.model, *options, *staircase, "-o", self.run / f"seed{seed}")
 
@@ -275,6 +275,7 @@ def main():
     parser.add_argument("-o", "--output", required=True)
     parser.add_argument("--page", required=True)
     parser.add_argument("--steps", action="store_true", help="measure the steps from graft to constants")
+    parser.add_argument("--staircase", action="store_true", help="with --steps: more steps and conditions, of the first model's first seed")
     parser.add_argument("--as-it-is", action="store_true", help="leave the mean in the residual stream; not with --steps")
     parser.add_argument("--seeds", type=int, nargs="+", default=[3], help="of the steps, for each model")
     parser.add_argument("--epochs", type=int, nargs="+", default=[8], help="of the constants' re-alignment, for each model")

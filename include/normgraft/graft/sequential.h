@@ -28,7 +28,8 @@ struct SequentialStep {
 };
 
 /// Closed-form re-alignment: slope and shift of every channel of y (gamma, beta), the functions' constants, and the shift of
-/// every channel of x (in the bias of the Linear that wrote the stream last), for all replaced sites at once, solved from the activations that the graft really has. No labels, no learning rate.
+/// every channel of x (in the bias of the Linear that wrote the stream last), for all replaced sites at once, solved from the
+/// activations that the graft really has. No labels, no learning rate.
 ///
 /// A step looks at the error r of the graft's logits against the teacher's through directions v (draw_probe, at the
 /// mean of both predictions): v . r is to be met by what small changes of slopes, shifts and constants do to v . logits,
