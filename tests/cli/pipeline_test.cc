@@ -2,6 +2,7 @@
 
 #include "command_line.h"
 #include "normgraft/core/files.h"
+#include "normgraft/graft/graft.h"
 #include "support/small_model.h"
 #include "support/temporary_folder.h"
 
@@ -99,6 +100,24 @@ TEST(Pipeline, CapturesWithAndWithoutWeightsAndRefusesOthers) {
   EXPECT_EQ(plain.at("weighted_ceiling"), plain.at("ceiling"));
   EXPECT_NE(weighted.at("weighted_ceiling"), weighted.at("ceiling"));
   EXPECT_EQ(run_program(capture("hessian")).code, 2);
+}
+
+TEST(Pipeline, CapturesAndGraftsACentredStreamUnlessToldToLeaveItAsItIs) {
+  const TemporaryFolder folder;
+  save_vit(folder / "model", testing::small_vit());
+  testing::write_small_pictures(folder / "pictures", 3, 8);
+  const auto largest_mean = [&](const std::string& run, const std::vector<std::string>& more) {
+    std::vector<std::string> capture = {"capture", folder / "model", "--data", folder / "pictures", "-o", folder / run};
+    capture.insert(capture.end(), more.begin(), more.end());
+    run_json(capture);
+    run_json({"evolve", folder / run, "--population", "30", "--generations", "2", "--seeds", "1"});
+    run_json({"select", folder / run});
+    run_json({"graft", folder / run, "--calibrate", "none"});
+    const Graft graft = load_graft(folder.path() / run / "grafted", {}, silent_monitor());
+    return graft.vit().tensors().at("blocks.0.mlp.fc2.weight").mean(0).abs().max().item<float>();
+  };
+  EXPECT_LT(largest_mean("centred", {}), 1e-6F);
+  EXPECT_GT(largest_mean("as it is", {"--as-it-is"}), 1e-3F);
 }
 
 TEST(Pipeline, ASearchKilledMidwayGoesOnToTheSameFronts) {
