@@ -7,7 +7,7 @@ The first model is measured in full, the others with the defaults and two closed
 knee plan. With --steps, measured instead is every step from graft to re-aligned constants, of --seeds seeds and --epochs
 epochs (a number for each model). Every figure comes from the `normgraft` program (build/release/bin/normgraft, or --program); this script runs
 it, keeps its JSON answers in RUNS/<model>/measured.json, so that an interrupted measurement goes on, and prints tables.
-An hour and a half; with --steps a quarter of an hour for eight epochs, half an hour for sixteen, each seed.
+An hour and a half; with --steps half an hour for each seed.
 """
 
 import argparse
@@ -278,7 +278,7 @@ def main():
     parser.add_argument("--staircase", action="store_true", help="with --steps: more steps and conditions, of the first model's first seed")
     parser.add_argument("--as-it-is", action="store_true", help="leave the mean in the residual stream; not with --steps")
     parser.add_argument("--seeds", type=int, nargs="+", default=[3], help="of the steps, for each model")
-    parser.add_argument("--epochs", type=int, nargs="+", default=[8], help="of the constants' re-alignment, for each model")
+    parser.add_argument("--epochs", type=int, nargs="+", default=[16], help="of the constants' re-alignment, for each model")
     parser.add_argument("--program", default="build/release/bin/normgraft")
     arguments = parser.parse_args()
     measurements = [Measurement(arguments, i) for i in range(len(arguments.models))]

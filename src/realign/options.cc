@@ -72,7 +72,7 @@ RealignOptions realign_defaults(RealignMode mode) {
   RealignOptions options;
   options.mode = mode;
   if (mode == RealignMode::kConstants) {
-    options.epochs = 8;
+    options.epochs = 16;
     options.batch = 16;
     options.hint = 0.05;
     options.rate = 2e-3;
