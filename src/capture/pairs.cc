@@ -12,8 +12,6 @@
 namespace normgraft {
 namespace {
 
-constexpr int64_t kChunk = 2;  ///< pictures that a thread works on at a time: their activations stay in its caches
-
 /// What a few pictures left at every site.
 using ChunkPairs = std::vector<SitePairs>;
 
@@ -49,14 +47,6 @@ ChunkPairs weighted_pairs(const Vit& vit, const torch::Tensor& images, std::span
     }
   }
   return pairs;
-}
-
-/// body(i) for each i below `count`, divided among LibTorch's threads.
-template <typename Body>
-void parallel(size_t count, const Body& body) {
-  at::parallel_for(0, static_cast<int64_t>(count), 1, [&](int64_t begin, int64_t end) {
-    for (auto i = static_cast<size_t>(begin); i < static_cast<size_t>(end); ++i) body(i);
-  });
 }
 
 }  // namespace

@@ -1,6 +1,5 @@
 #include "normgraft/graft/sequential.h"
 
-#include <ATen/Parallel.h>
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -15,7 +14,6 @@
 namespace normgraft {
 namespace {
 
-constexpr int64_t kChunk = 2;            ///< pictures that a thread works on at a time
 constexpr double kFirstDamping = 4;      ///< of the mean squared row; tried first, then by factors of four
 constexpr double kLeastGain = 0.02;      ///< share of the divergence that a step must save for another to follow
 constexpr double kSmallestConstant = 0.1;  ///< constants change relative to their size, or to this
@@ -276,12 +274,9 @@ class Walk {
     while (const auto batch = loader.next()) {
       monitor_.check();
       const auto chunks = images_tensor(*batch, p).split(kChunk);
-      at::parallel_for(0, static_cast<int64_t>(chunks.size()), 1, [&](int64_t begin, int64_t end) {
-        for (int64_t i = begin; i < end; ++i) {
-          const torch::Tensor& images = chunks[static_cast<size_t>(i)];
-          const auto indices = std::span(batch->indices).subspan(static_cast<size_t>(i * kChunk), static_cast<size_t>(images.size(0)));
-          writer.write(images, indices, (done + i * kChunk) * options_.probes, all);
-        }
+      parallel(chunks.size(), [&](size_t i) {
+        const auto indices = std::span(batch->indices).subspan(i * kChunk, static_cast<size_t>(chunks[i].size(0)));
+        writer.write(chunks[i], indices, (done + static_cast<int64_t>(i) * kChunk) * options_.probes, all);
       });
       done += batch->size();
       monitor_.progress(fmt::format("calibrate, step {}", steps_.size() + 1), done, count, "pictures");

@@ -1,8 +1,6 @@
 #include "stream_hint.h"
 
-#include <ATen/Parallel.h>
-
-#include <numeric>
+#include <span>
 
 #include "normgraft/capture/probe.h"
 #include "normgraft/data/loader.h"
@@ -13,10 +11,10 @@ namespace {
 
 constexpr size_t kPictures = 64;  ///< looked at for the weights
 constexpr int kProbes = 3;        ///< gradients drawn for each
-constexpr int64_t kChunk = 2;     ///< pictures that a thread works on at a time
 
 /// Sums over a few pictures and their probes of squared gradients by x, for each site but the first: [N, D].
-std::vector<torch::Tensor> squared_gradients(const Vit& teacher, const torch::Tensor& images, int64_t first, uint64_t seed) {
+std::vector<torch::Tensor> squared_gradients(const Vit& teacher, const torch::Tensor& images,
+                                             std::span<const int64_t> pictures, uint64_t seed) {
   const torch::AutoGradMode with_grad(true);
   std::vector<torch::Tensor> x(teacher.sites().size());
   const torch::Tensor logits = teacher.forward(images, [&](size_t site, const torch::Tensor& in, const torch::Tensor& out) {
@@ -24,8 +22,6 @@ std::vector<torch::Tensor> squared_gradients(const Vit& teacher, const torch::Te
     x[site] = in;
   });
   const torch::Tensor prediction = logits.detach().softmax(1);
-  std::vector<int64_t> pictures(static_cast<size_t>(images.size(0)));
-  std::iota(pictures.begin(), pictures.end(), first);
   std::vector<torch::Tensor> sums(x.size());
   for (int probe = 0; probe < kProbes; ++probe) {
     const auto gradients = torch::autograd::grad({logits}, {x.begin() + 1, x.end()}, {draw_probe(prediction, pictures, probe, seed)},
@@ -51,11 +47,9 @@ StreamHint::StreamHint(const Vit& teacher, std::vector<Picture> pictures, uint64
     monitor.check();
     const auto chunks = images_tensor(*batch, p).split(kChunk);
     std::vector<std::vector<torch::Tensor>> sums(chunks.size());
-    at::parallel_for(0, static_cast<int64_t>(chunks.size()), 1, [&](int64_t begin, int64_t end) {
-      for (int64_t i = begin; i < end; ++i) {
-        const auto chunk = static_cast<size_t>(i);
-        sums[chunk] = squared_gradients(teacher, chunks[chunk], done + i * kChunk, seed);
-      }
+    parallel(chunks.size(), [&](size_t i) {
+      const auto indices = std::span(batch->indices).subspan(i * kChunk, static_cast<size_t>(chunks[i].size(0)));
+      sums[i] = squared_gradients(teacher, chunks[i], indices, seed);
     });
     for (const auto& sum : sums) {
       for (size_t site = 1; site < sum.size(); ++site) {

@@ -18,8 +18,6 @@
 namespace normgraft {
 namespace {
 
-constexpr int64_t kChunk = 2;  ///< pictures that a thread works on at a time
-
 bool is_gamma_or_beta(const NormSite& site, const std::string& name) {
   return name == site.name + ".weight" || name == site.name + ".bias";
 }

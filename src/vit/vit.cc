@@ -1,6 +1,5 @@
 #include "normgraft/vit/vit.h"
 
-#include <ATen/Parallel.h>
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
@@ -10,6 +9,7 @@
 
 #include "kernels.h"
 #include "normgraft/core/error.h"
+#include "normgraft/vit/batches.h"
 
 namespace normgraft {
 namespace {
@@ -17,7 +17,6 @@ namespace {
 using Shape = std::vector<int64_t>;
 
 constexpr size_t kNamesShown = 5;
-constexpr int64_t kEvaluationChunk = 2;  // pictures whose activations stay in the caches
 
 struct Expected {
   std::map<std::string, Shape> required;
@@ -326,12 +325,11 @@ torch::Tensor Vit::forward_chunk(const torch::Tensor& images, const Observer& ob
 torch::Tensor Vit::forward(const torch::Tensor& images, const Observer& observer) const {
   const bool whole = observer || torch::GradMode::is_enabled() || !images.is_cpu() || images.size(0) == 0;
   if (whole) return forward_chunk(images, observer);
-  const auto chunks = images.split(kEvaluationChunk);
+  const auto chunks = images.split(kChunk);
   std::vector<torch::Tensor> logits(chunks.size());
-  at::parallel_for(0, static_cast<int64_t>(chunks.size()), 1, [&](int64_t begin, int64_t end) {
+  parallel(chunks.size(), [&](size_t i) {
     const torch::NoGradGuard no_grad;  // LibTorch's threads do not inherit the caller's
-    for (auto i = static_cast<size_t>(begin); i < static_cast<size_t>(end); ++i)
-      logits[i] = forward_chunk(chunks[i], {});
+    logits[i] = forward_chunk(chunks[i], {});
   });
   return torch::cat(logits);
 }

@@ -2,6 +2,8 @@
 
 #include <torch/torch.h>
 
+#include <functional>
+
 #include "normgraft/data/loader.h"
 
 namespace normgraft {
@@ -11,5 +13,11 @@ torch::Tensor images_tensor(const Batch& batch, const Preprocessing& preprocessi
 
 /// The labels of a batch, int64 [B], likewise.
 torch::Tensor labels_tensor(const Batch& batch);
+
+/// Pictures that a thread works on at a time, also where gradients are wanted: their activations stay in its caches.
+inline constexpr int64_t kChunk = 2;
+
+/// body(i) for each i below `count`, divided among LibTorch's threads.
+void parallel(size_t count, const std::function<void(size_t)>& body);
 
 }  // namespace normgraft
