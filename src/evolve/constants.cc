@@ -19,13 +19,6 @@ std::vector<bool> fixed_constants(const Expression& f, const ConstantRules& rule
   return fixed;
 }
 
-float nearest_on_grid(float value, const ConstantRules& rules) {
-  if (rules.digits > 0) return with_digits(value, rules.digits);
-  const float scale = std::ldexp(1.0F, rules.fraction_bits);
-  const float rounded = std::nearbyint(value * scale) / scale;
-  return std::isfinite(rounded) ? rounded : value;
-}
-
 /// Where rounding crosses the bounds of a clip they become one.
 void round_constant(Expression& f, size_t k, const ConstantRules& rules) {
   std::vector<float> constants = f.constants();
@@ -45,6 +38,14 @@ ConstantRules::ConstantRules(const EvolveOptions& options, const FunctionSet& fu
 
 float with_digits(float value, int digits) {
   return std::strtof(fmt::format("{:.{}e}", value, digits - 1).c_str(), nullptr);
+}
+
+float nearest_on_grid(float value, const ConstantRules& rules) {
+  if (!rules.on_grid()) return value;
+  if (rules.digits > 0) return with_digits(value, rules.digits);
+  const float scale = std::ldexp(1.0F, rules.fraction_bits);
+  const float rounded = std::nearbyint(value * scale) / scale;
+  return std::isfinite(rounded) ? rounded : value;
 }
 
 double fit(Expression& f, const Samples& samples, int iterations, const ConstantRules& rules, FitWorkspace& workspace) {

@@ -221,6 +221,7 @@ void search_site(Site& site, int seed, size_t task, const Searches& shared) {
                               .rules = ConstantRules(shared.options, shared.functions),
                               .starts = first_expressions(site, shared.options),
                               .seen = site.result.seen,
+                              .channels = site.mapping->channels,
                               .x_scale = standard_deviation_of_x(site.search),
                               .stream = stream_of(site.result.site)};
   SearchState state = shared.checkpoints.read(site.result.site, seed).value_or(SearchState{});

@@ -32,6 +32,7 @@ struct SearchProblem {
   ConstantRules rules;
   std::vector<Expression> starts;  ///< in the first population
   Interval seen;
+  int64_t channels;  ///< D
   double x_scale;
   uint64_t stream;  ///< names the site in the random streams
 };

@@ -15,18 +15,19 @@ constexpr double kOutermost = 1e6;
 /// Interval arithmetic overestimates, less so on smaller pieces: how often a piece may be halved.
 constexpr int kHalvings = 12;
 
-bool finite_float(Interval y) {
-  constexpr double kMax = std::numeric_limits<float>::max();
-  return -kMax <= y.low && y.high <= kMax;
-}
-
-/// The first piece of x on which f cannot be shown to be finite.
-std::optional<Interval> first_gap(const Expression& f, Interval x, int halvings = kHalvings) {
-  if (finite_float(f.bound(x))) return std::nullopt;
+/// The first piece of x on which |f| cannot be shown to be at most `most`.
+std::optional<Interval> first_gap(const Expression& f, Interval x, double most = std::numeric_limits<float>::max(),
+                                  int halvings = kHalvings) {
+  const Interval y = f.bound(x);
+  if (-most <= y.low && y.high <= most) return std::nullopt;
   if (halvings == 0) return x;
   const double middle = x.low + (x.high - x.low) / 2;
-  const std::optional<Interval> gap = first_gap(f, {x.low, middle}, halvings - 1);
-  return gap ? gap : first_gap(f, {middle, x.high}, halvings - 1);
+  const std::optional<Interval> gap = first_gap(f, {x.low, middle}, most, halvings - 1);
+  return gap ? gap : first_gap(f, {middle, x.high}, most, halvings - 1);
+}
+
+Interval widened(Interval seen, double scale) {
+  return {std::min(seen.low, seen.low * scale), std::max(seen.high, seen.high * scale)};
 }
 
 /// From `start` outwards to kOutermost in pieces of doubling width.
@@ -46,7 +47,7 @@ std::string why_not_admissible(const Expression& expression, Interval seen, doub
   if (!seen.finite() || seen.low > seen.high) {
     return fmt::format("the range seen, [{}, {}], is not finite", seen.low, seen.high);
   }
-  const Interval wide{std::min(seen.low, seen.low * scale), std::max(seen.high, seen.high * scale)};
+  const Interval wide = widened(seen, scale);
   std::optional<Interval> gap = first_gap(expression, wide);
   if (!gap) gap = first_gap_outwards(expression, wide.low, -1);
   if (!gap) gap = first_gap_outwards(expression, wide.high, 1);
@@ -57,6 +58,10 @@ std::string why_not_admissible(const Expression& expression, Interval seen, doub
   if (tail(expression) == Tail::kUnbounded)
     return "it may grow faster than linearly far outside the range seen";
   return {};
+}
+
+bool stays_within(const Expression& expression, double most, Interval seen, double scale) {
+  return !first_gap(expression, widened(seen, scale), most);
 }
 
 }  // namespace normgraft

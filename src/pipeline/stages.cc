@@ -6,13 +6,13 @@
 #include <algorithm>
 #include <sstream>
 
+#include "network.h"
 #include "normgraft/core/shuffle.h"
 #include "normgraft/core/timer.h"
 #include "normgraft/data/loader.h"
 #include "normgraft/graft/calibrate.h"
 #include "normgraft/graft/sequential.h"
 #include "normgraft/report/report.h"
-#include "normgraft/vit/stream.h"
 
 namespace normgraft {
 namespace {
@@ -39,13 +39,6 @@ std::vector<Picture> labelled_pictures(const Path& data, const std::optional<Pat
   return count > 0 ? some_pictures(folder.pictures, count, 1) : folder.pictures;
 }
 
-Loader evaluation_loader(const Vit& vit, std::vector<Picture> pictures, int64_t batch, Monitor& monitor) {
-  const Preprocessing& p = vit.preprocessing();
-  LoaderOptions options;
-  options.batch = batch;
-  return Loader(std::move(pictures), evaluation_transform(p), p.height, p.width, options, monitor);
-}
-
 Json vit_options_json(const VitOptions& options) {
   Json json = Json::object();
   if (options.heads) json["heads"] = *options.heads;
@@ -70,18 +63,11 @@ CaptureRequest capture_request(const RunFolder& run) {
   const Json asked = run.asked("capture");
   request.pictures = asked.value("pictures", int64_t{0});
   request.seed = asked.value("seed", uint64_t{1});
-  request.centre = asked.value("centre", false);
+  request.prepare = asked.value("prepare", false);
   request.options.pairs.weights = weights_named(asked.value("weights", "none"));
   request.options.pairs.probes = asked.value("label_samples", request.options.pairs.probes);
   if (asked.contains("vit")) request.vit = vit_options_from(asked["vit"]);
   return request;
-}
-
-/// The network that is captured and grafted on.
-Vit load_network(const CaptureRequest& request, Monitor& monitor) {
-  Vit vit = load_vit(request.model, request.vit, monitor);
-  if (request.centre) centre_stream(vit);
-  return vit;
 }
 
 /// The model and the pictures of a run's calibration, in their random order.
@@ -101,7 +87,7 @@ struct Calibration {
 
 Calibration calibration_of(const RunFolder& run, Monitor& monitor) {
   CaptureRequest request = capture_request(run);
-  Vit teacher = load_network(request, monitor);
+  Vit teacher = load_network(run, request, monitor);
   auto pictures = some_pictures(open_picture_folder(request.data).pictures, request.pictures, request.seed);
   return {std::move(request), std::move(teacher), std::move(pictures)};
 }
@@ -135,7 +121,7 @@ Json asked_of(const CaptureRequest& request) {
               {"bins", request.options.bins},
               {"weights", to_string(request.options.pairs.weights)},
               {"label_samples", request.options.pairs.probes},
-              {"centre", request.centre},
+              {"prepare", request.prepare},
               {"seed", request.seed},
               {"vit", vit_options_json(request.vit)}};
 }
@@ -143,8 +129,8 @@ Json asked_of(const CaptureRequest& request) {
 Mappings capture_stage(const RunFolder& run, const CaptureRequest& request, Monitor& monitor) {
   request.options.validate();
   const Timer timer;
-  const Vit vit = load_network(request, monitor);
   const auto pictures = some_pictures(open_picture_folder(request.data).pictures, request.pictures, request.seed);
+  const Vit vit = prepare_network(run, request, pictures, monitor);
   const int64_t batch = pairs_batch(vit, request.options.pairs.weights);
   monitor.notice(fmt::format("capture: batches of {} pictures, about {} MiB", batch,
                              pairs_bytes(vit, request.options.pairs.weights, batch) >> 20));
@@ -218,7 +204,7 @@ Graft graft_stage(const RunFolder& run, const GraftRequest& request, Monitor& mo
   const Timer timer;
   const Plan plan = plan_from_json(read_json(run.plan(), "plan"), run.plan().string());
   const Calibration calibration = calibration_of(run, monitor);
-  Graft graft(load_network(calibration.request, silent_monitor()));
+  Graft graft(load_network(run, calibration.request, silent_monitor()));
   apply_functions(graft, functions_of(plan), request.sites);
 
   if (request.calibration == "affine") {
@@ -255,7 +241,7 @@ RealignResult realign_stage(const RunFolder& run, const RealignRequest& request,
           ? labelled_pictures(request.train, request.classes, request.pictures, student.vit().config())
           : some_pictures(open_picture_folder(request.train).pictures, request.pictures, request.options.seed);
   std::optional<Vit> teacher;
-  if (needs_teacher(request.options)) teacher = load_network(captured, silent_monitor());
+  if (needs_teacher(request.options)) teacher = load_network(run, captured, silent_monitor());
   const RealignResult result = realign(student, teacher ? &*teacher : nullptr, pictures, request.options,
                                        request.output.value_or(run.realigned()), request.restart, monitor);
   run.record(request.options.mode == RealignMode::kConstants ? "constants" : "realign", asked_of(request), timer.seconds());

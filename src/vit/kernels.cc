@@ -139,4 +139,11 @@ Tensor attention(const Tensor& qkv, int64_t heads) {
   return qkv.is_cpu() ? Attention::apply(qkv, heads) : attention_elsewhere(qkv, heads);
 }
 
+torch::Tensor activate(const std::string& activation, const torch::Tensor& x) {
+  if (activation == "gelu") return at::gelu(x);
+  if (activation == "gelu_tanh") return at::gelu(x, "tanh");
+  if (activation == "quick_gelu") return x * torch::sigmoid(1.702 * x);
+  return torch::relu(x);
+}
+
 }  // namespace normgraft

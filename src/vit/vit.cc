@@ -174,13 +174,6 @@ std::vector<NormSite> norm_sites(const VitConfig& c) {
   return sites;
 }
 
-torch::Tensor activate(const std::string& activation, const torch::Tensor& x) {
-  if (activation == "gelu") return at::gelu(x);
-  if (activation == "gelu_tanh") return at::gelu(x, "tanh");
-  if (activation == "quick_gelu") return x * torch::sigmoid(1.702 * x);
-  return torch::relu(x);
-}
-
 /// [B, 3, height, width] -> the pixels of each patch [B, patches, 3 * patch height * patch width]; what is
 /// left of the picture to the right and below is not seen.
 torch::Tensor patches(const VitConfig& c, const torch::Tensor& images) {

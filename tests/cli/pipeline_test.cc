@@ -3,6 +3,7 @@
 #include "command_line.h"
 #include "normgraft/core/files.h"
 #include "normgraft/graft/graft.h"
+#include "support/sink.h"
 #include "support/small_model.h"
 #include "support/temporary_folder.h"
 
@@ -118,6 +119,32 @@ TEST(Pipeline, CapturesAndGraftsACentredStreamUnlessToldToLeaveItAsItIs) {
   };
   EXPECT_LT(largest_mean("centred", {}), 1e-6F);
   EXPECT_GT(largest_mean("as it is", {"--as-it-is"}), 1e-3F);
+}
+
+TEST(Pipeline, LiftsSinksInWhatIsCapturedAndGraftedAndForgetsThemWhenTheyAreGone) {
+  const TemporaryFolder folder;
+  save_vit(folder / "sinks", testing::with_sink(testing::small_vit()));
+  save_vit(folder / "none", testing::small_vit());
+  testing::write_small_pictures(folder / "pictures", 3, 8);
+  const auto capture = [&](const std::string& model) {
+    return run_json({"capture", folder / model, "--data", folder / "pictures", "-o", folder / "run"});
+  };
+  capture("sinks");
+  const Json lift = read_json(folder / "run/sinks.json", "sinks");
+  EXPECT_EQ(lift.at("unit"), 5);
+  run_json({"evolve", folder / "run", "--population", "30", "--generations", "2", "--seeds", "1"});
+  run_json({"select", folder / "run"});
+  run_json({"graft", folder / "run", "--calibrate", "none"});
+  const Graft graft = load_graft(folder / "run/grafted", {}, silent_monitor());
+  const int64_t carrier = lift.at("carriers").at(0).at("unit");
+  const torch::Tensor written = graft.vit().tensors().at("blocks.0.mlp.fc2.weight").select(1, carrier);
+  EXPECT_GT(written.min().item<double>(), 1.0);
+  EXPECT_EQ(written.min().item<float>(), written.max().item<float>());
+
+  write_json(folder / "run/sinks.json", Json{{"version", 1}});
+  EXPECT_EQ(run_program({"graft", folder / "run"}).code, 2);
+  capture("none");
+  EXPECT_FALSE(std::filesystem::exists(folder / "run/sinks.json"));
 }
 
 TEST(Pipeline, ASearchKilledMidwayGoesOnToTheSameFronts) {

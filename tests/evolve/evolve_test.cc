@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <cmath>
 #include <set>
 
 #include "support/temporary_folder.h"
@@ -36,7 +37,7 @@ void expect_front(const std::vector<FrontPoint>& front, const EvolveOptions& opt
   ASSERT_FALSE(front.empty());
   for (size_t i = 0; i < front.size(); ++i) {
     const FrontPoint& point = front[i];
-    EXPECT_LE(point.expression.size(), static_cast<size_t>(options.max_nodes));
+    EXPECT_LE(point.expression.size(), static_cast<size_t>(options.max_nodes) + 1);  // one for a clip around it
     EXPECT_EQ(why_not_admissible(point.expression, seen), "");
     EXPECT_EQ(point.cost, flops_profile(kSearchClipCost)(point.expression));
     if (i > 0) {
@@ -158,6 +159,36 @@ TEST(Evolve, SearchesWithoutFittingConstantsToo) {
   for (const SiteFront& site : evolve(layernorms(), options, silent_monitor()).sites) {
     expect_front(site.front, options, site.seen);
     EXPECT_GT(best_r2(site.front), 0.3);
+  }
+}
+
+TEST(Evolve, HoldsFunctionsWithinTheRangeOfLayerNormNearWhatWasSeen) {
+  const double most = std::ceil(std::sqrt(kChannels - 1.0));
+  for (const int digits : {0, 1, 3}) {
+    EvolveOptions options = small_search();
+    options.digits = digits;
+    for (const SiteFront& site : evolve(layernorms(), options, silent_monitor()).sites) {
+      for (const FrontPoint& point : site.front) {
+        const Interval x{4 * site.seen.low, 4 * site.seen.high};
+        for (int i = 0; i <= 1000; ++i) {
+          const double y = point.expression(x.low + (x.high - x.low) * i / 1000);
+          ASSERT_LE(std::abs(y), digits == 1 ? 2 * most : most) << point.expression.to_string();
+        }
+      }
+    }
+  }
+}
+
+TEST(Evolve, AddsNoClipWhereTheFunctionSetHasNoneWithFreeBounds) {
+  for (const char* set : {"paper", "+,*,tanh"}) {
+    EvolveOptions options = small_search();
+    options.function_set = set;
+    for (const SiteFront& site : evolve(layernorms(), options, silent_monitor()).sites) {
+      for (const FrontPoint& point : site.front) {
+        EXPECT_EQ(point.expression.to_string().find("-10, 10"), std::string::npos) << point.expression.to_string();
+        EXPECT_LE(point.expression.size(), static_cast<size_t>(options.max_nodes));
+      }
+    }
   }
 }
 

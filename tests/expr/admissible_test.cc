@@ -155,5 +155,15 @@ TEST(Admissible, AreOnlyFunctionsThatAreFiniteWhereverSampled) {
   EXPECT_GE(admitted, 1000);
 }
 
+TEST(StaysWithin, IsShownOnAMultipleOfTheRangeSeen) {
+  const Interval seen{-2, 3};
+  EXPECT_TRUE(stays_within(Expression::parse("x"), 12, seen));
+  EXPECT_FALSE(stays_within(Expression::parse("x"), 11, seen));
+  EXPECT_TRUE(stays_within(Expression::parse("x"), 6, seen, 2));
+  EXPECT_TRUE(stays_within(Expression::parse("5*tanh(x)"), 5.1, {-1000, 1000}));
+  EXPECT_TRUE(stays_within(Expression::parse("x/(x*x+1)"), 0.6, seen));
+  EXPECT_FALSE(stays_within(Expression::parse("1/x"), 100, seen));
+}
+
 }  // namespace
 }  // namespace normgraft

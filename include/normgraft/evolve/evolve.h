@@ -39,7 +39,7 @@ struct EvolveOptions {
   int migration = 10;        ///< generations between visits of the archive to the islands, 1 to 100,000
   int patience = 0;          ///< generations without progress before an island starts anew; 0: never
   int tournament = 7;        ///< size, 1 to population
-  int max_nodes = 20;        ///< 1 to 200
+  int max_nodes = 20;        ///< 1 to 200; a clip that holds a finished function within LayerNorm's range may be one more
   int initial_depth = 4;     ///< of the ramped trees, 1 to 10
   int constant_iterations = 10;  ///< Levenberg-Marquardt steps, all for promising individuals only, 0 to 1000
   int digits = 0;                ///< significant decimal digits of constants, 1 to 8; 0: any

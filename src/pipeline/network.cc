@@ -1,0 +1,88 @@
+#include "network.h"
+
+#include <fmt/format.h>
+
+#include "normgraft/data/loader.h"
+#include "normgraft/graft/yardstick.h"
+#include "normgraft/vit/batches.h"
+#include "normgraft/vit/sinks.h"
+#include "normgraft/vit/stream.h"
+
+namespace normgraft {
+namespace {
+
+constexpr int kVersion = 1;
+constexpr size_t kPicturesForSinks = 64;   ///< that attention sinks are looked for in
+constexpr double kMostDivergence = 1e-3;   ///< that lifting sinks may cost, in nats
+
+Json to_json(const SinkLift& lift) {
+  Json carriers = Json::array();
+  for (const auto& carrier : lift.carriers) carriers.push_back({{"unit", carrier.unit}, {"mean", carrier.mean}});
+  return Json{{"version", kVersion}, {"block", lift.block}, {"unit", lift.unit}, {"threshold", lift.threshold},
+              {"offset", lift.offset}, {"carriers", carriers}};
+}
+
+SinkLift read_sinks(const Path& file) {
+  const Json json = read_json(file, "sinks");
+  try {
+    SinkLift lift{.block = json.at("block"), .unit = json.at("unit"), .threshold = json.at("threshold"), .offset = json.at("offset"), .carriers = {}};
+    for (size_t i = 0; i < lift.carriers.size(); ++i) {
+      const Json& carrier = json.at("carriers").at(i);
+      lift.carriers[i] = {carrier.at("unit"), carrier.at("mean")};
+    }
+    return lift;
+  } catch (const Json::exception&) {
+    throw InputError(fmt::format("{}: damaged, expected what `normgraft capture` writes there", file.string()));
+  }
+}
+
+/// The first of some pictures: [B, 3, height, width].
+torch::Tensor first_images(const Vit& vit, std::vector<Picture> pictures, Monitor& monitor) {
+  if (pictures.size() > kPicturesForSinks) pictures.resize(kPicturesForSinks);
+  std::vector<torch::Tensor> parts;
+  Loader loader = evaluation_loader(vit, std::move(pictures), 32, monitor);
+  while (const auto batch = loader.next()) parts.push_back(images_tensor(*batch, vit.preprocessing()).clone());
+  if (parts.empty()) throw InputError("capture: no picture could be read, expected at least one");
+  return torch::cat(parts);
+}
+
+}  // namespace
+
+Loader evaluation_loader(const Vit& vit, std::vector<Picture> pictures, int64_t batch, Monitor& monitor) {
+  const Preprocessing& p = vit.preprocessing();
+  LoaderOptions options;
+  options.batch = batch;
+  return Loader(std::move(pictures), evaluation_transform(p), p.height, p.width, options, monitor);
+}
+
+Vit prepare_network(const RunFolder& run, const CaptureRequest& request, const std::vector<Picture>& pictures, Monitor& monitor) {
+  Vit vit = load_vit(request.model, request.vit, monitor);
+  std::filesystem::remove(run.sinks());
+  if (!request.prepare) return vit;
+  centre_stream(vit);
+  const torch::NoGradGuard no_grad;
+  const torch::Tensor images = first_images(vit, pictures, monitor);
+  const auto lift = find_sinks(vit, images);
+  if (!lift) return vit;
+  Vit lifted = vit;
+  lift_sinks(lifted, *lift);
+  const double cost = divergence(vit.forward(images), lifted.forward(images)).mean().item<double>();
+  const std::string where = fmt::format("capture: attention sinks by unit {} of blocks.{}.mlp", lift->unit, lift->block);
+  if (cost > kMostDivergence) {
+    monitor.notice(fmt::format("{} left as they are: lifting them would cost {:.2g} nats", where, cost));
+    return vit;
+  }
+  monitor.notice(fmt::format("{} lifted by {:.3g}, at a divergence of {:.1g} nats", where, lift->offset, cost));
+  write_json(run.sinks(), to_json(*lift));
+  return lifted;
+}
+
+Vit load_network(const RunFolder& run, const CaptureRequest& request, Monitor& monitor) {
+  Vit vit = load_vit(request.model, request.vit, monitor);
+  if (!request.prepare) return vit;
+  centre_stream(vit);
+  if (std::filesystem::exists(run.sinks())) lift_sinks(vit, read_sinks(run.sinks()));
+  return vit;
+}
+
+}  // namespace normgraft
