@@ -218,7 +218,7 @@ class Walk {
     }
     for (int sweep = 0; sweep < options_.sweeps; ++sweep) {
       const SequentialStep& done = step(all, 0);
-      if (done.after.kl > (1 - kLeastGain) * done.before.kl) break;
+      if (done.after.bounded > (1 - kLeastGain) * done.before.bounded) break;
     }
     return steps_;
   }
@@ -231,7 +231,7 @@ class Walk {
     const auto trusted = [&](size_t sites) {
       monitor_.check();
       graft_.use_functions(sites);
-      return held_out_.measure(graft_.vit()).kl <= options_.trust;
+      return held_out_.measure(graft_.vit()).bounded <= options_.trust;
     };
     size_t low = done + (all - done + steps_left) / (steps_left + 1);
     if (low >= all || trusted(all)) return all;
@@ -294,7 +294,7 @@ class Walk {
       const torch::Tensor change = solve(damping);
       put(graft_, places, before, change);
       const Distance now = held_out_.measure(graft_.vit());
-      if (!(now.kl < done.after.kl)) return false;
+      if (!(now.bounded < done.after.bounded)) return false;
       done.after = now;
       done.damping = damping;
       best = change;

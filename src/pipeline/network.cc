@@ -25,6 +25,10 @@ Json to_json(const SinkLift& lift) {
 SinkLift read_sinks(const Path& file) {
   const Json json = read_json(file, "sinks");
   try {
+    const int64_t version = json.at("version");
+    if (version > kVersion) {
+      throw InputError(fmt::format("{}: version {} is newer than {}, the newest this program reads", file.string(), version, kVersion));
+    }
     SinkLift lift{.block = json.at("block"), .unit = json.at("unit"), .threshold = json.at("threshold"), .offset = json.at("offset"), .carriers = {}};
     for (size_t i = 0; i < lift.carriers.size(); ++i) {
       const Json& carrier = json.at("carriers").at(i);

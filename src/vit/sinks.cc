@@ -20,7 +20,7 @@ constexpr double kUnitContrast = 50;    ///< of a sink's unit to its root mean s
 constexpr double kThreshold = 0.2;      ///< of the median sink's unit
 constexpr double kMostWrong = 1e-3;     ///< share of tokens on the wrong side of the threshold
 constexpr double kStep = 2;             ///< between the thresholds of the two carriers
-constexpr double kOffset = 4;           ///< in largest |x| of the tokens that are no sinks
+constexpr double kOffset = 4;           ///< in largest |x| of the tokens on which the unit is off
 
 struct MlpNames {
   std::string fc1, fc2;
@@ -65,11 +65,12 @@ torch::Tensor hidden_inputs(const Vit& vit, size_t norm2, const std::string& fc1
   return torch::cat(all);
 }
 
-/// The largest |x| from a site on of tokens that are no sinks.
-double largest_ordinary(const Spreads& seen, size_t first_site) {
+/// The largest |x| from a site on of some tokens; 0 where there are none.
+double largest_of(const torch::Tensor& tokens, const Spreads& seen, size_t first_site) {
   double largest = 0;
-  for (size_t site = first_site; site < seen.sinks.size(); ++site) {
-    largest = std::max(largest, seen.largest[site].index({seen.sinks[site].logical_not()}).max().item<double>());
+  if (!tokens.any().item<bool>()) return largest;
+  for (size_t site = first_site; site < seen.largest.size() && seen.largest[site].sizes() == tokens.sizes(); ++site) {
+    largest = std::max(largest, seen.largest[site].index({tokens}).max().item<double>());
   }
   return largest;
 }
@@ -108,11 +109,12 @@ std::optional<SinkLift> find_sinks(const Vit& vit, const torch::Tensor& images) 
     if (site + 1 >= seen.sinks.size() || seen.sinks[site].sizes() != seen.sinks[site + 1].sizes()) continue;
     const torch::Tensor sinks = seen.sinks[site + 1].logical_and(seen.sinks[site].logical_not());
     if (sinks.sum().item<double>() < kLeastSinks * static_cast<double>(images.size(0))) continue;
-    if (auto lift = find_unit(vit, names, hidden_inputs(vit, site, names.fc1, images), sinks)) {
-      lift->block = block;
-      lift->offset = kOffset * largest_ordinary(seen, site + 1);
-      return lift;
-    }
+    const torch::Tensor inputs = hidden_inputs(vit, site, names.fc1, images);
+    auto lift = find_unit(vit, names, inputs, sinks);
+    if (!lift) continue;
+    lift->block = block;
+    lift->offset = kOffset * largest_of(inputs.select(1, lift->unit) <= 0, seen, site + 1);
+    if (lift->offset > 0) return lift;
   }
   return {};
 }
