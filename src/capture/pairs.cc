@@ -27,17 +27,15 @@ ChunkPairs plain_pairs(const Vit& vit, const torch::Tensor& images) {
 ChunkPairs weighted_pairs(const Vit& vit, const torch::Tensor& images, std::span<const int64_t> pictures,
                           const PairOptions& options) {
   const torch::AutoGradMode with_grad(true);
-  ChunkPairs pairs(vit.sites().size());
-  std::vector<torch::Tensor> outputs(vit.sites().size());
-  const torch::Tensor logits = vit.forward(images, [&](size_t site, const torch::Tensor& x, const torch::Tensor& y) {
-    if (!y.requires_grad()) y.requires_grad_();  // the graph begins at the first site: parameters are constants
-    outputs[site] = y;
-    pairs[site] = {x.detach().contiguous(), y.detach().contiguous(), {}};
-  });
-  const torch::Tensor prediction = logits.detach().softmax(1);
+  const SiteTrace trace = trace_sites(vit, images);
+  ChunkPairs pairs(trace.y.size());
+  for (size_t site = 0; site < pairs.size(); ++site) {
+    pairs[site] = {trace.x[site].detach().contiguous(), trace.y[site].detach().contiguous(), {}};
+  }
+  const torch::Tensor prediction = trace.logits.detach().softmax(1);
   for (int probe = 0; probe < options.probes; ++probe) {
     const bool last = probe + 1 == options.probes;
-    const auto gradients = torch::autograd::grad({logits}, outputs, {draw_probe(prediction, pictures, probe, options.seed)},
+    const auto gradients = torch::autograd::grad({trace.logits}, trace.y, {draw_probe(prediction, pictures, probe, options.seed)},
                                                  /*retain_graph=*/!last);
     const torch::NoGradGuard no_grad;
     for (size_t site = 0; site < pairs.size(); ++site) {

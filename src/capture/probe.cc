@@ -6,6 +6,18 @@
 
 namespace normgraft {
 
+SiteTrace trace_sites(const Vit& vit, const torch::Tensor& images) {
+  SiteTrace trace;
+  trace.x.resize(vit.sites().size());
+  trace.y.resize(vit.sites().size());
+  trace.logits = vit.forward(images, [&](size_t site, const torch::Tensor& x, const torch::Tensor& y) {
+    if (!y.requires_grad()) y.requires_grad_();
+    trace.x[site] = x;
+    trace.y[site] = y;
+  });
+  return trace;
+}
+
 torch::Tensor draw_probe(const torch::Tensor& prediction, std::span<const int64_t> pictures, int probe, uint64_t seed) {
   torch::Tensor signs = torch::empty_like(prediction);
   float* sign = signs.data_ptr<float>();

@@ -109,12 +109,7 @@ class RowWriter {
 
   void write(const torch::Tensor& images, std::span<const int64_t> pictures, int64_t first_row, Expansion& into) const {
     const torch::AutoGradMode with_grad(true);
-    std::vector<torch::Tensor> x(graft_.vit().sites().size()), y(x.size());
-    const torch::Tensor logits = graft_.forward(images, [&](size_t site, const torch::Tensor& in, const torch::Tensor& out) {
-      if (!out.requires_grad()) out.requires_grad_();  // the graph begins at the first site: parameters are constants
-      x[site] = in;
-      y[site] = out;
-    });
+    const auto [logits, x, y] = trace_sites(graft_.vit(), images);
     std::vector<torch::Tensor> watched;  // y of each place, then x of those that shift it
     for (const Place& place : places_) watched.push_back(y[place.site]);
     for (const Place& place : places_) {

@@ -16,11 +16,7 @@ constexpr int kProbes = 3;        ///< gradients drawn for each
 std::vector<torch::Tensor> squared_gradients(const Vit& teacher, const torch::Tensor& images,
                                              std::span<const int64_t> pictures, uint64_t seed) {
   const torch::AutoGradMode with_grad(true);
-  std::vector<torch::Tensor> x(teacher.sites().size());
-  const torch::Tensor logits = teacher.forward(images, [&](size_t site, const torch::Tensor& in, const torch::Tensor& out) {
-    if (!out.requires_grad()) out.requires_grad_();  // the graph begins behind the first site: parameters are constants
-    x[site] = in;
-  });
+  const auto [logits, x, y] = trace_sites(teacher, images);
   const torch::Tensor prediction = logits.detach().softmax(1);
   std::vector<torch::Tensor> sums(x.size());
   for (int probe = 0; probe < kProbes; ++probe) {

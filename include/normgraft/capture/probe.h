@@ -4,8 +4,21 @@
 
 #include <cstdint>
 #include <span>
+#include <vector>
+
+#include "normgraft/vit/vit.h"
 
 namespace normgraft {
+
+/// What a forward pass left at the norm sites, x and y before gamma and beta, in a graph that begins at the y of the first:
+/// parameters are constants in it.
+struct SiteTrace {
+  torch::Tensor logits;             ///< [B, classes]
+  std::vector<torch::Tensor> x, y;  ///< of each site
+};
+
+/// For gradients of the logits by x and y of all sites from one pass. With gradients enabled.
+SiteTrace trace_sites(const Vit& vit, const torch::Tensor& images);
 
 /// A direction v [B, classes] of the logits for each row p of `prediction` [B, classes], drawn so that the expectation
 /// of v v' is diag(p) - p p', the Fisher information of the logits: E[(v . e)^2] is twice the divergence that an error
