@@ -226,7 +226,7 @@ class Walk {
     const auto trusted = [&](size_t sites) {
       monitor_.check();
       graft_.use_functions(sites);
-      return held_out_.measure(graft_.vit()).bounded <= options_.trust;
+      return held_out_.measure(graft_.vit()).kl <= options_.trust;
     };
     size_t low = done + (all - done + steps_left) / (steps_left + 1);
     if (low >= all || trusted(all)) return all;

@@ -12,7 +12,7 @@ struct SequentialOptions {
   int sweeps = 3;            ///< over the whole network at most, 1 to 1000
   int walk_steps = 8;        ///< while later sites keep LayerNorm, at most; 1 to 1000
   int64_t walk_pictures = 256;  ///< that a step uses as long as later sites keep LayerNorm, at least 1
-  double trust = 0.7;        ///< bounded divergence, in nats, up to which a step may look at the graft, > 0
+  double trust = 0.7;        ///< divergence, in nats, up to which a step may look at the graft, > 0
   uint64_t seed = 1;         ///< of the directions
 
   /// Throws InputError naming the field, its value and its range.
