@@ -2,10 +2,8 @@
 
 #include <fmt/format.h>
 
-#include "normgraft/data/loader.h"
 #include "normgraft/graft/yardstick.h"
 #include "normgraft/vit/batches.h"
-#include "normgraft/vit/sinks.h"
 #include "normgraft/vit/stream.h"
 
 namespace normgraft {
@@ -59,26 +57,32 @@ Loader evaluation_loader(const Vit& vit, std::vector<Picture> pictures, int64_t 
   return Loader(std::move(pictures), evaluation_transform(p), p.height, p.width, options, monitor);
 }
 
-Vit prepare_network(const RunFolder& run, const CaptureRequest& request, const std::vector<Picture>& pictures, Monitor& monitor) {
+PreparedNetwork prepare_network(const CaptureRequest& request, const std::vector<Picture>& pictures, Monitor& monitor) {
   Vit vit = load_vit(request.model, request.vit, monitor);
-  std::filesystem::remove(run.sinks());
-  if (!request.prepare) return vit;
+  if (!request.prepare) return {std::move(vit), {}};
   centre_stream(vit);
   const torch::NoGradGuard no_grad;
   const torch::Tensor images = first_images(vit, pictures, monitor);
   const auto lift = find_sinks(vit, images);
-  if (!lift) return vit;
+  if (!lift) return {std::move(vit), {}};
   Vit lifted = vit;
   lift_sinks(lifted, *lift);
   const double cost = divergence(vit.forward(images), lifted.forward(images)).mean().item<double>();
   const std::string where = fmt::format("capture: attention sinks by unit {} of blocks.{}.mlp", lift->unit, lift->block);
   if (cost > kMostDivergence) {
     monitor.notice(fmt::format("{} left as they are: lifting them would cost {:.2g} nats", where, cost));
-    return vit;
+    return {std::move(vit), {}};
   }
   monitor.notice(fmt::format("{} lifted by {:.3g}, at a divergence of {:.1g} nats", where, lift->offset, cost));
-  write_json(run.sinks(), to_json(*lift));
-  return lifted;
+  return {std::move(lifted), lift};
+}
+
+void record_sinks(const RunFolder& run, const std::optional<SinkLift>& lift) {
+  if (lift) {
+    write_json(run.sinks(), to_json(*lift));
+  } else {
+    std::filesystem::remove(run.sinks());
+  }
 }
 
 Vit load_network(const RunFolder& run, const CaptureRequest& request, Monitor& monitor) {

@@ -130,13 +130,14 @@ Mappings capture_stage(const RunFolder& run, const CaptureRequest& request, Moni
   request.options.validate();
   const Timer timer;
   const auto pictures = some_pictures(open_picture_folder(request.data).pictures, request.pictures, request.seed);
-  const Vit vit = prepare_network(run, request, pictures, monitor);
+  const auto [vit, lift] = prepare_network(request, pictures, monitor);
   const int64_t batch = pairs_batch(vit, request.options.pairs.weights);
   monitor.notice(fmt::format("capture: batches of {} pictures, about {} MiB", batch,
                              pairs_bytes(vit, request.options.pairs.weights, batch) >> 20));
   Loader loader = evaluation_loader(vit, pictures, batch, monitor);
   Mappings mappings = capture(vit, loader, static_cast<int64_t>(pictures.size()), request.options, monitor);
   write_mappings(run.mappings(), mappings);
+  record_sinks(run, lift);
   run.record("capture", asked_of(request), timer.seconds());
   return mappings;
 }
