@@ -213,7 +213,7 @@ class Walk {
     }
     for (int sweep = 0; sweep < options_.sweeps; ++sweep) {
       const SequentialStep& done = step(all, 0);
-      if (done.after.bounded > (1 - kLeastGain) * done.before.bounded) break;
+      if (done.after.kl > (1 - kLeastGain) * done.before.kl) break;
     }
     return steps_;
   }
@@ -289,7 +289,7 @@ class Walk {
       const torch::Tensor change = solve(damping);
       put(graft_, places, before, change);
       const Distance now = held_out_.measure(graft_.vit());
-      if (!(now.bounded < done.after.bounded)) return false;
+      if (!(now.kl < done.after.kl)) return false;
       done.after = now;
       done.damping = damping;
       best = change;

@@ -37,7 +37,7 @@ struct SequentialStep {
 /// (v . r - a . change)^2 is twice the divergence to second order, cross-site terms included (Gauss-Newton); it is
 /// solved with damping |change|^2, slopes and shifts in units of y and x, constants relative to their size. A picture on
 /// which the graft is far more sensitive than on the median one counts less. The damping, and whether to step at all,
-/// is decided by the bounded divergence on `held_out`.
+/// is decided by the divergence on `held_out`.
 ///
 /// Where the whole graft is further than `trust` from the teacher, no expansion about it holds: then sites join from
 /// the first on, as many at a time as keep within it, but enough to arrive in `walk_steps`, with a step each; LayerNorm

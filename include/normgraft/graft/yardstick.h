@@ -16,7 +16,6 @@ torch::Tensor divergence(const torch::Tensor& teacher, const torch::Tensor& mode
 /// How far a model is from its teacher: means over pictures.
 struct Distance {
   double kl = 0;         ///< divergence()
-  double bounded = 0;    ///< the same where a picture counts at most 2 nats: a few that fail altogether do not drown the others
   double agreement = 0;  ///< share of pictures with the teacher's argmax
 };
 
