@@ -3,7 +3,6 @@
 #include <algorithm>
 
 #include "normgraft/core/error.h"
-#include "normgraft/data/loader.h"
 #include "normgraft/vit/batches.h"
 
 namespace normgraft {
@@ -17,17 +16,9 @@ torch::Tensor divergence(const torch::Tensor& teacher, const torch::Tensor& mode
 Yardstick::Yardstick(const Vit& teacher, const std::vector<Picture>& pictures, Monitor& monitor) {
   const torch::NoGradGuard no_grad;
   if (teacher.config().classes == 0) throw InputError("the model predicts no classes, so no graft can be measured against it");
-  const Preprocessing& p = teacher.preprocessing();
-  Loader loader(pictures, evaluation_transform(p), p.height, p.width, {}, monitor);
-  std::vector<torch::Tensor> images, logits;
-  while (const auto batch = loader.next()) {
-    monitor.check();
-    images.push_back(images_tensor(*batch, p).clone());
-    logits.push_back(teacher.forward(images.back()));
-  }
-  if (images.empty()) throw InputError("no picture to measure the graft on could be read, expected at least one");
-  images_ = torch::cat(images);
-  logits_ = torch::cat(logits);
+  images_ = read_images(pictures, teacher.preprocessing(), monitor);
+  if (!images_.defined()) throw InputError("no picture to measure the graft on could be read, expected at least one");
+  logits_ = teacher.forward(images_);
 }
 
 torch::Tensor Yardstick::logits(const Vit& model) const {

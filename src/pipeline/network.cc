@@ -38,31 +38,16 @@ SinkLift read_sinks(const Path& file) {
   }
 }
 
-/// The first of some pictures: [B, 3, height, width].
-torch::Tensor first_images(const Vit& vit, std::vector<Picture> pictures, Monitor& monitor) {
-  if (pictures.size() > kPicturesForSinks) pictures.resize(kPicturesForSinks);
-  std::vector<torch::Tensor> parts;
-  Loader loader = evaluation_loader(vit, std::move(pictures), 32, monitor);
-  while (const auto batch = loader.next()) parts.push_back(images_tensor(*batch, vit.preprocessing()).clone());
-  if (parts.empty()) throw InputError("capture: no picture could be read, expected at least one");
-  return torch::cat(parts);
-}
-
 }  // namespace
 
-Loader evaluation_loader(const Vit& vit, std::vector<Picture> pictures, int64_t batch, Monitor& monitor) {
-  const Preprocessing& p = vit.preprocessing();
-  LoaderOptions options;
-  options.batch = batch;
-  return Loader(std::move(pictures), evaluation_transform(p), p.height, p.width, options, monitor);
-}
-
-PreparedNetwork prepare_network(const CaptureRequest& request, const std::vector<Picture>& pictures, Monitor& monitor) {
+PreparedNetwork prepare_network(const CaptureRequest& request, std::vector<Picture> pictures, Monitor& monitor) {
   Vit vit = load_vit(request.model, request.vit, monitor);
   if (!request.prepare) return {std::move(vit), {}};
   centre_stream(vit);
   const torch::NoGradGuard no_grad;
-  const torch::Tensor images = first_images(vit, pictures, monitor);
+  if (pictures.size() > kPicturesForSinks) pictures.resize(kPicturesForSinks);
+  const torch::Tensor images = read_images(std::move(pictures), vit.preprocessing(), monitor);
+  if (!images.defined()) throw InputError("capture: no picture could be read, expected at least one");
   const auto lift = find_sinks(vit, images);
   if (!lift) return {std::move(vit), {}};
   Vit lifted = vit;

@@ -5,16 +5,12 @@
 
 #include "normgraft/core/monitor.h"
 #include "normgraft/data/folder.h"
-#include "normgraft/data/loader.h"
 #include "normgraft/pipeline/run_folder.h"
 #include "normgraft/pipeline/stages.h"
 #include "normgraft/vit/sinks.h"
 #include "normgraft/vit/vit.h"
 
 namespace normgraft {
-
-/// Pictures as the network wants them for evaluation, in batches.
-Loader evaluation_loader(const Vit& vit, std::vector<Picture> pictures, int64_t batch, Monitor& monitor);
 
 /// The network that capture looks at.
 struct PreparedNetwork {
@@ -24,7 +20,7 @@ struct PreparedNetwork {
 
 /// Unless the request says to leave the network as it is, its stream is centred and its sinks are lifted; they are looked
 /// for in the first of the pictures.
-PreparedNetwork prepare_network(const CaptureRequest& request, const std::vector<Picture>& pictures, Monitor& monitor);
+PreparedNetwork prepare_network(const CaptureRequest& request, std::vector<Picture> pictures, Monitor& monitor);
 
 /// Notes in the run folder how sinks were lifted, or that none were.
 void record_sinks(const RunFolder& run, const std::optional<SinkLift>& lift);

@@ -39,6 +39,13 @@ std::vector<Picture> labelled_pictures(const Path& data, const std::optional<Pat
   return count > 0 ? some_pictures(folder.pictures, count, 1) : folder.pictures;
 }
 
+Loader evaluation_loader(const Vit& vit, std::vector<Picture> pictures, int64_t batch, Monitor& monitor) {
+  const Preprocessing& p = vit.preprocessing();
+  LoaderOptions options;
+  options.batch = batch;
+  return Loader(std::move(pictures), evaluation_transform(p), p.height, p.width, options, monitor);
+}
+
 Json vit_options_json(const VitOptions& options) {
   Json json = Json::object();
   if (options.heads) json["heads"] = *options.heads;

@@ -2,6 +2,8 @@
 
 #include <ATen/Parallel.h>
 
+#include <utility>
+
 namespace normgraft {
 
 torch::Tensor images_tensor(const Batch& batch, const Preprocessing& preprocessing) {
@@ -11,6 +13,16 @@ torch::Tensor images_tensor(const Batch& batch, const Preprocessing& preprocessi
 
 torch::Tensor labels_tensor(const Batch& batch) {
   return torch::from_blob(const_cast<int64_t*>(batch.labels.data()), {batch.size()}, torch::kInt64);
+}
+
+torch::Tensor read_images(std::vector<Picture> pictures, const Preprocessing& preprocessing, Monitor& monitor) {
+  Loader loader(std::move(pictures), evaluation_transform(preprocessing), preprocessing.height, preprocessing.width, {}, monitor);
+  std::vector<torch::Tensor> parts;
+  while (const auto batch = loader.next()) {
+    monitor.check();
+    parts.push_back(images_tensor(*batch, preprocessing).clone());
+  }
+  return parts.empty() ? torch::Tensor() : torch::cat(parts);
 }
 
 void parallel(size_t count, const std::function<void(size_t)>& body) {
