@@ -54,7 +54,9 @@ void calibrate_affine(Graft& graft, const Vit& teacher, Loader& pictures, int64_
     if (!graft.has_function(site)) return;
     const torch::NoGradGuard no_grad_here;
     const Expression& f = functions.at(sites[site].name);
-    sums[site].add(scalar_function(f, pairs.x, constants_tensor(f)), pairs);
+    torch::Tensor y = scalar_function(f, pairs.x, constants_tensor(f));
+    if (graft.drops_mean(site)) y = y - y.mean(-1, true);
+    sums[site].add(y, pairs);
   };
   for_each_pairs(teacher, pictures, picture_count, options, "calibrate", receive, monitor);
 

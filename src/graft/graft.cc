@@ -7,6 +7,7 @@
 #include <set>
 
 #include "normgraft/graft/scalar_function.h"
+#include "normgraft/vit/stream.h"
 
 namespace normgraft {
 namespace {
@@ -58,13 +59,14 @@ Graft::Graft(Vit vit) : vit_(std::make_unique<Vit>(std::move(vit))), slots_(vit_
 
 void Graft::set_function(const std::string& site, const Expression& f) {
   const size_t index = site_index(*vit_, site);
-  slots_[index] = std::make_shared<Slot>(Slot{f, constants_tensor(f)});
+  slots_[index] = std::make_shared<Slot>(Slot{f, constants_tensor(f), is_blind_to_mean(*vit_, index)});
   use_function(index);
 }
 
 void Graft::use_function(size_t site) {
   vit_->set_normalizer(site, [slot = slots_[site]](const torch::Tensor& x) {
-    return scalar_function(slot->expression, x, slot->constants);
+    const torch::Tensor y = scalar_function(slot->expression, x, slot->constants);
+    return slot->drops_mean ? y - y.mean(-1, true) : y;
   });
 }
 
@@ -101,31 +103,8 @@ void apply_functions(Graft& graft, const Functions& functions, const std::vector
 }
 
 void fold(Graft& graft) {
-  torch::NoGradGuard no_grad;
-  Tensors& tensors = graft.vit().tensors();
-  for (size_t i = 0; i < graft.vit().sites().size(); ++i) {
-    if (!graft.has_function(i)) continue;
-    const NormSite& site = graft.vit().sites()[i];
-    std::vector<std::string> linears = {site.next_linear};
-    if (site.next_linear == "head" && tensors.contains("head_dist.weight")) linears.push_back("head_dist");
-    torch::Tensor& gamma = tensors.at(site.name + ".weight");
-    torch::Tensor& beta = tensors.at(site.name + ".bias");
-    for (const std::string& linear : linears) {
-      const auto weight = tensors.find(linear + ".weight");
-      if (weight == tensors.end()) {
-        throw InputError(fmt::format("cannot fold norm site \"{}\": no Linear follows it", site.name));
-      }
-      const torch::Tensor shift = weight->second.matmul(beta);
-      const auto bias = tensors.find(linear + ".bias");
-      if (bias == tensors.end()) {
-        tensors.emplace(linear + ".bias", shift);
-      } else {
-        bias->second = bias->second + shift;
-      }
-      weight->second = weight->second * gamma;
-    }
-    gamma = torch::ones_like(gamma);
-    beta = torch::zeros_like(beta);
+  for (size_t site = 0; site < graft.vit().sites().size(); ++site) {
+    if (graft.has_function(site)) fold_norm(graft.vit(), site, graft.drops_mean(site));
   }
 }
 
@@ -142,7 +121,11 @@ Graft load_graft(const Path& path, const VitOptions& options, Monitor& monitor) 
 }
 
 void save_graft(const Path& folder, const Graft& graft) {
-  save_vit(folder, graft.vit());
+  Vit vit = graft.vit();
+  for (size_t site = 0; site < vit.sites().size(); ++site) {
+    if (graft.drops_mean(site)) fold_norm(vit, site, /*blind=*/true);
+  }
+  save_vit(folder, vit);
   const Functions functions = graft.functions();
   if (functions.empty()) {
     std::filesystem::remove(folder / "functions.json");

@@ -149,7 +149,8 @@ class RowWriter {
     torch::Tensor by_constants;
     if (p.constants > 0) {
       const torch::Tensor constants = graft_.constants(p.site).detach().clone().requires_grad_();
-      by_constants = torch::autograd::grad({scalar_function(graft_.expression(p.site), x, constants)}, {constants}, {gradient})[0];
+      const torch::Tensor by_f = graft_.drops_mean(p.site) ? gradient - gradient.mean(-1, true) : gradient;
+      by_constants = torch::autograd::grad({scalar_function(graft_.expression(p.site), x, constants)}, {constants}, {by_f})[0];
     }
     const torch::NoGradGuard no_grad;
     const torch::Tensor g = gradient.reshape({-1, p.channels});

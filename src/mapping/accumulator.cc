@@ -161,6 +161,29 @@ void widen(std::span<const float> values, float& low, float& high) {
   }
 }
 
+/// Raw sums of y alone.
+struct Sums {
+  double w = 0, y = 0, yy = 0;
+
+  void add(std::span<const float> values, std::span<const float> weight) {
+    for (size_t i = 0; i < values.size(); ++i) {
+      const double wi = weight.empty() ? 1.0 : weight[i];
+      w += wi;
+      y += wi * values[i];
+      yy += wi * values[i] * values[i];
+    }
+  }
+
+  Moments central() const {
+    Moments m;
+    if (w == 0) return m;
+    m.weight = w;
+    m.y = y / w;
+    m.syy = std::max(0.0, yy - y * m.y);
+    return m;
+  }
+};
+
 Moments central(const Cell& cell, double centre, bool weighted) {
   Moments m;
   m.weight = cell.w;
@@ -183,9 +206,11 @@ struct SiteAccumulator::Grid {
   int64_t channels = 0;
   int64_t pictures = 0;
   bool weighted = false;
+  bool has_offsets = false;
   float low = std::numeric_limits<float>::infinity();
   float high = -std::numeric_limits<float>::infinity();
   std::array<std::array<Cells, kFolds>, kMeasures> cells;
+  std::array<std::array<Sums, kFolds>, kMeasures> y;  // used with offsets
 
   Cells& of(Measure measure, Fold fold) {
     return cells[static_cast<size_t>(measure)][static_cast<size_t>(fold)];
@@ -200,6 +225,14 @@ struct SiteAccumulator::Grid {
     if (!all_valid(values, lowest)) {
       throw std::runtime_error(fmt::format("site {}, picture {}: {} has values that are not finite{}", name,
                                            pictures, what, lowest < 0 ? "" : " or negative"));
+    }
+  }
+
+  void check_offset(std::span<const float> offset) const {
+    const auto expected = static_cast<size_t>(tokens);
+    if (offset.size() != expected || !all_valid(offset, std::numeric_limits<float>::lowest())) {
+      throw std::runtime_error(fmt::format("site {}, picture {}: {} values of offset, expected {} that are finite", name,
+                                           pictures, offset.size(), expected));
     }
   }
 
@@ -269,7 +302,7 @@ SiteAccumulator::SiteAccumulator(SiteAccumulator&&) noexcept = default;
 SiteAccumulator& SiteAccumulator::operator=(SiteAccumulator&&) noexcept = default;
 
 void SiteAccumulator::add_picture(std::span<const float> x, std::span<const float> y,
-                                  std::span<const float> weight) {
+                                  std::span<const float> weight, std::span<const float> offset) {
   Grid& grid = *grid_;
   grid.check(x, "x", std::numeric_limits<float>::lowest());
   grid.check(y, "y", std::numeric_limits<float>::lowest());
@@ -278,9 +311,20 @@ void SiteAccumulator::add_picture(std::span<const float> x, std::span<const floa
     throw std::runtime_error(
         fmt::format("site {}, picture {}: weights for some pictures only", grid.name, grid.pictures));
   }
+  const Fold fold = fold_of_picture(grid.pictures);
+  std::vector<float> moved;
+  if (!offset.empty()) {
+    grid.check_offset(offset);
+    moved.assign(y.begin(), y.end());
+    for (size_t i = 0; i < moved.size(); ++i) moved[i] += offset[i / static_cast<size_t>(grid.channels)];
+    for (const Measure measure : {Measure::kCount, Measure::kWeight}) {
+      grid.y[static_cast<size_t>(measure)][static_cast<size_t>(fold)].add(y, measure == Measure::kWeight ? weight : std::span<const float>{});
+    }
+    y = moved;
+  }
+  grid.has_offsets = !offset.empty();
   grid.weighted = !weight.empty();
   widen(x, grid.low, grid.high);
-  const Fold fold = fold_of_picture(grid.pictures);
   Cell* counts = grid.ready(Measure::kCount, fold);
   Cell* weights = grid.weighted ? grid.ready(Measure::kWeight, fold) : nullptr;
   Placed placed;
@@ -309,6 +353,13 @@ SiteMapping SiteAccumulator::finish(size_t bins) const {
     site.bins[0][fold] = grid.collect(counts[fold], false, chosen.first_cells);
     site.bins[1][fold] =
         grid.weighted ? grid.collect(weights[fold], true, chosen.first_cells) : site.bins[0][fold];
+  }
+  if (!grid.has_offsets) {
+    site.y = y_of_bins(site);
+    return site;
+  }
+  for (size_t measure = 0; measure < kMeasures; ++measure) {
+    for (size_t fold = 0; fold < kFolds; ++fold) site.y[measure][fold] = grid.y[measure][fold].central();
   }
   return site;
 }

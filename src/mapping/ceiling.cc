@@ -57,8 +57,6 @@ double residual_product(const Moments& judge, const Line& a, const Line& b) {
 double ceiling(const SiteMapping& site, Measure measure, Part part, double min_pairs) {
   const std::vector<FoldMoments> bins = join_until(site, measure, min_pairs);
   if (!(fewest_pairs(bins.front()) > 0)) return std::numeric_limits<double>::quiet_NaN();
-  Moments all;
-  for (const Moments& m : site.of(measure, part)) all.merge(m);
   double error = 0;
   for (size_t judge = 0; judge < kFolds; ++judge) {
     const bool held_out = static_cast<Fold>(judge) == Fold::kHeldOut;
@@ -67,7 +65,7 @@ double ceiling(const SiteMapping& site, Measure measure, Part part, double min_p
       error += residual_product(bin[judge], Line(bin[(judge + 1) % kFolds]), Line(bin[(judge + 2) % kFolds]));
     }
   }
-  return 1 - error / all.syy;
+  return 1 - error / site.y_of(measure, part).syy;
 }
 
 }  // namespace normgraft

@@ -16,7 +16,8 @@
 //   text model, u8 weighted, u32 sites, and for each site
 //   text name, i64 pictures, i64 tokens, i64 channels, u32 bins, f64 edges[bins + 1],
 //   and for each measure (kWeight only when weighted), fold and bin
-//   f32 weight, x - left edge, y, sxx, sxy, syy, and under kWeight weight2.
+//   f32 weight, x - left edge, y, sxx, sxy, syy, and under kWeight weight2;
+//   from version 2 on, for each such measure and fold, f64 weight, mean and sum of squares of y itself.
 // A text is its u32 length and its bytes.
 
 namespace normgraft {
@@ -25,7 +26,7 @@ namespace {
 static_assert(std::endian::native == std::endian::little, "mappings.ngm is written as it lies in memory");
 
 constexpr std::string_view kMagic = "NGMAPS\r\n";
-constexpr uint32_t kVersion = 1;
+constexpr uint32_t kVersion = 2;
 constexpr size_t kHeaderBytes = kMagic.size() + sizeof(uint32_t) + sizeof(uint64_t);
 constexpr size_t kChecksumBytes = sizeof(uint64_t);
 
@@ -145,6 +146,9 @@ void write_site(Writer& out, const SiteMapping& site, bool weighted) {
     for (const std::vector<Moments>& fold : site.bins[static_cast<size_t>(measure)]) {
       for (size_t i = 0; i < fold.size(); ++i) write_moments(out, fold[i], site.edges[i], measure);
     }
+    for (const Moments& y : site.y[static_cast<size_t>(measure)]) {
+      for (double value : {y.weight, y.y, y.syy}) out.value(value);
+    }
   }
 }
 
@@ -160,7 +164,15 @@ std::vector<double> read_edges(Reader& in) {
   return edges;
 }
 
-SiteMapping read_site(Reader& in, bool weighted) {
+Moments read_y(Reader& in) {
+  Moments y;
+  y.weight = in.positive_or_zero(in.value<double>());
+  y.y = in.finite(in.value<double>());
+  y.syy = in.positive_or_zero(in.value<double>());
+  return y;
+}
+
+SiteMapping read_site(Reader& in, bool weighted, uint32_t version) {
   SiteMapping site;
   site.name = in.text();
   site.pictures = in.size();
@@ -171,6 +183,7 @@ SiteMapping read_site(Reader& in, bool weighted) {
     auto& folds = site.bins[static_cast<size_t>(measure)];
     if (measure == Measure::kWeight && !weighted) {
       folds = site.bins[static_cast<size_t>(Measure::kCount)];
+      site.y[static_cast<size_t>(measure)] = site.y[static_cast<size_t>(Measure::kCount)];
       continue;
     }
     for (std::vector<Moments>& fold : folds) {
@@ -178,12 +191,20 @@ SiteMapping read_site(Reader& in, bool weighted) {
       fold.resize(site.bin_count());
       for (size_t i = 0; i < fold.size(); ++i) fold[i] = read_moments(in, site.edges[i], measure);
     }
+    if (version < 2) continue;
+    for (Moments& y : site.y[static_cast<size_t>(measure)]) y = read_y(in);
   }
+  if (version < 2) site.y = y_of_bins(site);
   return site;
 }
 
-/// The payload of a file whose magic, version, length and checksum are right.
-std::string_view open_payload(std::string_view bytes, const std::string& file) {
+struct Content {
+  uint32_t version;
+  std::string_view payload;
+};
+
+/// The content of a file whose magic, version, length and checksum are right.
+Content open_content(std::string_view bytes, const std::string& file) {
   Reader in(bytes, file);
   if (!bytes.starts_with(kMagic.substr(0, bytes.size()))) in.fail("not a mappings file");
   if (bytes.size() < kHeaderBytes + kChecksumBytes) in.fail("truncated: ends within its header");
@@ -201,21 +222,22 @@ std::string_view open_payload(std::string_view bytes, const std::string& file) {
   const std::string_view summed = bytes.substr(0, kHeaderBytes + body);
   in = Reader(bytes.substr(summed.size()), file);
   if (in.value<uint64_t>() != checksum(summed)) in.fail("damaged: the checksum does not match");
-  return summed.substr(kHeaderBytes);
+  return {version, summed.substr(kHeaderBytes)};
 }
 
 }  // namespace
 
 Mappings read_mappings(const Path& path) {
   const std::string bytes = read_file(path, "mappings");
-  Reader in(open_payload(bytes, path.string()), path.string());
+  const Content content = open_content(bytes, path.string());
+  Reader in(content.payload, path.string());
   Mappings mappings;
   mappings.model = in.text();
   mappings.weighted = in.value<uint8_t>() != 0;
   const auto sites = in.value<uint32_t>();
   std::set<std::string> names;
   for (uint32_t i = 0; i < sites; ++i) {
-    mappings.sites.push_back(read_site(in, mappings.weighted));
+    mappings.sites.push_back(read_site(in, mappings.weighted, content.version));
     const std::string& name = mappings.sites.back().name;
     if (!names.insert(name).second) in.fail(fmt::format("damaged: site {} appears twice", name));
   }

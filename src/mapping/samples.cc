@@ -64,6 +64,28 @@ std::vector<Moments> SiteMapping::of(Measure measure, Part part) const {
   return sum;
 }
 
+Moments SiteMapping::y_of(Measure measure, Part part) const {
+  const auto& folds = y[static_cast<size_t>(measure)];
+  Moments sum;
+  for (size_t fold = 0; fold < kFolds; ++fold) {
+    const bool held_out = static_cast<Fold>(fold) == Fold::kHeldOut;
+    if (part == Part::kAll || held_out == (part == Part::kHeldOut)) sum.merge(folds[fold]);
+  }
+  return sum;
+}
+
+OfFolds<Moments> y_of_bins(const SiteMapping& site) {
+  OfFolds<Moments> y;
+  for (size_t measure = 0; measure < kMeasures; ++measure) {
+    for (size_t fold = 0; fold < kFolds; ++fold) {
+      Moments all;
+      for (const Moments& bin : site.bins[measure][fold]) all.merge(bin);
+      y[measure][fold] = {.weight = all.weight, .x = 0, .y = all.y, .sxx = 0, .sxy = 0, .syy = all.syy, .weight2 = 0};
+    }
+  }
+  return y;
+}
+
 double effective_pairs(const SiteMapping& site, Measure measure, Part part) {
   Moments all;
   for (const Moments& bin : site.of(measure, part)) all.merge(bin);
@@ -84,7 +106,8 @@ Samples make_samples(const SiteMapping& site, Measure measure, Part part, size_t
   samples.total_weight = all.weight;
   if (points.empty()) return samples;
   samples.residual = residual / all.weight;
-  samples.variance = all.syy / all.weight;
+  const Moments y = site.y_of(measure, part);
+  samples.variance = y.syy / y.weight;
   for (const Point& p : points) {
     samples.x.push_back(static_cast<float>(p.x));
     samples.y.push_back(static_cast<float>(p.y));

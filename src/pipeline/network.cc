@@ -2,80 +2,80 @@
 
 #include <fmt/format.h>
 
-#include "normgraft/graft/yardstick.h"
+#include <algorithm>
+
+#include "normgraft/core/timer.h"
 #include "normgraft/vit/batches.h"
+#include "normgraft/vit/carrier.h"
 #include "normgraft/vit/stream.h"
 
 namespace normgraft {
 namespace {
 
-constexpr int kVersion = 1;
-constexpr size_t kPicturesForSinks = 64;   ///< that attention sinks are looked for in
-constexpr double kMostDivergence = 1e-3;   ///< that lifting sinks may cost, in nats
+constexpr int64_t kMostPictures = 256;          ///< that carriers are fitted to
+constexpr int64_t kMostValues = int64_t{48} << 20;  ///< of hidden units, of all pictures and tokens of one MLP
 
-Json to_json(const SinkLift& lift) {
-  Json carriers = Json::array();
-  for (const auto& carrier : lift.carriers) carriers.push_back({{"unit", carrier.unit}, {"mean", carrier.mean}});
-  return Json{{"version", kVersion}, {"block", lift.block}, {"unit", lift.unit}, {"threshold", lift.threshold},
-              {"offset", lift.offset}, {"carriers", carriers}};
-}
-
-SinkLift read_sinks(const Path& file) {
-  const Json json = read_json(file, "sinks");
-  try {
-    const int64_t version = json.at("version");
-    if (version > kVersion) {
-      throw InputError(fmt::format("{}: version {} is newer than {}, the newest this program reads", file.string(), version, kVersion));
-    }
-    SinkLift lift{.block = json.at("block"), .unit = json.at("unit"), .threshold = json.at("threshold"), .offset = json.at("offset"), .carriers = {}};
-    for (size_t i = 0; i < lift.carriers.size(); ++i) {
-      const Json& carrier = json.at("carriers").at(i);
-      lift.carriers[i] = {carrier.at("unit"), carrier.at("mean")};
-    }
-    return lift;
-  } catch (const Json::exception&) {
-    throw InputError(fmt::format("{}: damaged, expected what `normgraft capture` writes there", file.string()));
-  }
+/// Pictures in memory to fit carriers to.
+torch::Tensor carrier_images(const Vit& vit, std::vector<Picture> pictures, Monitor& monitor) {
+  const int64_t hidden = vit.tensors().at("blocks.0.mlp.fc1.weight").size(0);
+  const auto most = static_cast<size_t>(std::clamp<int64_t>(kMostValues / (hidden * vit.tokens()), 1, kMostPictures));
+  if (pictures.size() > most) pictures.resize(most);
+  torch::Tensor images = read_images(std::move(pictures), vit.preprocessing(), monitor);
+  if (!images.defined()) throw InputError("capture: no picture could be read, expected at least one");
+  return images;
 }
 
 }  // namespace
 
-PreparedNetwork prepare_network(const CaptureRequest& request, std::vector<Picture> pictures, Monitor& monitor) {
-  Vit vit = load_vit(request.model, request.vit, monitor);
-  if (!request.prepare) return {std::move(vit), {}};
-  centre_stream(vit);
-  const torch::NoGradGuard no_grad;
-  if (pictures.size() > kPicturesForSinks) pictures.resize(kPicturesForSinks);
-  const torch::Tensor images = read_images(std::move(pictures), vit.preprocessing(), monitor);
-  if (!images.defined()) throw InputError("capture: no picture could be read, expected at least one");
-  const auto lift = find_sinks(vit, images);
-  if (!lift) return {std::move(vit), {}};
-  Vit lifted = vit;
-  lift_sinks(lifted, *lift);
-  const double cost = divergence(vit.forward(images), lifted.forward(images)).mean().item<double>();
-  const std::string where = fmt::format("capture: attention sinks by unit {} of blocks.{}.mlp", lift->unit, lift->block);
-  if (cost > kMostDivergence) {
-    monitor.notice(fmt::format("{} left as they are: lifting them would cost {:.2g} nats", where, cost));
-    return {std::move(vit), {}};
-  }
-  monitor.notice(fmt::format("{} lifted by {:.3g}, at a divergence of {:.1g} nats", where, lift->offset, cost));
-  return {std::move(lifted), lift};
+double carried_ratio(const CaptureRequest& request, const Vit& vit) {
+  return request.prepare ? carrier_ratio({}, vit.config().channels) : 0;
 }
 
-void record_sinks(const RunFolder& run, const std::optional<SinkLift>& lift) {
-  if (lift) {
-    write_json(run.sinks(), to_json(*lift));
+Vit prepare_network(const CaptureRequest& request, std::vector<Picture> pictures, Monitor& monitor) {
+  Vit vit = load_vit(request.model, request.vit, monitor);
+  if (!request.prepare) return vit;
+  centre_stream(vit);
+  blind_to_mean(vit);
+  const double ratio = carried_ratio(request, vit);
+  for (size_t site = 0; site < vit.sites().size(); ++site) {
+    if (!carries_scale(vit, site)) continue;
+    vit.set_normalizer(site, [ratio](const torch::Tensor& x) {
+      const torch::Tensor y = carried_log(x, ratio);
+      return y - y.mean(-1, true);
+    });
+  }
+  carry_scale(vit, carrier_images(vit, std::move(pictures), monitor), {}, nullptr, monitor);
+  for (size_t site = 0; site < vit.sites().size(); ++site) vit.set_normalizer(site, {});
+  return vit;
+}
+
+void record_network(const RunFolder& run, const CaptureRequest& request, const Vit& vit) {
+  if (request.prepare) {
+    save_vit(run.prepared(), vit);
   } else {
-    std::filesystem::remove(run.sinks());
+    std::filesystem::remove_all(run.prepared());
   }
 }
 
 Vit load_network(const RunFolder& run, const CaptureRequest& request, Monitor& monitor) {
-  Vit vit = load_vit(request.model, request.vit, monitor);
-  if (!request.prepare) return vit;
-  centre_stream(vit);
-  if (std::filesystem::exists(run.sinks())) lift_sinks(vit, read_sinks(run.sinks()));
-  return vit;
+  return request.prepare ? load_vit(run.prepared(), {}, monitor) : load_vit(request.model, request.vit, monitor);
+}
+
+WriterStep refit_writers(Graft& graft, const Vit& teacher, std::vector<Picture> pictures, const Yardstick& held_out, Monitor& monitor) {
+  const Timer timer;
+  WriterStep step;
+  step.before = step.after = held_out.measure(graft.vit());
+  const Tensors before = graft.vit().tensors();
+  carry_scale(graft.vit(), carrier_images(teacher, std::move(pictures), monitor), {}, &teacher, monitor);
+  const Distance after = held_out.measure(graft.vit());
+  monitor.notice(fmt::format("calibrate: writers of the stream refitted, divergence on pictures kept apart {:.4f} -> {:.4f}", step.before.kl, after.kl));
+  if (after.kl < step.before.kl) {
+    step.after = after;
+  } else {
+    graft.vit().tensors() = before;
+  }
+  step.seconds = timer.seconds();
+  return step;
 }
 
 }  // namespace normgraft

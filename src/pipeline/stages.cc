@@ -105,7 +105,7 @@ Functions functions_of(const Plan& plan) {
   return functions;
 }
 
-Json calibration_json(size_t pictures, size_t held_out, const std::vector<SequentialStep>& steps) {
+Json calibration_json(size_t pictures, size_t held_out, const std::optional<WriterStep>& writers, const std::vector<SequentialStep>& steps) {
   Json list = Json::array();
   for (const SequentialStep& step : steps) {
     list.push_back({{"sites", step.sites},
@@ -116,7 +116,15 @@ Json calibration_json(size_t pictures, size_t held_out, const std::vector<Sequen
                     {"damping", step.damping},
                     {"seconds", step.seconds}});
   }
-  return {{"version", 1}, {"pictures", pictures}, {"held_out", held_out}, {"steps", list}};
+  Json json{{"version", 1}, {"pictures", pictures}, {"held_out", held_out}, {"steps", list}};
+  if (writers) {
+    json["writers"] = {{"kl_before", writers->before.kl},
+                       {"kl_after", writers->after.kl},
+                       {"agreement_before", writers->before.agreement},
+                       {"agreement_after", writers->after.agreement},
+                       {"seconds", writers->seconds}};
+  }
+  return json;
 }
 
 }  // namespace
@@ -137,14 +145,16 @@ Mappings capture_stage(const RunFolder& run, const CaptureRequest& request, Moni
   request.options.validate();
   const Timer timer;
   const auto pictures = some_pictures(open_picture_folder(request.data).pictures, request.pictures, request.seed);
-  const auto [vit, lift] = prepare_network(request, pictures, monitor);
+  const Vit vit = prepare_network(request, pictures, monitor);
   const int64_t batch = pairs_batch(vit, request.options.pairs.weights);
   monitor.notice(fmt::format("capture: batches of {} pictures, about {} MiB", batch,
                              pairs_bytes(vit, request.options.pairs.weights, batch) >> 20));
   Loader loader = evaluation_loader(vit, pictures, batch, monitor);
-  Mappings mappings = capture(vit, loader, static_cast<int64_t>(pictures.size()), request.options, monitor);
+  CaptureOptions options = request.options;
+  options.carried = carried_ratio(request, vit);
+  Mappings mappings = capture(vit, loader, static_cast<int64_t>(pictures.size()), options, monitor);
   write_mappings(run.mappings(), mappings);
-  record_sinks(run, lift);
+  record_network(run, request, vit);
   run.record("capture", asked_of(request), timer.seconds());
   return mappings;
 }
@@ -223,8 +233,10 @@ Graft graft_stage(const RunFolder& run, const GraftRequest& request, Monitor& mo
   } else if (request.calibration == "sequential") {
     const auto [fitted, held_out] = calibration.split();
     const Yardstick yardstick(calibration.teacher, held_out, monitor);
+    std::optional<WriterStep> writers;
+    if (calibration.request.prepare) writers = refit_writers(graft, calibration.teacher, fitted, yardstick, monitor);
     const auto steps = calibrate_sequential(graft, calibration.teacher, fitted, yardstick, {}, monitor);
-    write_json(run.calibration(), calibration_json(fitted.size(), held_out.size(), steps));
+    write_json(run.calibration(), calibration_json(fitted.size(), held_out.size(), writers, steps));
   }
   if (request.fold) fold(graft);
   save_graft(request.output.value_or(run.grafted()), graft);

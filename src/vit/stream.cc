@@ -2,6 +2,10 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
+#include "normgraft/core/error.h"
+
 namespace normgraft {
 namespace {
 
@@ -24,6 +28,17 @@ void centre_linear(Tensors& tensors, const std::string& name, const std::string&
   subtract_mean(tensors, name + ".bias", 0);
 }
 
+constexpr double kBlind = 1e-3;  ///< of the Linear's norm, that may be left of what it says to the mean
+
+/// The Linears that read a site's output.
+std::vector<std::string> readers(const Vit& vit, const NormSite& site) {
+  std::vector<std::string> names;
+  for (const std::string& name : {site.next_linear, std::string(site.next_linear == "head" ? "head_dist" : "")}) {
+    if (vit.tensors().contains(name + ".weight")) names.push_back(name);
+  }
+  return names;
+}
+
 }  // namespace
 
 void centre_stream(Vit& vit) {
@@ -36,6 +51,46 @@ void centre_stream(Vit& vit) {
     centre_linear(tensors, fmt::format("blocks.{}.attn.proj", i), fmt::format("blocks.{}.ls1.gamma", i));
     centre_linear(tensors, fmt::format("blocks.{}.mlp.fc2", i), fmt::format("blocks.{}.ls2.gamma", i));
   }
+}
+
+void fold_norm(Vit& vit, size_t site, bool blind) {
+  const torch::NoGradGuard no_grad;
+  const NormSite& norm = vit.sites()[site];
+  const auto linears = readers(vit, norm);
+  if (linears.empty()) throw InputError(fmt::format("cannot fold norm site \"{}\": no Linear follows it", norm.name));
+  Tensors& tensors = vit.tensors();
+  torch::Tensor& gamma = tensors.at(norm.name + ".weight");
+  torch::Tensor& beta = tensors.at(norm.name + ".bias");
+  for (const std::string& linear : linears) {
+    torch::Tensor& weight = tensors.at(linear + ".weight");
+    const torch::Tensor shift = weight.matmul(beta);
+    const auto bias = tensors.find(linear + ".bias");
+    if (bias == tensors.end()) {
+      tensors.emplace(linear + ".bias", shift);
+    } else {
+      bias->second = bias->second + shift;
+    }
+    weight = weight * gamma;
+    if (blind) weight = weight - weight.mean(1, true);
+  }
+  gamma = torch::ones_like(gamma);
+  beta = torch::zeros_like(beta);
+}
+
+void blind_to_mean(Vit& vit) {
+  for (size_t site = 0; site < vit.sites().size(); ++site) {
+    if (!readers(vit, vit.sites()[site]).empty()) fold_norm(vit, site, /*blind=*/true);
+  }
+}
+
+bool is_blind_to_mean(const Vit& vit, size_t site) {
+  const torch::NoGradGuard no_grad;
+  const NormSite& norm = vit.sites()[site];
+  const auto linears = readers(vit, norm);
+  return !linears.empty() && std::all_of(linears.begin(), linears.end(), [&](const std::string& linear) {
+    const torch::Tensor weight = vit.tensors().at(linear + ".weight") * vit.tensors().at(norm.name + ".weight");
+    return weight.sum(1).norm().item<double>() <= kBlind * weight.norm().item<double>();
+  });
 }
 
 }  // namespace normgraft

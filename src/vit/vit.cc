@@ -219,8 +219,12 @@ int64_t Vit::parameter_count() const {
   return count;
 }
 
+int64_t Vit::prefix_tokens() const {
+  return normgraft::prefix_tokens(config_);
+}
+
 int64_t Vit::tokens() const {
-  return patch_count(config_) + prefix_tokens(config_);
+  return patch_count(config_) + prefix_tokens();
 }
 
 void Vit::set_normalizer(size_t site, Normalizer normalizer) {
@@ -255,9 +259,10 @@ torch::Tensor Vit::norm(size_t site, const torch::Tensor& x, const Observer& obs
   return torch::addcmul(beta, y, gamma);
 }
 
-torch::Tensor Vit::attend(int64_t index, const torch::Tensor& x) const {
-  return linear(block_name(index, "attn.proj"),
-                attention(linear(block_name(index, "attn.qkv"), x), config_.heads));
+torch::Tensor Vit::branch(size_t site, const torch::Tensor& x, const Observer& observer) const {
+  const torch::Tensor read = linear(sites_[site].next_linear, norm(site, x, observer));
+  const bool attends = site % 2 == (config_.pre_norm ? 1 : 0);
+  return attends ? attention(read, config_.heads) : activate(config_.activation, read);
 }
 
 torch::Tensor Vit::block(int64_t index, const torch::Tensor& x, const Observer& observer) const {
@@ -270,10 +275,8 @@ torch::Tensor Vit::block(int64_t index, const torch::Tensor& x, const Observer& 
     if (scale.defined()) branch = branch * scale;
     return trunk + drop_pictures(branch, drop);
   };
-  const torch::Tensor attended = add_branch(x, attend(index, norm(site, x, observer)), "ls1.gamma");
-  const torch::Tensor hidden = linear(block_name(index, "mlp.fc1"), norm(site + 1, attended, observer));
-  return add_branch(attended, linear(block_name(index, "mlp.fc2"), activate(config_.activation, hidden)),
-                    "ls2.gamma");
+  const torch::Tensor attended = add_branch(x, linear(block_name(index, "attn.proj"), branch(site, x, observer)), "ls1.gamma");
+  return add_branch(attended, linear(block_name(index, "mlp.fc2"), branch(site + 1, attended, observer)), "ls2.gamma");
 }
 
 torch::Tensor Vit::embed(const torch::Tensor& images) const {
@@ -297,7 +300,7 @@ torch::Tensor Vit::classify(const torch::Tensor& x, const Observer& observer) co
     return config_.classes > 0 ? linear("head", features) : features;
   };
   if (config_.average_pool) {
-    const auto pool = [&](const torch::Tensor& t) { return t.slice(1, prefix_tokens(config_)).mean(1); };
+    const auto pool = [&](const torch::Tensor& t) { return t.slice(1, prefix_tokens()).mean(1); };
     return head(config_.norm_before_pool ? pool(norm(site, x, observer)) : norm(site, pool(x), observer));
   }
   // Only the tokens that the heads read need the norm, unless someone watches all of them.
@@ -306,6 +309,11 @@ torch::Tensor Vit::classify(const torch::Tensor& x, const Observer& observer) co
   if (!config_.distilled) return head(features.select(1, 0));
   const torch::Tensor first = features.select(1, 0), second = features.select(1, 1);
   return ((config_.classes > 0 ? linear("head_dist", second) : second) + head(first)) / 2;
+}
+
+torch::Tensor Vit::enter(const torch::Tensor& images) const {
+  const torch::Tensor x = embed(images);
+  return config_.pre_norm ? norm(0, x, {}) : x;
 }
 
 torch::Tensor Vit::forward_chunk(const torch::Tensor& images, const Observer& observer) const {

@@ -28,15 +28,21 @@ inline constexpr int kMeasures = 2;
 /// Which pictures: those to fit on (both halves), those held out, or all.
 enum class Part : uint8_t { kFit, kHeldOut, kAll };
 
+/// Something for each measure and fold.
+template <typename T>
+using OfFolds = std::array<std::array<T, kFolds>, kMeasures>;
+
 /// Bins of x of one site: for each measure and fold the moments of the pairs (x, y), y before gamma and beta,
-/// that fell into each bin. Bins without pairs have weight 0.
+/// that fell into each bin. Bins without pairs have weight 0. In bins, a number may have been added to y of all channels of
+/// a token (carried_offset), where the network does not see such a number.
 struct SiteMapping {
   std::string name;           ///< timm name of the site, "blocks.3.norm2"
   int64_t pictures = 0;       ///< pictures captured
   int64_t tokens = 0;         ///< N, tokens a picture
   int64_t channels = 0;       ///< D; the site saw pictures * tokens * channels pairs
   std::vector<double> edges;  ///< bins + 1 increasing edges; the first and last are the range of x seen
-  std::array<std::array<std::vector<Moments>, kFolds>, kMeasures> bins;
+  OfFolds<std::vector<Moments>> bins;
+  OfFolds<Moments> y;  ///< weight, mean and sum of squares of y itself: what R^2 is a share of
 
   size_t bin_count() const { return edges.size() - 1; }
   const std::vector<Moments>& of(Measure measure, Fold fold) const {
@@ -45,7 +51,12 @@ struct SiteMapping {
   Interval range() const { return {edges.front(), edges.back()}; }
   /// Moments of each bin over a part.
   std::vector<Moments> of(Measure measure, Part part) const;
+  /// Of y itself over a part.
+  Moments y_of(Measure measure, Part part) const;
 };
+
+/// SiteMapping::y of bins in which nothing was added to y.
+OfFolds<Moments> y_of_bins(const SiteMapping& site);
 
 /// The weighted least-squares problem that bins stand for: each bin with spread becomes two points at its
 /// mean x plus and minus one standard deviation, with the in-bin regression's y, so that the error of any f
@@ -54,7 +65,7 @@ struct SiteMapping {
 struct Samples {
   std::vector<float> x, y, weight;  ///< increasing x; weights sum to 1
   double residual = 0;  ///< in the units of the weights: part of the mean squared error that no f can remove
-  double variance = 0;  ///< of y, weighted, over all pairs
+  double variance = 0;  ///< of LayerNorm's own y, weighted, over all pairs
   double total_weight = 0;  ///< of the pairs, before the division
 
   size_t size() const { return x.size(); }

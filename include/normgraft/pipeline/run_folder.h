@@ -13,7 +13,7 @@ class RunFolder {
 
   const Path& root() const { return root_; }
   Path run_json() const { return root_ / "run.json"; }
-  Path sinks() const { return root_ / "sinks.json"; }  ///< how capture lifted attention sinks, where there are any
+  Path prepared() const { return root_ / "prepared"; }  ///< the network that capture looked at, unless left as it is
   Path mappings() const { return root_ / "mappings.ngm"; }
   Path evolving() const { return root_ / "evolving"; }  ///< states of an unfinished evolve
   Path fronts() const { return root_ / "fronts.json"; }

@@ -26,7 +26,7 @@ struct CaptureRequest {
   int64_t pictures = 0;    ///< 0: all
   uint64_t seed = 1;       ///< of the order in which pictures are taken
   CaptureOptions options;
-  bool prepare = true;     ///< centres the stream and lifts sinks (centre_stream, lift_sinks) of what is captured and grafted on
+  bool prepare = true;     ///< what is captured and grafted on carries its scale (centre_stream, blind_to_mean, carry_scale)
   VitOptions vit;
 };
 Mappings capture_stage(const RunFolder& run, const CaptureRequest& request, Monitor& monitor);

@@ -90,13 +90,22 @@ class Vit {
   /// called from each.
   torch::Tensor forward(const torch::Tensor& images, const Observer& observer = {}) const;
 
+  /// The residual stream as it enters the blocks: images -> [B, N, D].
+  torch::Tensor enter(const torch::Tensor& images) const;
+
+  /// What enters the Linear that writes the stream behind a site of a block (sites()[site + 1].previous_linear), from the
+  /// stream x [B, N, D] before it: the heads' output at norm1, the activated hidden units at norm2.
+  torch::Tensor branch(size_t site, const torch::Tensor& x, const Observer& observer = {}) const;
+
+  /// Tokens ahead of the patches: class, distillation and register tokens.
+  int64_t prefix_tokens() const;
+
   void to(torch::Device device);
 
  private:
   torch::Tensor forward_chunk(const torch::Tensor& images, const Observer& observer) const;
   torch::Tensor embed(const torch::Tensor& images) const;
   torch::Tensor block(int64_t index, const torch::Tensor& x, const Observer& observer) const;
-  torch::Tensor attend(int64_t index, const torch::Tensor& x) const;
   torch::Tensor classify(const torch::Tensor& x, const Observer& observer) const;
   torch::Tensor norm(size_t site, const torch::Tensor& x, const Observer& observer) const;
   torch::Tensor linear(const std::string& name, const torch::Tensor& x) const;
