@@ -66,7 +66,7 @@ void add_capture(CLI::App& app, Context& context) {
   command->add_option("--pictures", request.pictures, "how many pictures, drawn at random; 0: all")
       ->check(CLI::NonNegativeNumber);
   add_capture_options(*command, request.options);
-  command->add_flag("!--as-it-is", request.prepare, "leave the residual stream as it is: do not centre it, do not lift attention sinks");
+  command->add_flag("!--as-it-is", request.prepare, "leave the residual stream as it is: do not let the mean of a token carry its scale");
   command->add_option("--seed", request.seed, "of the order of pictures")->capture_default_str();
   add_vit_options(*command, request.vit);
 }

@@ -80,6 +80,8 @@ class Measurement:
         run.mkdir()
         for file in ("mappings.ngm", "run.json"):
             shutil.copy(self.run / file, run)
+        if (self.run / "prepared").exists():
+            shutil.copytree(self.run / "prepared", run / "prepared")
         evolved = self.normgraft("evolve", run, *options)
         evaluations = evolved["answer"]["evaluations"]
         return {"evaluations": evaluations, **self.graft_and_judge(strategy, run=run)}

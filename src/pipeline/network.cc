@@ -12,13 +12,13 @@
 namespace normgraft {
 namespace {
 
-constexpr int64_t kMostPictures = 256;          ///< that carriers are fitted to
-constexpr int64_t kMostValues = int64_t{48} << 20;  ///< of hidden units, of all pictures and tokens of one MLP
+constexpr size_t kPicturesOfCapture = 256;           ///< that carriers are first fitted to
+constexpr int64_t kMostValues = int64_t{128} << 20;  ///< of hidden units, of all pictures and tokens of one MLP
 
-/// Pictures in memory to fit carriers to.
+/// The first of the pictures, in memory, as many as a walk can hold.
 torch::Tensor carrier_images(const Vit& vit, std::vector<Picture> pictures, Monitor& monitor) {
   const int64_t hidden = vit.tensors().at("blocks.0.mlp.fc1.weight").size(0);
-  const auto most = static_cast<size_t>(std::clamp<int64_t>(kMostValues / (hidden * vit.tokens()), 1, kMostPictures));
+  const auto most = static_cast<size_t>(std::max<int64_t>(kMostValues / (hidden * vit.tokens()), 1));
   if (pictures.size() > most) pictures.resize(most);
   torch::Tensor images = read_images(std::move(pictures), vit.preprocessing(), monitor);
   if (!images.defined()) throw InputError("capture: no picture could be read, expected at least one");
@@ -44,6 +44,7 @@ Vit prepare_network(const CaptureRequest& request, std::vector<Picture> pictures
       return y - y.mean(-1, true);
     });
   }
+  if (pictures.size() > kPicturesOfCapture) pictures.resize(kPicturesOfCapture);
   carry_scale(vit, carrier_images(vit, std::move(pictures), monitor), {}, nullptr, monitor);
   for (size_t site = 0; site < vit.sites().size(); ++site) vit.set_normalizer(site, {});
   return vit;

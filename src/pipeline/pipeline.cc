@@ -73,7 +73,7 @@ class Pipeline {
 
 /// A graft of the most accurate functions of some fronts, uncalibrated.
 void write_uncalibrated(const RunFolder& run, const Fronts& fronts, const Path& folder, Monitor& monitor) {
-  const RunFolder part(folder);
+  const RunFolder part(folder, run.prepared());
   write_json(part.run_json(), run.read());
   write_json(part.fronts(), to_json(fronts));
   select_stage(part, {}, monitor);
@@ -84,7 +84,8 @@ void write_uncalibrated(const RunFolder& run, const Fronts& fronts, const Path& 
 
 /// The steps before calibration: plain pairs, weighted pairs, the plan.
 void judge_uncalibrated(Pipeline& pipeline, const RunFolder& run, const PipelineRequest& request, Monitor& monitor) {
-  const RunFolder plain(run.staircase() / "plain"), weighted(run.staircase() / "weighted"), selected(run.staircase() / "selected");
+  const auto part = [&](const char* name) { return RunFolder(run.staircase() / name, run.prepared()); };
+  const RunFolder plain = part("plain"), weighted = part("weighted"), selected = part("selected");
   EvolveOptions unweighted = request.evolve;
   unweighted.measure = Measure::kCount;
   pipeline.stage("evolve plain", asked_of(unweighted), plain.grafted() / "functions.json", [&] {

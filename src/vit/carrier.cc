@@ -1,7 +1,6 @@
 #include "normgraft/vit/carrier.h"
 
-#include <ATen/Parallel.h>
-
+#include <algorithm>
 #include <cmath>
 #include <vector>
 
@@ -14,6 +13,7 @@ namespace {
 
 constexpr double kRatioPerRoot = 4;    ///< of the root of D, which |y| does not exceed: x stays within a quarter of the mean
 constexpr double kLeast = 0.1;         ///< of the ratio: below, the logarithm goes on straight
+constexpr int64_t kRows = 4096;        ///< of a regression, at a time
 constexpr double kPrefixShare = 0.1;   ///< of the weight of the patches, for the tokens ahead of them together
 
 /// body(images of a few pictures) -> [b, N, d], for all pictures, on LibTorch's threads.
@@ -37,16 +37,17 @@ torch::Tensor spread(const torch::Tensor& x) {
   return without_mean(x).square().mean(-1).sqrt().clamp_min(1e-6);
 }
 
-/// Ridge regression of several targets on the same weighted rows; the intercept is free.
+/// Ridge regression of several targets on the same weighted rows; the intercept is free. Works through the rows in parts that stay
+/// in cache; `rows` must outlive it.
 class Regression {
  public:
   /// rows [R, d], weight [R]
-  Regression(const torch::Tensor& rows, torch::Tensor weight, double damping)
-      : weight_((weight / weight.sum()).unsqueeze(1)), mean_((rows * weight_).sum(0)) {
-    weighted_ = ((rows - mean_) * weight_.sqrt()).t().contiguous();
-    torch::Tensor products = normgraft::linear(weighted_, weighted_, torch::Tensor()).to(torch::kFloat64);
-    const torch::Tensor ridge = damping * products.diagonal().mean().clamp_min(1e-30);
-    products_ = products + ridge * torch::eye(products.size(0), torch::kFloat64);
+  Regression(const torch::Tensor& rows, const torch::Tensor& weight, double damping)
+      : rows_(rows),
+        weight_((weight / weight.sum()).unsqueeze(1)),
+        mean_(products_with(torch::ones({rows.size(0), 1})).squeeze(1)),
+        products_(products_with(rows) - torch::outer(mean_, mean_)) {
+    products_.diagonal().add_(damping * products_.diagonal().mean().clamp_min(1e-30));
   }
 
   struct Line {
@@ -56,15 +57,24 @@ class Regression {
 
   /// targets [R, t]
   Line operator()(const torch::Tensor& targets) const {
-    const torch::Tensor mean = (targets * weight_).sum(0);
-    const torch::Tensor right = ((targets - mean) * weight_.sqrt()).t().contiguous();
-    const torch::Tensor products = normgraft::linear(weighted_, right, torch::Tensor()).to(torch::kFloat64);
-    const torch::Tensor slopes = at::linalg_solve(products_, products).to(torch::kFloat32).t();
-    return {slopes, mean - slopes.matmul(mean_)};
+    const torch::Tensor mean = targets.mul(weight_).sum(0, false, torch::kFloat64);
+    const torch::Tensor slopes = at::linalg_solve(products_, products_with(targets) - torch::outer(mean_, mean));
+    return {slopes.t().to(torch::kFloat32), (mean - mean_.matmul(slopes)).to(torch::kFloat32)};
   }
 
  private:
-  torch::Tensor weight_, mean_, weighted_, products_;
+  /// The weighted sum over rows of row' value: values [R, t] -> [d, t], F64.
+  torch::Tensor products_with(const torch::Tensor& values) const {
+    torch::Tensor sum = torch::zeros({rows_.size(1), values.size(1)}, torch::kFloat64);
+    for (int64_t first = 0; first < rows_.size(0); first += kRows) {
+      const auto part = [&](const torch::Tensor& all) { return all.slice(0, first, std::min(first + kRows, rows_.size(0))); };
+      sum += linear(part(rows_).t().contiguous(), (part(values) * part(weight_)).t().contiguous(), torch::Tensor());
+    }
+    return sum;
+  }
+
+  const torch::Tensor& rows_;
+  torch::Tensor weight_, mean_, products_;
 };
 
 /// Adds what a line says to the outputs of a Linear: slopes [D, d] (or [1, d]: the same for all outputs).
@@ -93,20 +103,18 @@ class Walk {
   /// Passes a site and rewrites the Linear behind it; `wanted` is the teacher's stream there, or undefined.
   void pass(size_t site, const torch::Tensor& wanted) {
     const std::string& writer = vit_.sites()[site + 1].previous_linear;
-    torch::Tensor input = over_pictures(x_, [&](const torch::Tensor& some) { return vit_.branch(site, some); });
+    const torch::Tensor input = over_pictures(x_, [&](const torch::Tensor& some) { return vit_.branch(site, some); });
     torch::Tensor next = x_ + written(writer, input);
-    const torch::Tensor weight = token_weights(next) / spread(next).square();
-    const Regression regression(input.flatten(0, 1), weight.flatten(), damping_);
+    const torch::Tensor rows = input.flatten(0, 1);
+    const Regression regression(rows, (token_weights(next) / spread(next).square()).flatten(), damping_);
     if (wanted.defined()) {
       const auto line = regression(without_mean(wanted - next).flatten(0, 1));
       add_to_linear(vit_, writer, {without_mean(line.slopes.t()).t(), without_mean(line.intercept)});
       next = x_ + written(writer, input);
     }
     if (pooled(site + 1)) {
-      input = pool(input).unsqueeze(1);
-      next = pool(next).unsqueeze(1);
-      const Regression of_pictures(input.flatten(0, 1), spread(next).square().reciprocal().flatten(), damping_);
-      add_to_linear(vit_, writer, of_pictures(missing(next)));
+      const torch::Tensor pictures = pool(next), inputs = pool(input);
+      add_to_linear(vit_, writer, Regression(inputs, spread(pictures).square().reciprocal(), damping_)(missing(pictures)));
       return;
     }
     add_to_linear(vit_, writer, regression(missing(next)));

@@ -3,7 +3,6 @@
 #include "command_line.h"
 #include "normgraft/core/files.h"
 #include "normgraft/graft/graft.h"
-#include "support/sink.h"
 #include "support/small_model.h"
 #include "support/temporary_folder.h"
 
@@ -103,48 +102,39 @@ TEST(Pipeline, CapturesWithAndWithoutWeightsAndRefusesOthers) {
   EXPECT_EQ(run_program(capture("hessian")).code, 2);
 }
 
-TEST(Pipeline, CapturesAndGraftsACentredStreamUnlessToldToLeaveItAsItIs) {
+TEST(Pipeline, GraftsOnANetworkWhoseTokensCarryTheirScaleAndLeavesNoneWhenAskedToLeaveItAsItIs) {
   const TemporaryFolder folder;
   save_vit(folder / "model", testing::small_vit());
   testing::write_small_pictures(folder / "pictures", 3, 8);
-  const auto largest_mean = [&](const std::string& run, const std::vector<std::string>& more) {
-    std::vector<std::string> capture = {"capture", folder / "model", "--data", folder / "pictures", "-o", folder / run};
-    capture.insert(capture.end(), more.begin(), more.end());
-    run_json(capture);
-    run_json({"evolve", folder / run, "--population", "30", "--generations", "2", "--seeds", "1"});
-    run_json({"select", folder / run});
-    run_json({"graft", folder / run, "--calibrate", "none"});
-    const Graft graft = load_graft(folder.path() / run / "grafted", {}, silent_monitor());
-    return graft.vit().tensors().at("blocks.0.mlp.fc2.weight").mean(0).abs().max().item<float>();
-  };
-  EXPECT_LT(largest_mean("centred", {}), 1e-6F);
-  EXPECT_GT(largest_mean("as it is", {"--as-it-is"}), 1e-3F);
-}
+  const std::string run = folder / "run", prepared = folder / "run/prepared";
+  const std::vector<std::string> capture = {"capture", folder / "model", "--data", folder / "pictures", "-o", run};
+  run_json(capture);
+  const Json same = run_json({"eval", prepared, "--data", folder / "pictures", "--teacher", folder / "model"});
+  EXPECT_EQ(same.at("agreement"), 1.0);
+  EXPECT_NEAR(same.at("kl").get<double>(), 0, 1e-5);
 
-TEST(Pipeline, LiftsSinksInWhatIsCapturedAndGraftedAndForgetsThemWhenTheyAreGone) {
-  const TemporaryFolder folder;
-  save_vit(folder / "sinks", testing::with_sink(testing::small_vit()));
-  save_vit(folder / "none", testing::small_vit());
-  testing::write_small_pictures(folder / "pictures", 3, 8);
-  const auto capture = [&](const std::string& model) {
-    return run_json({"capture", folder / model, "--data", folder / "pictures", "-o", folder / "run"});
-  };
-  capture("sinks");
-  const Json lift = read_json(folder / "run/sinks.json", "sinks");
-  EXPECT_EQ(lift.at("unit"), 5);
-  run_json({"evolve", folder / "run", "--population", "30", "--generations", "2", "--seeds", "1"});
-  run_json({"select", folder / "run"});
-  run_json({"graft", folder / "run", "--calibrate", "none"});
+  run_json({"evolve", run, "--population", "30", "--generations", "2", "--seeds", "1"});
+  run_json({"select", run});
+  run_json({"graft", run});
+  EXPECT_TRUE(read_json(folder / "run/calibration.json", "calibration").contains("writers"));
   const Graft graft = load_graft(folder / "run/grafted", {}, silent_monitor());
-  const int64_t carrier = lift.at("carriers").at(0).at("unit");
-  const torch::Tensor written = graft.vit().tensors().at("blocks.0.mlp.fc2.weight").select(1, carrier);
-  EXPECT_GT(written.min().item<double>(), 1.0);
-  EXPECT_EQ(written.min().item<float>(), written.max().item<float>());
+  for (size_t site = 0; site < graft.vit().sites().size(); ++site) {
+    EXPECT_TRUE(graft.drops_mean(site));
+    const torch::Tensor gamma = graft.vit().tensors().at(graft.vit().sites()[site].name + ".weight");
+    EXPECT_TRUE(torch::equal(gamma, torch::ones_like(gamma))) << site;
+  }
 
-  write_json(folder / "run/sinks.json", Json{{"version", 1}});
-  EXPECT_EQ(run_program({"graft", folder / "run"}).code, 2);
-  capture("none");
-  EXPECT_FALSE(std::filesystem::exists(folder / "run/sinks.json"));
+  write_atomically(folder / "run/prepared/model.safetensors", "damaged");
+  EXPECT_EQ(run_program({"graft", run}).code, 2);
+  std::vector<std::string> as_it_is = capture;
+  as_it_is.emplace_back("--as-it-is");
+  run_json(as_it_is);
+  EXPECT_FALSE(std::filesystem::exists(folder / "run/prepared"));
+  run_json({"evolve", run, "--population", "30", "--generations", "2", "--seeds", "1"});
+  run_json({"select", run});
+  run_json({"graft", run, "--calibrate", "none"});
+  const torch::Tensor original = testing::small_vit().tensors().at("blocks.0.mlp.fc2.weight");
+  EXPECT_TRUE(torch::equal(load_graft(folder / "run/grafted", {}, silent_monitor()).vit().tensors().at("blocks.0.mlp.fc2.weight"), original));
 }
 
 TEST(Pipeline, ASearchKilledMidwayGoesOnToTheSameFronts) {

@@ -5,6 +5,7 @@
 #include "normgraft/core/error.h"
 #include "normgraft/data/folder.h"
 #include "normgraft/graft/calibrate.h"
+#include "normgraft/vit/stream.h"
 #include "support/small_model.h"
 #include "support/temporary_folder.h"
 
@@ -71,6 +72,41 @@ TEST(Graft, FoldingKeepsTheLogits) {
   EXPECT_LT((after - before).abs().max().item<double>(), 1e-4 * before.abs().max().item<double>());
   EXPECT_TRUE(torch::equal(graft.vit().tensors().at("blocks.0.norm1.weight"), torch::ones({16})));
   EXPECT_TRUE(torch::equal(graft.vit().tensors().at("norm.bias"), torch::zeros({16})));
+}
+
+TEST(Graft, DropsTheMeanOfYWhereTheLinearBehindIsBlindToIt) {
+  torch::NoGradGuard no_grad;
+  Vit vit = small_vit();
+  fold_norm(vit, 2, /*blind=*/true);
+  Graft graft(vit);
+  apply_functions(graft, functions_for_all(graft.vit(), "0.5*x+3"));
+  graft.forward(some_images(), [&](size_t site, const torch::Tensor& x, const torch::Tensor& y) {
+    EXPECT_EQ(graft.drops_mean(site), site == 2);
+    const torch::Tensor expected = site == 2 ? 0.5 * (x - x.mean(-1, true)) : 0.5 * x + 3;
+    EXPECT_TRUE(torch::allclose(y, expected, 1e-4, 1e-5)) << site;
+  });
+}
+
+TEST(Graft, IsSavedSoThatNothingNeedComputeAMeanEvenAfterGammaWasMoved) {
+  torch::NoGradGuard no_grad;
+  const TemporaryFolder folder;
+  Vit vit = small_vit();
+  blind_to_mean(vit);
+  Graft graft(vit);
+  apply_functions(graft, functions_for_all(graft.vit(), "tanh(x)+0.3*x"));
+  for (const NormSite& site : graft.vit().sites()) {
+    graft.vit().tensors().at(site.name + ".weight") = 1 + 0.3 * torch::randn({16});
+    graft.vit().tensors().at(site.name + ".bias") = torch::randn({16});
+  }
+  const torch::Tensor expected = graft.forward(some_images());
+  save_graft(folder / "graft", graft);
+  EXPECT_TRUE(torch::equal(graft.forward(some_images()), expected));
+
+  Vit plain = load_vit(folder / "graft", {}, silent_monitor());
+  for (size_t site = 0; site < plain.sites().size(); ++site) {
+    plain.set_normalizer(site, [](const torch::Tensor& x) { return x.tanh() + 0.3 * x; });
+  }
+  EXPECT_LT((plain.forward(some_images()) - expected).abs().max().item<double>(), 1e-4 * expected.abs().max().item<double>());
 }
 
 TEST(Graft, SavesAndLoadsTheSameNetwork) {

@@ -64,6 +64,34 @@ TEST(CentreStream, LeavesNoMeanOverChannelsAtAnySite) {
   }
 }
 
+TEST(BlindToMean, LeavesTheLogitsOfEveryVariantAsTheyWereAndFoldsEveryNormThatALinearFollows) {
+  const torch::NoGradGuard no_grad;
+  for (const Variant& v : variants()) {
+    const Vit original(v.config, small_preprocessing(), v.tensors);
+    Vit blind(v.config, small_preprocessing(), v.tensors);
+    blind_to_mean(blind);
+    EXPECT_LT(testing::relative_error(blind.forward(small_images(4)), original.forward(small_images(4))), 1e-5) << v.name;
+    for (size_t site = 0; site < blind.sites().size(); ++site) {
+      const bool read = !blind.sites()[site].next_linear.empty();
+      EXPECT_EQ(is_blind_to_mean(blind, site), read) << v.name << " " << blind.sites()[site].name;
+      EXPECT_FALSE(is_blind_to_mean(original, site)) << v.name;
+      const torch::Tensor gamma = blind.tensors().at(blind.sites()[site].name + ".weight");
+      EXPECT_EQ(torch::equal(gamma, torch::ones_like(gamma)), read) << v.name;
+    }
+  }
+}
+
+TEST(BlindToMean, LetsAFunctionAddAnyNumberToAllChannelsOfAToken) {
+  const torch::NoGradGuard no_grad;
+  Vit vit(small_config(), small_preprocessing(), small_tensors());
+  blind_to_mean(vit);
+  const torch::Tensor expected = vit.forward(small_images(4));
+  for (size_t site = 0; site < vit.sites().size(); ++site) {
+    vit.set_normalizer(site, [](const torch::Tensor& x) { return at::layer_norm(x, {8}, {}, {}, 1e-6) + 10 * torch::randn({x.size(0), x.size(1), 1}); });
+  }
+  EXPECT_LT(testing::relative_error(vit.forward(small_images(4)), expected), 1e-4);
+}
+
 TEST(CentreStream, DoesNotWriteIntoTheTensorsThatTheModelWasMadeOf) {
   const Tensors tensors = small_tensors();
   const torch::Tensor before = tensors.at("cls_token").clone();

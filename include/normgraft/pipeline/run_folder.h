@@ -9,11 +9,13 @@ namespace normgraft {
 /// The folder in which the stages of one run leave their results, each written atomically.
 class RunFolder {
  public:
-  explicit RunFolder(Path root) : root_(std::move(root)) {}
+  explicit RunFolder(Path root) : RunFolder(root, root / "prepared") {}
+  /// A folder of its own whose stages work on the prepared network of another run.
+  RunFolder(Path root, Path prepared) : root_(std::move(root)), prepared_(std::move(prepared)) {}
 
   const Path& root() const { return root_; }
   Path run_json() const { return root_ / "run.json"; }
-  Path prepared() const { return root_ / "prepared"; }  ///< the network that capture looked at, unless left as it is
+  Path prepared() const { return prepared_; }  ///< the network that capture looked at, unless left as it is
   Path mappings() const { return root_ / "mappings.ngm"; }
   Path evolving() const { return root_ / "evolving"; }  ///< states of an unfinished evolve
   Path fronts() const { return root_ / "fronts.json"; }
@@ -40,7 +42,7 @@ class RunFolder {
   std::string text(const std::string& stage, const std::string& field) const;
 
  private:
-  Path root_;
+  Path root_, prepared_;
 };
 
 }  // namespace normgraft
