@@ -17,7 +17,7 @@
 namespace normgraft {
 namespace {
 
-constexpr std::ptrdiff_t kMostHeldOut = 128;  ///< calibration pictures kept for judging
+constexpr size_t kMostHeldOut = 128;  ///< calibration pictures kept for judging
 
 /// The pictures of a tree in a seeded random order, the first `count` of them (0: all).
 std::vector<Picture> some_pictures(std::vector<Picture> pictures, int64_t count, uint64_t seed) {
@@ -83,13 +83,7 @@ struct Calibration {
   Vit teacher;
   std::vector<Picture> pictures;
 
-  /// The last of the pictures are kept for judging what the others were fitted with.
-  std::pair<std::vector<Picture>, std::vector<Picture>> split() const {
-    const auto count = static_cast<std::ptrdiff_t>(pictures.size());
-    if (count < 2) throw InputError("1 calibration picture, expected at least 2: one is kept apart");
-    const auto kept = std::max<std::ptrdiff_t>(1, std::min<std::ptrdiff_t>(kMostHeldOut, count * 3 / 20));
-    return {{pictures.begin(), pictures.end() - kept}, {pictures.end() - kept, pictures.end()}};
-  }
+  PictureSplit split() const { return keep_apart(pictures, std::clamp<size_t>(pictures.size() * 3 / 20, 1, kMostHeldOut)); }
 };
 
 Calibration calibration_of(const RunFolder& run, Monitor& monitor) {
@@ -196,7 +190,7 @@ Plan select_stage(const RunFolder& run, const SelectRequest& request, Monitor& m
     request.options.validate();
     const Profile profile = load_profile(request.profile);
     Calibration calibration = calibration_of(run, monitor);
-    const Yardstick yardstick(calibration.teacher, calibration.split().second, monitor);
+    const Yardstick yardstick(calibration.teacher, calibration.split().apart, monitor);
     Choice choice = choose_plan(fronts, read_mappings(run.mappings()), std::move(calibration.teacher), profile, yardstick,
                                 request.options, monitor);
     write_json(run.choice(), to_json(choice));

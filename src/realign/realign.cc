@@ -48,14 +48,9 @@ RealignResult realign(Graft& student, const Vit* teacher, const std::vector<Pict
     }
   }
 
-  std::vector<Picture> train = pictures;
+  const auto apart = std::max<size_t>(1, static_cast<size_t>(options.held_out * static_cast<double>(pictures.size())));
+  auto [train, held_out] = keep_apart(pictures, apart);
   shuffle(train, Random({options.seed, 0x401d}));
-  const auto held_out_count = std::max<size_t>(1, static_cast<size_t>(options.held_out * static_cast<double>(train.size())));
-  if (train.size() < held_out_count + 1) {
-    throw InputError(fmt::format("realign: {} training pictures, expected at least 2 (one is held out)", train.size()));
-  }
-  const std::vector<Picture> held_out(train.end() - static_cast<std::ptrdiff_t>(held_out_count), train.end());
-  train.resize(train.size() - held_out_count);
 
   Trainer trainer(student, teacher, train, held_out, options, identity_of(student, pictures, options), folder, monitor);
   trainer.resume(restart);

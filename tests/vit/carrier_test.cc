@@ -53,7 +53,7 @@ TEST(CarryScale, LetsTheMeanOfATokenForetellItsSpread) {
     constant += (best * inverse - 1).square().mean().item<double>();
     carried += errors[i++];
   });
-  EXPECT_LT(carried, 0.5 * constant);
+  EXPECT_LT(carried, 0.6 * constant);
 }
 
 TEST(CarryScale, FollowsTheSpreadThatAnotherNormalizerLeaves) {
@@ -84,9 +84,10 @@ TEST(CarryScale, DrawsTheStreamOfAGraftTowardsItsTeachers) {
   const auto clip = [](const torch::Tensor& x) { return (x - x.mean(-1, true)).clamp(-1, 1); };
   Vit alone = blind_vit(), drawn = blind_vit();
   for (Vit* vit : {&alone, &drawn}) vit->set_normalizer(0, clip);
-  carry_scale(alone, small_images(64), {}, nullptr, silent_monitor());
-  carry_scale(drawn, small_images(64), {}, &teacher, silent_monitor());
-  EXPECT_LT(distance(drawn), 0.7 * distance(alone));
+  const CarrierOptions options{.ratio = 0, .damping = 1e-3};
+  carry_scale(alone, small_images(64), options, nullptr, silent_monitor());
+  carry_scale(drawn, small_images(64), options, &teacher, silent_monitor());
+  EXPECT_LT(distance(drawn), 0.8 * distance(alone));
 }
 
 TEST(CarryScale, ServesANormBehindThePooling) {
