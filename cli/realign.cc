@@ -12,7 +12,7 @@ void TrainingFlags::add_to(CLI::App& command) {
   CLI::Option* mode_option = command.add_option("--mode", mode, "constants, affine, full or distill")->capture_default_str();
   command.add_option("--recipe", recipe, "published settings: carrigg2026-a, carrigg2026-f or carrigg2026-d")
       ->excludes(mode_option);
-  command.add_option("--epochs", epochs, "passes over the pictures (default 1; constants: 16)");
+  command.add_option("--epochs", epochs, "passes over the pictures (default 1; constants: 4)");
   command.add_option("--batch", batch, "pictures a step (default 25; constants: 16)");
   command.add_option("--rate", rate, "peak learning rate of AdamW");
   command.add_option("--weight-decay", weight_decay, "of matrices");

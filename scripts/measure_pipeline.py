@@ -280,7 +280,7 @@ def main():
     parser.add_argument("--staircase", action="store_true", help="with --steps: more steps and conditions, of the first model's first seed")
     parser.add_argument("--as-it-is", action="store_true", help="leave the mean in the residual stream; not with --steps")
     parser.add_argument("--seeds", type=int, nargs="+", default=[3], help="of the steps, for each model")
-    parser.add_argument("--epochs", type=int, nargs="+", default=[16], help="of the constants' re-alignment, for each model")
+    parser.add_argument("--epochs", type=int, nargs="+", default=[4], help="of the constants' re-alignment, for each model")
     parser.add_argument("--program", default="build/release/bin/normgraft")
     arguments = parser.parse_args()
     measurements = [Measurement(arguments, i) for i in range(len(arguments.models))]

@@ -72,10 +72,10 @@ RealignOptions realign_defaults(RealignMode mode) {
   RealignOptions options;
   options.mode = mode;
   if (mode == RealignMode::kConstants) {
-    options.epochs = 16;
+    options.epochs = 4;
     options.batch = 16;
     options.hint = 0.05;
-    options.rate = 2e-3;
+    options.rate = 5e-4;
     options.held_out = 0.15;
     options.augmentation.scale_low = 0.4;
     options.augmentation.color_jitter = 0;

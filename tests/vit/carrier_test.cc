@@ -81,13 +81,13 @@ TEST(CarryScale, DrawsTheStreamOfAGraftTowardsItsTeachers) {
     });
     return sum;
   };
-  const auto clip = [](const torch::Tensor& x) { return (x - x.mean(-1, true)).clamp(-1, 1); };
+  const auto smaller = [](const torch::Tensor& x) { return 0.6 * at::layer_norm(x, {8}, {}, {}, 1e-6); };
   Vit alone = blind_vit(), drawn = blind_vit();
-  for (Vit* vit : {&alone, &drawn}) vit->set_normalizer(0, clip);
+  for (Vit* vit : {&alone, &drawn}) vit->set_normalizer(1, smaller);
   const CarrierOptions options{.ratio = 0, .damping = 1e-3};
   carry_scale(alone, small_images(64), options, nullptr, silent_monitor());
   carry_scale(drawn, small_images(64), options, &teacher, silent_monitor());
-  EXPECT_LT(distance(drawn), 0.8 * distance(alone));
+  EXPECT_LT(distance(drawn), 0.5 * distance(alone));
 }
 
 TEST(CarryScale, ServesANormBehindThePooling) {

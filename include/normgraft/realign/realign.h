@@ -54,7 +54,7 @@ struct RealignOptions {
 /// Throws InputError naming the recipes.
 RealignOptions realign_recipe(const std::string& name);
 
-/// The defaults for a mode: those above, and for kConstants sixteen epochs at rate 2e-3, batches of 16, no colour jitter
+/// The defaults for a mode: those above, and for kConstants four epochs at rate 5e-4, batches of 16, no colour jitter
 /// and crops of at least 0.4 of the area, a hint of 0.05, held out 0.15. Chosen on pictures kept apart.
 RealignOptions realign_defaults(RealignMode mode);
 
