@@ -17,7 +17,7 @@
 //   text name, i64 pictures, i64 tokens, i64 channels, u32 bins, f64 edges[bins + 1],
 //   and for each measure (kWeight only when weighted), fold and bin
 //   f32 weight, x - left edge, y, sxx, sxy, syy, and under kWeight weight2;
-//   then for each fold f64 weight, mean and sum of squares of y itself.
+//   then for each fold f64 weight, mean and sum of squares of y itself, which version 1 does not have: there, y of bins is y itself.
 // A text is its u32 length and its bytes.
 
 namespace normgraft {
@@ -172,7 +172,7 @@ Moments read_y(Reader& in) {
   return y;
 }
 
-SiteMapping read_site(Reader& in, bool weighted) {
+SiteMapping read_site(Reader& in, bool weighted, uint32_t version) {
   SiteMapping site;
   site.name = in.text();
   site.pictures = in.size();
@@ -191,21 +191,30 @@ SiteMapping read_site(Reader& in, bool weighted) {
       fold.resize(site.bin_count());
       for (size_t i = 0; i < fold.size(); ++i) fold[i] = read_moments(in, site.edges[i], measure);
     }
+    if (version == 1) continue;
     for (Moments& y : site.y[static_cast<size_t>(measure)]) y = read_y(in);
   }
+  if (version == 1) site.y = y_of_bins(site);
   return site;
 }
 
-/// The payload of a file whose magic, version, length and checksum are right.
-std::string_view open_payload(std::string_view bytes, const std::string& file) {
+struct Content {
+  uint32_t version;
+  std::string_view payload;
+};
+
+/// The content of a file whose magic, version, length and checksum are right.
+Content open_content(std::string_view bytes, const std::string& file) {
   Reader in(bytes, file);
   if (!bytes.starts_with(kMagic.substr(0, bytes.size()))) in.fail("not a mappings file");
   if (bytes.size() < kHeaderBytes + kChecksumBytes) in.fail("truncated: ends within its header");
   in = Reader(bytes.substr(kMagic.size()), file);
   const auto version = in.value<uint32_t>();
-  if (version != kVersion) {
-    in.fail(fmt::format("written in version {} of the format, this program reads version {}; capture again", version, kVersion));
+  if (version > kVersion) {
+    in.fail(
+        fmt::format("written in version {} of the format, this program reads up to {}", version, kVersion));
   }
+  if (version == 0) in.fail("damaged: version 0 of the format does not exist");
   const auto length = in.value<uint64_t>();
   const size_t body = bytes.size() - kHeaderBytes - kChecksumBytes;
   if (length > body) in.fail(fmt::format("truncated: {} of {} bytes of content", body, length));
@@ -213,21 +222,22 @@ std::string_view open_payload(std::string_view bytes, const std::string& file) {
   const std::string_view summed = bytes.substr(0, kHeaderBytes + body);
   in = Reader(bytes.substr(summed.size()), file);
   if (in.value<uint64_t>() != checksum(summed)) in.fail("damaged: the checksum does not match");
-  return summed.substr(kHeaderBytes);
+  return {version, summed.substr(kHeaderBytes)};
 }
 
 }  // namespace
 
 Mappings read_mappings(const Path& path) {
   const std::string bytes = read_file(path, "mappings");
-  Reader in(open_payload(bytes, path.string()), path.string());
+  const Content content = open_content(bytes, path.string());
+  Reader in(content.payload, path.string());
   Mappings mappings;
   mappings.model = in.text();
   mappings.weighted = in.value<uint8_t>() != 0;
   const auto sites = in.value<uint32_t>();
   std::set<std::string> names;
   for (uint32_t i = 0; i < sites; ++i) {
-    mappings.sites.push_back(read_site(in, mappings.weighted));
+    mappings.sites.push_back(read_site(in, mappings.weighted, content.version));
     const std::string& name = mappings.sites.back().name;
     if (!names.insert(name).second) in.fail(fmt::format("damaged: site {} appears twice", name));
   }

@@ -154,13 +154,24 @@ TEST_F(MappingFile, ThatIsSomethingElseIsRecognised) {
   EXPECT_EQ(complaint(), "mappings " + path_.string() + ": truncated: ends within its header");
 }
 
-TEST_F(MappingFile, FromAnotherVersionNamesBothVersions) {
+TEST_F(MappingFile, FromANewerVersionNamesBothVersions) {
   write_mappings(path_, two_sites(false, 16));
   std::string content = bytes();
   content[kVersionAt] = 9;
   put(sealed(content));
   EXPECT_EQ(complaint(), "mappings " + path_.string() +
-                             ": written in version 9 of the format, this program reads version 2; capture again");
+                             ": written in version 9 of the format, this program reads up to 2");
+}
+
+TEST_F(MappingFile, OfVersion1HoldsYItselfInItsBins) {
+  const Mappings read = read_mappings(Path(NORMGRAFT_SOURCE_DIR) / "examples" / "deit_tiny.ngm");
+  ASSERT_EQ(read.sites.size(), 25U);
+  const SiteMapping& site = read.site("blocks.0.norm2");
+  Moments all;
+  for (const Moments& bin : site.of(Measure::kWeight, Part::kAll)) all.merge(bin);
+  const Moments y = site.y_of(Measure::kWeight, Part::kAll);
+  EXPECT_NEAR(y.syy, all.syy, 1e-9 * all.syy);
+  EXPECT_NEAR(y.weight, all.weight, 1e-9 * all.weight);
 }
 
 TEST_F(MappingFile, ThatIsTruncatedAnywhereIsAnInputError) {
