@@ -31,7 +31,7 @@ void add_graft(CLI::App& app, Context& context) {
   command->add_option("run", options->run, "run folder with plan.json")->required();
   command->add_option("-o,--output", request.output, "model folder to write (default: RUN/grafted)");
   command->add_option("--sites", request.sites, "only these sites; the others keep LayerNorm")->delimiter(',');
-  command->add_option("--calibrate", request.calibration, "none; affine: gamma and beta, site by site; sequential: with the functions' constants, for the network")
+  command->add_option("--calibrate", request.calibration, "none; affine: gamma and beta, site by site; sequential: what writes the stream, then gamma, beta and constants of all sites")
       ->capture_default_str();
   command->add_flag("--fold", request.fold, "move gamma and beta into the Linear that follows");
 }

@@ -43,7 +43,7 @@ Plan select_stage(const RunFolder& run, const SelectRequest& request, Monitor& m
 struct GraftRequest {
   std::optional<Path> output;           ///< default: RunFolder::grafted
   std::vector<std::string> sites;       ///< empty: all
-  std::string calibration = "sequential";  ///< "none", "affine" (calibrate_affine) or "sequential" (calibrate_sequential)
+  std::string calibration = "sequential";  ///< "none", "affine" (calibrate_affine) or "sequential" (carry_scale, calibrate_sequential)
   bool fold = false;
 };
 Graft graft_stage(const RunFolder& run, const GraftRequest& request, Monitor& monitor);
