@@ -210,7 +210,7 @@ struct SiteAccumulator::Grid {
   float low = std::numeric_limits<float>::infinity();
   float high = -std::numeric_limits<float>::infinity();
   std::array<std::array<Cells, kFolds>, kMeasures> cells;
-  std::array<std::array<Sums, kFolds>, kMeasures> y;  // used with offsets
+  OfFolds<Sums> y;  // used with offsets
 
   Cells& of(Measure measure, Fold fold) {
     return cells[static_cast<size_t>(measure)][static_cast<size_t>(fold)];
@@ -310,6 +310,10 @@ void SiteAccumulator::add_picture(std::span<const float> x, std::span<const floa
   if (grid.pictures > 0 && grid.weighted == weight.empty()) {
     throw std::runtime_error(
         fmt::format("site {}, picture {}: weights for some pictures only", grid.name, grid.pictures));
+  }
+  if (grid.pictures > 0 && grid.has_offsets == offset.empty()) {
+    throw std::runtime_error(
+        fmt::format("site {}, picture {}: offsets for some pictures only", grid.name, grid.pictures));
   }
   const Fold fold = fold_of_picture(grid.pictures);
   std::vector<float> moved;

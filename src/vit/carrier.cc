@@ -89,7 +89,10 @@ void add_to_linear(Vit& vit, const std::string& name, const Regression::Line& li
 class Walk {
  public:
   Walk(Vit& vit, const torch::Tensor& images, const CarrierOptions& options)
-      : vit_(vit), ratio_(carrier_ratio(options, vit.config().channels)), damping_(options.damping), x_(over_pictures(images, [&](const torch::Tensor& some) { return vit.enter(some); })) {}
+      : vit_(vit),
+        ratio_(carrier_ratio(options, vit.config().channels)),
+        damping_(options.damping),
+        x_(over_pictures(images, [&](const torch::Tensor& some) { return vit.enter(some); })) {}
 
   /// The stream behind a site of a block, of a network that is left alone.
   static torch::Tensor advance(const Vit& vit, size_t site, const torch::Tensor& x) {

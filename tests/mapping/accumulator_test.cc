@@ -240,6 +240,7 @@ TEST(Accumulator, AddsOffsetsOfTokensToYInBinsAndLeavesThemOutOfItsVariance) {
                 (1 - ceiling(expected, measure, Part::kFit)) * make_samples(expected, measure, Part::kFit).variance, 1e-9);
   }
   EXPECT_THROW(with.add_picture(pictures[0].x, pictures[0].y, pictures[0].weight, std::vector<float>(kTokens - 1)), std::runtime_error);
+  EXPECT_THROW(with.add_picture(pictures[0].x, pictures[0].y, pictures[0].weight), std::runtime_error);
 }
 
 }  // namespace
