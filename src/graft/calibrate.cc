@@ -3,6 +3,7 @@
 #include <vector>
 
 #include "normgraft/graft/scalar_function.h"
+#include "normgraft/vit/stream.h"
 
 namespace normgraft {
 namespace {
@@ -55,7 +56,7 @@ void calibrate_affine(Graft& graft, const Vit& teacher, Loader& pictures, int64_
     const torch::NoGradGuard no_grad_here;
     const Expression& f = functions.at(sites[site].name);
     torch::Tensor y = scalar_function(f, pairs.x, constants_tensor(f));
-    if (graft.drops_mean(site)) y = y - y.mean(-1, true);
+    if (graft.drops_mean(site)) y = without_mean(y);
     sums[site].add(y, pairs);
   };
   for_each_pairs(teacher, pictures, picture_count, options, "calibrate", receive, monitor);

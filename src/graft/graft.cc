@@ -66,7 +66,7 @@ void Graft::set_function(const std::string& site, const Expression& f) {
 void Graft::use_function(size_t site) {
   vit_->set_normalizer(site, [slot = slots_[site]](const torch::Tensor& x) {
     const torch::Tensor y = scalar_function(slot->expression, x, slot->constants);
-    return slot->drops_mean ? y - y.mean(-1, true) : y;
+    return slot->drops_mean ? without_mean(y) : y;
   });
 }
 

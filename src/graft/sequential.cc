@@ -10,6 +10,7 @@
 #include "normgraft/data/loader.h"
 #include "normgraft/graft/scalar_function.h"
 #include "normgraft/vit/batches.h"
+#include "normgraft/vit/stream.h"
 
 namespace normgraft {
 namespace {
@@ -149,7 +150,7 @@ class RowWriter {
     torch::Tensor by_constants;
     if (p.constants > 0) {
       const torch::Tensor constants = graft_.constants(p.site).detach().clone().requires_grad_();
-      const torch::Tensor by_f = graft_.drops_mean(p.site) ? gradient - gradient.mean(-1, true) : gradient;
+      const torch::Tensor by_f = graft_.drops_mean(p.site) ? without_mean(gradient) : gradient;
       by_constants = torch::autograd::grad({scalar_function(graft_.expression(p.site), x, constants)}, {constants}, {by_f})[0];
     }
     const torch::NoGradGuard no_grad;

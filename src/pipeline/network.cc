@@ -39,10 +39,7 @@ Vit prepare_network(const CaptureRequest& request, std::vector<Picture> pictures
   const double ratio = carried_ratio(request, vit);
   for (size_t site = 0; site < vit.sites().size(); ++site) {
     if (!carries_scale(vit, site)) continue;
-    vit.set_normalizer(site, [ratio](const torch::Tensor& x) {
-      const torch::Tensor y = carried_log(x, ratio);
-      return y - y.mean(-1, true);
-    });
+    vit.set_normalizer(site, [ratio](const torch::Tensor& x) { return without_mean(carried_log(x, ratio)); });
   }
   if (pictures.size() > kPicturesOfCapture) pictures.resize(kPicturesOfCapture);
   carry_scale(vit, carrier_images(vit, std::move(pictures), monitor), {}, nullptr, monitor);

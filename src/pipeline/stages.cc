@@ -99,25 +99,22 @@ Functions functions_of(const Plan& plan) {
   return functions;
 }
 
+Json to_json(const Distance& before, const Distance& after, double seconds) {
+  return {{"kl_before", before.kl},
+          {"kl_after", after.kl},
+          {"agreement_before", before.agreement},
+          {"agreement_after", after.agreement},
+          {"seconds", seconds}};
+}
+
 Json calibration_json(size_t pictures, size_t held_out, const std::optional<WriterStep>& writers, const std::vector<SequentialStep>& steps) {
   Json list = Json::array();
   for (const SequentialStep& step : steps) {
-    list.push_back({{"sites", step.sites},
-                    {"kl_before", step.before.kl},
-                    {"kl_after", step.after.kl},
-                    {"agreement_before", step.before.agreement},
-                    {"agreement_after", step.after.agreement},
-                    {"damping", step.damping},
-                    {"seconds", step.seconds}});
+    list.push_back({{"sites", step.sites}, {"damping", step.damping}});
+    list.back().update(to_json(step.before, step.after, step.seconds));
   }
   Json json{{"version", 1}, {"pictures", pictures}, {"held_out", held_out}, {"steps", list}};
-  if (writers) {
-    json["writers"] = {{"kl_before", writers->before.kl},
-                       {"kl_after", writers->after.kl},
-                       {"agreement_before", writers->before.agreement},
-                       {"agreement_after", writers->after.agreement},
-                       {"seconds", writers->seconds}};
-  }
+  if (writers) json["writers"] = to_json(writers->before, writers->after, writers->seconds);
   return json;
 }
 

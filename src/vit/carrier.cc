@@ -7,6 +7,7 @@
 #include "kernels.h"
 #include "normgraft/core/require.h"
 #include "normgraft/vit/batches.h"
+#include "normgraft/vit/stream.h"
 
 namespace normgraft {
 namespace {
@@ -26,10 +27,6 @@ torch::Tensor over_pictures(const torch::Tensor& images, const Body& body) {
     parts[i] = body(chunks[i]);
   });
   return torch::cat(parts);
-}
-
-torch::Tensor without_mean(const torch::Tensor& x) {
-  return x - x.mean(-1, true);
 }
 
 /// Of each row [..., D] -> [...].

@@ -41,6 +41,10 @@ std::vector<std::string> readers(const Vit& vit, const NormSite& site) {
 
 }  // namespace
 
+torch::Tensor without_mean(const torch::Tensor& x) {
+  return x - x.mean(-1, true);
+}
+
 void centre_stream(Vit& vit) {
   const torch::NoGradGuard no_grad;
   Tensors& tensors = vit.tensors();
@@ -71,7 +75,7 @@ void fold_norm(Vit& vit, size_t site, bool blind) {
       bias->second = bias->second + shift;
     }
     weight = weight * gamma;
-    if (blind) weight = weight - weight.mean(1, true);
+    if (blind) weight = without_mean(weight);
   }
   gamma = torch::ones_like(gamma);
   beta = torch::zeros_like(beta);

@@ -4,6 +4,9 @@
 
 namespace normgraft {
 
+/// x [..., D] less its mean over channels.
+torch::Tensor without_mean(const torch::Tensor& x);
+
 /// Takes the mean over channels out of everything that is written to the residual stream: the patch embedding, the tokens,
 /// the position embedding, the outputs of attention and MLP. Whatever is read from the stream is read through a LayerNorm,
 /// which takes that mean away itself, so the logits stay the same up to rounding; but a function of one variable in
