@@ -9,9 +9,9 @@
 #include "normgraft/capture/capture.h"
 #include "normgraft/vit/batches.h"
 
-// capture_cost MODEL PICTURES [THREADS] [COUNT] [REPEATS]: what capture costs beside what it cannot do without,
-// measured in turn on pictures in memory: medians of seconds, as JSON. forward_and_backwards is the fastest of
-// three sizes of batch.
+// capture_cost MODEL PICTURES [THREADS] [COUNT] [REPEATS]: what capture costs beside what it cannot do
+// without, measured in turn on pictures in memory: medians of seconds, as JSON. forward_and_backwards is the
+// fastest of three sizes of batch.
 
 namespace normgraft {
 namespace {
@@ -75,7 +75,8 @@ void forward_and_backwards(const Vit& vit, const PicturesInMemory& pictures, int
 
 void capture_with(Weights weights, const Vit& vit, const PicturesInMemory& pictures) {
   Loader loader = pictures.loader(pairs_batch(vit, weights));
-  capture(vit, loader, pictures.count(), {.bins = 2048, .pairs = {.weights = weights, .probes = kProbes}}, silent_monitor());
+  capture(vit, loader, pictures.count(), {.bins = 2048, .pairs = {.weights = weights, .probes = kProbes}},
+          silent_monitor());
 }
 
 double median_seconds(std::vector<double>& seconds) {
@@ -89,7 +90,9 @@ double median_seconds(std::vector<double>& seconds) {
 int main(int argc, char** argv) {
   using namespace normgraft;
   if (argc < 3) return 2;
-  const auto argument = [&](int index, int fallback) { return index < argc ? std::atoi(argv[index]) : fallback; };
+  const auto argument = [&](int index, int fallback) {
+    return index < argc ? std::atoi(argv[index]) : fallback;
+  };
   set_network_threads(argument(3, 2));
   const Vit vit = load_vit(argv[1], {}, silent_monitor());
   const PicturesInMemory pictures(vit, argv[2], static_cast<size_t>(argument(4, 64)));
@@ -110,9 +113,11 @@ int main(int argc, char** argv) {
       seconds[i].push_back(std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count());
     }
   }
-  fmt::print("{{\"pictures\": {}, \"probes\": {}, \"forward\": {}, \"forward_and_backwards\": {}, \"capture_none\": {}, "
-             "\"capture_fisher\": {}}}\n",
-             pictures.count(), kProbes, median_seconds(seconds[0]),
-             std::min({median_seconds(seconds[1]), median_seconds(seconds[2]), median_seconds(seconds[3])}),
-             median_seconds(seconds[4]), median_seconds(seconds[5]));
+  fmt::print(
+      "{{\"pictures\": {}, \"probes\": {}, \"forward\": {}, \"forward_and_backwards\": {}, \"capture_none\": "
+      "{}, "
+      "\"capture_fisher\": {}}}\n",
+      pictures.count(), kProbes, median_seconds(seconds[0]),
+      std::min({median_seconds(seconds[1]), median_seconds(seconds[2]), median_seconds(seconds[3])}),
+      median_seconds(seconds[4]), median_seconds(seconds[5]));
 }

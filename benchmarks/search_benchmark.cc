@@ -43,9 +43,10 @@ const SiteMapping& site() {
 const std::vector<Expression>& expressions() {
   static const std::vector<Expression> list = [] {
     std::vector<Expression> parsed;
-    for (const char* text : {"0.5*clip(0.9*x + 0.1, -3, 4) + 0.2*x", "1.2*tanh(0.7*x + 0.1) + 0.1*x",
-                             "x/(0.8 + 0.3*abs(x)) + 0.2*clip(x, -1, 1)", "0.6*clip(x, -2, 2)*clip(abs(x), 1, 3)",
-                             "0.4*max(x - 1, 0.5*x) - 0.1*min(square(x), 3)"}) {
+    for (const char* text :
+         {"0.5*clip(0.9*x + 0.1, -3, 4) + 0.2*x", "1.2*tanh(0.7*x + 0.1) + 0.1*x",
+          "x/(0.8 + 0.3*abs(x)) + 0.2*clip(x, -1, 1)", "0.6*clip(x, -2, 2)*clip(abs(x), 1, 3)",
+          "0.4*max(x - 1, 0.5*x) - 0.1*min(square(x), 3)"}) {
       parsed.push_back(Expression::parse(text));
     }
     return parsed;
@@ -63,7 +64,8 @@ void count(benchmark::State& state, size_t samples) {
 }
 
 void errors(benchmark::State& state) {
-  const Samples samples = make_samples(site(), Measure::kCount, Part::kFit, static_cast<size_t>(state.range(0)));
+  const Samples samples =
+      make_samples(site(), Measure::kCount, Part::kFit, static_cast<size_t>(state.range(0)));
   FitWorkspace workspace;
   for (auto _ : state) {
     for (const Expression& f : expressions()) benchmark::DoNotOptimize(block_error(f, samples, workspace));
@@ -73,7 +75,8 @@ void errors(benchmark::State& state) {
 BENCHMARK(errors)->Name("error of an expression/bins")->Arg(128)->Arg(256)->Arg(2048);
 
 void jacobians(benchmark::State& state) {
-  const Samples samples = make_samples(site(), Measure::kCount, Part::kFit, static_cast<size_t>(state.range(0)));
+  const Samples samples =
+      make_samples(site(), Measure::kCount, Part::kFit, static_cast<size_t>(state.range(0)));
   BlockEvaluator evaluator;
   AlignedFloats y(samples.size()), dc;
   for (auto _ : state) {
@@ -99,17 +102,35 @@ void search(benchmark::State& state, const SiteMapping& captured, EvolveOptions 
 void search_by_bins(benchmark::State& state) {
   search(state, site(), {.seeds = 2, .threads = 2, .search_bins = static_cast<size_t>(state.range(0))});
 }
-BENCHMARK(search_by_bins)->Name("search/bins")->Arg(64)->Arg(128)->Arg(512)->Arg(2048)->UseRealTime()->Unit(benchmark::kMillisecond);
+BENCHMARK(search_by_bins)
+    ->Name("search/bins")
+    ->Arg(64)
+    ->Arg(128)
+    ->Arg(512)
+    ->Arg(2048)
+    ->UseRealTime()
+    ->Unit(benchmark::kMillisecond);
 
 void search_by_population(benchmark::State& state) {
   search(state, site(), {.population = static_cast<int>(state.range(0)), .seeds = 2, .threads = 2});
 }
-BENCHMARK(search_by_population)->Name("search/population")->Arg(125)->Arg(500)->Arg(2000)->UseRealTime()->Unit(benchmark::kMillisecond);
+BENCHMARK(search_by_population)
+    ->Name("search/population")
+    ->Arg(125)
+    ->Arg(500)
+    ->Arg(2000)
+    ->UseRealTime()
+    ->Unit(benchmark::kMillisecond);
 
 void search_by_threads(benchmark::State& state) {
   search(state, site(), {.seeds = 4, .threads = static_cast<int>(state.range(0))});
 }
-BENCHMARK(search_by_threads)->Name("search/threads")->Arg(1)->Arg(2)->UseRealTime()->Unit(benchmark::kMillisecond);
+BENCHMARK(search_by_threads)
+    ->Name("search/threads")
+    ->Arg(1)
+    ->Arg(2)
+    ->UseRealTime()
+    ->Unit(benchmark::kMillisecond);
 
 void search_by_pairs(benchmark::State& state) {
   const SiteMapping captured = layernorm_site(state.range(0));

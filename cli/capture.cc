@@ -25,13 +25,14 @@ Json as_json(const Mappings& mappings) {
 }
 
 std::string as_text(const Json& json) {
-  std::string text = fmt::format("{:<18}{:>12}{:>12}{:>7}{:>22}{:>10}{:>10}", "site", "pairs", "effective", "bins", "range of x",
-                                 "ceiling", "weighted");
+  std::string text = fmt::format("{:<18}{:>12}{:>12}{:>7}{:>22}{:>10}{:>10}", "site", "pairs", "effective",
+                                 "bins", "range of x", "ceiling", "weighted");
   for (const Json& site : json["sites"]) {
-    text += fmt::format("\n{:<18}{:>12}{:>12.0f}{:>7}{:>22}{:>10.4f}{:>10.4f}", site["name"].get<std::string>(),
-                        site["pairs"].get<int64_t>(), site["effective_pairs"].get<double>(), site["bins"].get<int64_t>(),
-                        fmt::format("{:.2f} .. {:.2f}", site["range"][0].get<double>(), site["range"][1].get<double>()),
-                        site["ceiling"].get<double>(), site["weighted_ceiling"].get<double>());
+    text += fmt::format(
+        "\n{:<18}{:>12}{:>12.0f}{:>7}{:>22}{:>10.4f}{:>10.4f}", site["name"].get<std::string>(),
+        site["pairs"].get<int64_t>(), site["effective_pairs"].get<double>(), site["bins"].get<int64_t>(),
+        fmt::format("{:.2f} .. {:.2f}", site["range"][0].get<double>(), site["range"][1].get<double>()),
+        site["ceiling"].get<double>(), site["weighted_ceiling"].get<double>());
   }
   return text;
 }
@@ -40,11 +41,14 @@ std::string as_text(const Json& json) {
 
 void add_capture_options(CLI::App& command, CaptureOptions& options) {
   command.add_option("--bins", options.bins, "bins of x for each site")->capture_default_str();
-  command.add_option_function<std::string>(
-             "--weights", [&options](const std::string& name) { options.pairs.weights = weights_named(name); },
-             "fisher: pairs weigh what their error costs the network; none: all alike")
+  command
+      .add_option_function<std::string>(
+          "--weights", [&options](const std::string& name) { options.pairs.weights = weights_named(name); },
+          "fisher: pairs weigh what their error costs the network; none: all alike")
       ->default_str(to_string(options.pairs.weights));
-  command.add_option("--label-samples", options.pairs.probes, "gradients drawn for each picture from the model's own prediction")
+  command
+      .add_option("--label-samples", options.pairs.probes,
+                  "gradients drawn for each picture from the model's own prediction")
       ->capture_default_str();
 }
 
@@ -55,8 +59,8 @@ void add_capture(CLI::App& app, Context& context) {
   };
   auto options = std::make_shared<Options>();
   CaptureRequest& request = options->request;
-  CLI::App* command =
-      add_command(app, context, "capture", "record what each LayerNorm does to its input", [&context, options] {
+  CLI::App* command = add_command(
+      app, context, "capture", "record what each LayerNorm does to its input", [&context, options] {
         const Json json = as_json(capture_stage(RunFolder(options->run), options->request, context.console));
         context.print(json, as_text(json));
       });
@@ -66,7 +70,8 @@ void add_capture(CLI::App& app, Context& context) {
   command->add_option("--pictures", request.pictures, "how many pictures, drawn at random; 0: all")
       ->check(CLI::NonNegativeNumber);
   add_capture_options(*command, request.options);
-  command->add_flag("!--as-it-is", request.prepare, "leave the residual stream as it is: do not let the mean of a token carry its scale");
+  command->add_flag("!--as-it-is", request.prepare,
+                    "leave the residual stream as it is: do not let the mean of a token carry its scale");
   command->add_option("--seed", request.seed, "of the order of pictures")->capture_default_str();
   add_vit_options(*command, request.vit);
 }

@@ -18,11 +18,13 @@ void add_vit_options(CLI::App& command, VitOptions& options) {
                      "gelu, gelu_tanh, quick_gelu or relu, where the checkpoint does not say");
 }
 
-CLI::App* add_command(CLI::App& app, Context& context, const std::string& name, const std::string& description,
-                      std::function<void()> run) {
+CLI::App* add_command(CLI::App& app, Context& context, const std::string& name,
+                      const std::string& description, std::function<void()> run) {
   CLI::App* command = app.add_subcommand(name, description);
   command->add_flag("--json", context.json, "print the result as one JSON object");
-  command->add_option("--threads", context.threads, "threads of the network, the search and decoding; 0: all cores")
+  command
+      ->add_option("--threads", context.threads,
+                   "threads of the network, the search and decoding; 0: all cores")
       ->check(CLI::Range(0, 1024));
   command->callback([&context, run = std::move(run)] {
     set_network_threads(context.threads);

@@ -24,8 +24,8 @@ struct Context {
 void add_vit_options(CLI::App& command, VitOptions& options);
 
 /// Adds a command whose work is `run`; --json and --threads come with it.
-CLI::App* add_command(CLI::App& app, Context& context, const std::string& name, const std::string& description,
-                      std::function<void()> run);
+CLI::App* add_command(CLI::App& app, Context& context, const std::string& name,
+                      const std::string& description, std::function<void()> run);
 
 /// The commands, one file for each group that shares its subject.
 void add_inspect(CLI::App& app, Context& context);

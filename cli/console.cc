@@ -29,7 +29,9 @@ Console::Console() : terminal_(::isatty(STDERR_FILENO) == 1) {
   std::signal(SIGTERM, interrupt);
 }
 
-Console::~Console() { clear_line(); }
+Console::~Console() {
+  clear_line();
+}
 
 void Console::progress(const std::string& stage, int64_t done, int64_t total, const std::string& unit,
                        const std::string& note) {
@@ -54,7 +56,8 @@ void Console::progress(const std::string& stage, int64_t done, int64_t total, co
   std::string line = total > 0 ? fmt::format("{}: {} of {} {}", stage, done, total, unit)
                                : fmt::format("{}: {} {}", stage, done, unit);
   if (rate > 0) line += fmt::format(", {:.1f}/s", rate);
-  if (rate > 0 && total > done) line += fmt::format(", {} left", clock_text(static_cast<double>(total - done) / rate));
+  if (rate > 0 && total > done)
+    line += fmt::format(", {} left", clock_text(static_cast<double>(total - done) / rate));
   if (!note.empty()) line += ", " + note;
   if (terminal_) {
     fmt::print(stderr, "\r\x1b[2K{}", line);
@@ -73,7 +76,9 @@ void Console::notice(const std::string& line) {
   fmt::print(stderr, "{}\n", line);
 }
 
-bool Console::stopped() const { return interrupted.load(); }
+bool Console::stopped() const {
+  return interrupted.load();
+}
 
 void Console::clear_line() {
   if (!line_open_) return;

@@ -30,38 +30,40 @@ constexpr PictureSet kSets[] = {{"calibration", 20, 101}, {"train", 50, 102}, {"
 
 void add_demo(CLI::App& app, Context& context) {
   auto folder = std::make_shared<Path>("run/demo");
-  CLI::App* command = add_command(app, context, "demo", "every stage on the embedded model and pictures", [&context, folder] {
-    for (const PictureSet& set : kSets) {
-      const Path root = *folder / "pictures" / set.name;
-      if (!std::filesystem::exists(root / "complete")) {
-        write_procedural_set(root, set.per_class, set.seed, context.console);
-        write_atomically(root / "complete", "");
-      }
-    }
-    PipelineRequest request;
-    request.capture.model = examples_folder() / "shapes_vit";
-    request.capture.data = *folder / "pictures" / "calibration";
-    request.evolve.seeds = 2;
-    request.evolve.threads = context.threads;
-    RealignRequest realign;
-    realign.train = *folder / "pictures" / "train";
-    realign.options.threads = context.threads;
-    request.realign = realign;
-    request.val = *folder / "pictures" / "val";
-    const RunFolder run(*folder);
-    const Json accuracy = run_pipeline(run, request, context.console);
+  CLI::App* command =
+      add_command(app, context, "demo", "every stage on the embedded model and pictures", [&context, folder] {
+        for (const PictureSet& set : kSets) {
+          const Path root = *folder / "pictures" / set.name;
+          if (!std::filesystem::exists(root / "complete")) {
+            write_procedural_set(root, set.per_class, set.seed, context.console);
+            write_atomically(root / "complete", "");
+          }
+        }
+        PipelineRequest request;
+        request.capture.model = examples_folder() / "shapes_vit";
+        request.capture.data = *folder / "pictures" / "calibration";
+        request.evolve.seeds = 2;
+        request.evolve.threads = context.threads;
+        RealignRequest realign;
+        realign.train = *folder / "pictures" / "train";
+        realign.options.threads = context.threads;
+        request.realign = realign;
+        request.val = *folder / "pictures" / "val";
+        const RunFolder run(*folder);
+        const Json accuracy = run_pipeline(run, request, context.console);
 
-    const Graft graft = load_graft(run.grafted(), {}, context.console);
-    const NormCost before = layernorm_cost(site_shapes(graft.vit()));
-    const NormCost after = graft_cost(site_shapes(graft.vit()), graft.functions(), load_profile("flops"));
-    const Json seconds = run.read().at("seconds");
-    const std::string costs =
-        fmt::format("norm sites, a picture: {:.2f} MFLOPs as LayerNorm, {:.2f} as functions; off-chip {:.2f} MB, {:.2f} MB",
-                    before.ops / 1e6, after.ops / 1e6, before.bytes / 1e6, after.bytes / 1e6);
-    context.print(Json{{"accuracy", accuracy}, {"seconds", seconds}, {"report", run.report().string()}},
-                  accuracy_table(accuracy) + "\n" + costs + "\n" + seconds_table(seconds) + "\nreport: " +
-                      run.report().string());
-  });
+        const Graft graft = load_graft(run.grafted(), {}, context.console);
+        const NormCost before = layernorm_cost(site_shapes(graft.vit()));
+        const NormCost after = graft_cost(site_shapes(graft.vit()), graft.functions(), load_profile("flops"));
+        const Json seconds = run.read().at("seconds");
+        const std::string costs = fmt::format(
+            "norm sites, a picture: {:.2f} MFLOPs as LayerNorm, {:.2f} as functions; off-chip {:.2f} MB, "
+            "{:.2f} MB",
+            before.ops / 1e6, after.ops / 1e6, before.bytes / 1e6, after.bytes / 1e6);
+        context.print(Json{{"accuracy", accuracy}, {"seconds", seconds}, {"report", run.report().string()}},
+                      accuracy_table(accuracy) + "\n" + costs + "\n" + seconds_table(seconds) +
+                          "\nreport: " + run.report().string());
+      });
   command->add_option("-o,--output", *folder, "run folder")->capture_default_str();
 }
 

@@ -13,12 +13,14 @@ std::string percent(const Estimate& e) {
 std::string as_lines(const Judgement& j) {
   std::string text = fmt::format("\ntop-1     {}\ntop-5     {}", percent(j.top1), percent(j.top5));
   if (j.agreement) text += fmt::format("\nagreement {}", percent(*j.agreement));
-  if (j.kl) text += fmt::format("\nKL        {:.4f} [{:.4f}, {:.4f}] nats", j.kl->mean, j.kl->low, j.kl->high);
+  if (j.kl)
+    text += fmt::format("\nKL        {:.4f} [{:.4f}, {:.4f}] nats", j.kl->mean, j.kl->low, j.kl->high);
   return text;
 }
 
 std::string as_text(const Evaluation& e) {
-  std::string text = fmt::format("{} pictures, {:.1f} images/s (network alone)", e.images, e.images_per_second);
+  std::string text =
+      fmt::format("{} pictures, {:.1f} images/s (network alone)", e.images, e.images_per_second);
   text += as_lines(e);
   for (const auto& [condition, judgement] : e.under) {
     text += fmt::format("\n\nunder {}", to_string(condition)) + as_lines(judgement);
@@ -30,26 +32,30 @@ std::string as_text(const Evaluation& e) {
 
 void add_eval(CLI::App& app, Context& context) {
   auto request = std::make_shared<EvalRequest>();
-  CLI::App* command =
-      add_command(app, context, "eval", "accuracy of a model, and its distance to a teacher", [&context, request] {
-        const Evaluation evaluation = eval_stage(*request, context.console);
-        context.print(to_json(evaluation), as_text(evaluation));
-      });
+  CLI::App* command = add_command(app, context, "eval", "accuracy of a model, and its distance to a teacher",
+                                  [&context, request] {
+                                    const Evaluation evaluation = eval_stage(*request, context.console);
+                                    context.print(to_json(evaluation), as_text(evaluation));
+                                  });
   command->add_option("model", request->model, "model folder or .safetensors file")->required();
   command->add_option("--data", request->data, "ImageFolder tree with labels")->required();
-  command->add_option("--classes", request->classes, "CSV with class_index and wnid, for a tree of some classes only");
+  command->add_option("--classes", request->classes,
+                      "CSV with class_index and wnid, for a tree of some classes only");
   command->add_option("--teacher", request->teacher, "model to compare with: adds agreement and KL");
   command->add_option("--pictures", request->pictures, "how many pictures, drawn at random; 0: all")
       ->check(CLI::NonNegativeNumber);
-  command->add_option_function<std::vector<std::string>>(
-             "--under",
-             [request](const std::vector<std::string>& names) {
-               for (const std::string& name : names) request->conditions.push_back(condition_named(name));
-             },
-             "judge also under these: contrast (halved), blur")
+  command
+      ->add_option_function<std::vector<std::string>>(
+          "--under",
+          [request](const std::vector<std::string>& names) {
+            for (const std::string& name : names) request->conditions.push_back(condition_named(name));
+          },
+          "judge also under these: contrast (halved), blur")
       ->delimiter(',')
       ->allow_extra_args(false);
-  command->add_option("--batch", request->batch, "pictures a batch")->check(CLI::Range(1, 4096))->capture_default_str();
+  command->add_option("--batch", request->batch, "pictures a batch")
+      ->check(CLI::Range(1, 4096))
+      ->capture_default_str();
   add_vit_options(*command, request->vit);
 }
 

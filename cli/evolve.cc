@@ -20,7 +20,8 @@ Json as_json(const Fronts& fronts) {
     if (site.front.empty()) continue;
     const FrontPoint& best = site.front.back();
     Json baselines = Json::object();
-    for (const BaselinePoint& baseline : site.baselines) baselines[baseline.name] = baseline.point.held_out_r2;
+    for (const BaselinePoint& baseline : site.baselines)
+      baselines[baseline.name] = baseline.point.held_out_r2;
     sites.push_back(Json{{"name", site.site},
                          {"ceiling", site.held_out_ceiling},
                          {"r2", best.held_out_r2},
@@ -46,57 +47,78 @@ Json as_json(const Fronts& fronts) {
 }
 
 std::string as_text(const Json& json) {
-  std::string text = fmt::format("{:<18}{:>9}{:>9}{:>9}{:>9}{:>7}  {}", "site", "ceiling", "R^2", "plain", "R^2", "cost",
-                                 "most accurate function");
+  std::string text = fmt::format("{:<18}{:>9}{:>9}{:>9}{:>9}{:>7}  {}", "site", "ceiling", "R^2", "plain",
+                                 "R^2", "cost", "most accurate function");
   for (const Json& site : json["sites"]) {
-    text += fmt::format("\n{:<18}{:>9.4f}{:>9.4f}{:>9.4f}{:>9.4f}{:>7.0f}  {}", site["name"].get<std::string>(),
-                        site["ceiling"].get<double>(), site["r2"].get<double>(), site["plain_ceiling"].get<double>(),
-                        site["plain_r2"].get<double>(), site["cost"].get<double>(),
-                        site["expression"].get<std::string>());
+    text += fmt::format(
+        "\n{:<18}{:>9.4f}{:>9.4f}{:>9.4f}{:>9.4f}{:>7.0f}  {}", site["name"].get<std::string>(),
+        site["ceiling"].get<double>(), site["r2"].get<double>(), site["plain_ceiling"].get<double>(),
+        site["plain_r2"].get<double>(), site["cost"].get<double>(), site["expression"].get<std::string>());
   }
-  return text + fmt::format("\nmean R^2 {:.4f}, ceiling {:.4f} (pictures held out), {:.1f} s, {:.1f} million evaluations, seed {}",
-                            json["mean_r2"].get<double>(), json["mean_ceiling"].get<double>(),
-                            json["seconds"].get<double>(), json["evaluations"].get<double>() / 1e6,
-                            json["seed"].get<uint64_t>());
+  return text + fmt::format(
+                    "\nmean R^2 {:.4f}, ceiling {:.4f} (pictures held out), {:.1f} s, {:.1f} million "
+                    "evaluations, seed {}",
+                    json["mean_r2"].get<double>(), json["mean_ceiling"].get<double>(),
+                    json["seconds"].get<double>(), json["evaluations"].get<double>() / 1e6,
+                    json["seed"].get<uint64_t>());
 }
 
 }  // namespace
 
 void add_search_options(CLI::App& command, EvolveOptions& options) {
-  command.add_option("--function-set", options.function_set, "hardware, paper, or a list of primitives: +,*,clip=2")
+  command
+      .add_option("--function-set", options.function_set,
+                  "hardware, paper, or a list of primitives: +,*,clip=2")
       ->capture_default_str();
-  command.add_option("--profile", options.profile, "what cost means: flops, or a JSON file")->capture_default_str();
+  command.add_option("--profile", options.profile, "what cost means: flops, or a JSON file")
+      ->capture_default_str();
   command.add_option("--population", options.population, "individuals")->capture_default_str();
   command.add_option("--generations", options.generations, "generations")->capture_default_str();
-  command.add_option("--islands", options.islands, "populations that share only the archive")->capture_default_str();
-  command.add_option("--migration", options.migration, "generations between visits of the archive to the islands")
+  command.add_option("--islands", options.islands, "populations that share only the archive")
       ->capture_default_str();
-  command.add_option("--patience", options.patience, "generations without progress before an island starts anew; 0: never")
+  command
+      .add_option("--migration", options.migration,
+                  "generations between visits of the archive to the islands")
+      ->capture_default_str();
+  command
+      .add_option("--patience", options.patience,
+                  "generations without progress before an island starts anew; 0: never")
       ->capture_default_str();
   command.add_option("--tournament", options.tournament, "size of a tournament")->capture_default_str();
   command.add_option("--max-nodes", options.max_nodes, "largest expression")->capture_default_str();
   command.add_option("--initial-depth", options.initial_depth, "of the first trees")->capture_default_str();
-  command.add_option("--constant-iterations", options.constant_iterations, "Levenberg-Marquardt steps for each new individual")
+  command
+      .add_option("--constant-iterations", options.constant_iterations,
+                  "Levenberg-Marquardt steps for each new individual")
       ->capture_default_str();
-  command.add_option("--tail-penalty", options.tail_penalty, "weight of the sampled guard on extrapolation (published: 0.005)")
+  command
+      .add_option("--tail-penalty", options.tail_penalty,
+                  "weight of the sampled guard on extrapolation (published: 0.005)")
       ->capture_default_str();
-  CLI::Option* digits = command.add_option("--digits", options.digits, "significant digits of constants; 0: any");
+  CLI::Option* digits =
+      command.add_option("--digits", options.digits, "significant digits of constants; 0: any");
   digits->capture_default_str();
   command.add_option("--fraction-bits", options.fraction_bits, "constants are multiples of 2^-N; -1: any")
       ->excludes(digits)
       ->capture_default_str();
-  command.add_option("--measure", options.measure, "weight: errors count as captured; count: all pairs alike")
+  command
+      .add_option("--measure", options.measure, "weight: errors count as captured; count: all pairs alike")
       ->transform(CLI::CheckedTransformer(
           std::map<std::string, Measure>{{"weight", Measure::kWeight}, {"count", Measure::kCount}}))
       ->default_str("weight");
-  command.add_flag("--random-search", options.random_search, "random trees in every generation, for comparison");
-  command.add_flag("--seed-closed-forms", options.seed_closed_forms, "start from the fitted closed forms too");
+  command.add_flag("--random-search", options.random_search,
+                   "random trees in every generation, for comparison");
+  command.add_flag("--seed-closed-forms", options.seed_closed_forms,
+                   "start from the fitted closed forms too");
   command.add_option("--start", options.starts, "an expression to start from; repeatable");
-  command.add_option("--seconds", options.seconds, "end early after so much time, not reproducible; 0: no limit")
+  command
+      .add_option("--seconds", options.seconds, "end early after so much time, not reproducible; 0: no limit")
       ->capture_default_str();
   command.add_option("--seeds", options.seeds, "independent runs for each site")->capture_default_str();
   command.add_option("--seed", options.seed, "names all random streams")->capture_default_str();
-  command.add_option("--search-bins", options.search_bins, "bins that the search looks at; fronts are judged on all")
+  command
+      .add_option("--search-bins", options.search_bins,
+                  "bins that the search looks at; fronts are judged on all")
       ->capture_default_str();
 }
 

@@ -13,25 +13,30 @@ void add_graft(CLI::App& app, Context& context) {
   };
   auto options = std::make_shared<Options>();
   GraftRequest& request = options->request;
-  CLI::App* command =
-      add_command(app, context, "graft", "put the plan's functions in place of LayerNorm", [&context, options] {
+  CLI::App* command = add_command(
+      app, context, "graft", "put the plan's functions in place of LayerNorm", [&context, options] {
         const RunFolder run(options->run);
         const Graft graft = graft_stage(run, options->request, context.console);
         const std::string folder = options->request.output.value_or(run.grafted()).string();
         const size_t replaced = graft.functions().size();
         const size_t sites = graft.vit().sites().size();
-        context.print(Json{{"model", folder},
-                           {"replaced", replaced},
-                           {"sites", sites},
-                           {"calibration", options->request.calibration},
-                           {"folded", options->request.fold}},
-                      fmt::format("{}: {} of {} norm sites replaced, calibration {}{}", folder, replaced, sites,
-                                  options->request.calibration, options->request.fold ? ", folded" : ""));
+        context.print(
+            Json{{"model", folder},
+                 {"replaced", replaced},
+                 {"sites", sites},
+                 {"calibration", options->request.calibration},
+                 {"folded", options->request.fold}},
+            fmt::format("{}: {} of {} norm sites replaced, calibration {}{}", folder, replaced, sites,
+                        options->request.calibration, options->request.fold ? ", folded" : ""));
       });
   command->add_option("run", options->run, "run folder with plan.json")->required();
   command->add_option("-o,--output", request.output, "model folder to write (default: RUN/grafted)");
-  command->add_option("--sites", request.sites, "only these sites; the others keep LayerNorm")->delimiter(',');
-  command->add_option("--calibrate", request.calibration, "none; affine: gamma and beta, site by site; sequential: what writes the stream, then gamma, beta and constants of all sites")
+  command->add_option("--sites", request.sites, "only these sites; the others keep LayerNorm")
+      ->delimiter(',');
+  command
+      ->add_option("--calibrate", request.calibration,
+                   "none; affine: gamma and beta, site by site; sequential: what writes the stream, then "
+                   "gamma, beta and constants of all sites")
       ->capture_default_str();
   command->add_flag("--fold", request.fold, "move gamma and beta into the Linear that follows");
 }
@@ -43,19 +48,22 @@ void add_export(CLI::App& app, Context& context) {
     VitOptions vit;
   };
   auto options = std::make_shared<Options>();
-  CLI::App* command = add_command(app, context, "export", "write a graft for deployment", [&context, options] {
-    if (options->target != "torch") {
-      throw InputError(fmt::format("unknown target \"{}\", expected torch", options->target));
-    }
-    const Graft graft = load_graft(options->model, options->vit, context.console);
-    if (graft.functions().empty()) {
-      throw InputError(fmt::format("{} has no functions.json, expected a grafted model", options->model.string()));
-    }
-    save_graft(options->output, graft);
-    write_atomically(options->output / "graft.py", torch_source(graft.functions()));
-    context.print(Json{{"target", options->target}, {"folder", options->output.string()}},
-                  fmt::format("{}: graft.py, model.safetensors, config.json, functions.json", options->output.string()));
-  });
+  CLI::App* command =
+      add_command(app, context, "export", "write a graft for deployment", [&context, options] {
+        if (options->target != "torch") {
+          throw InputError(fmt::format("unknown target \"{}\", expected torch", options->target));
+        }
+        const Graft graft = load_graft(options->model, options->vit, context.console);
+        if (graft.functions().empty()) {
+          throw InputError(
+              fmt::format("{} has no functions.json, expected a grafted model", options->model.string()));
+        }
+        save_graft(options->output, graft);
+        write_atomically(options->output / "graft.py", torch_source(graft.functions()));
+        context.print(Json{{"target", options->target}, {"folder", options->output.string()}},
+                      fmt::format("{}: graft.py, model.safetensors, config.json, functions.json",
+                                  options->output.string()));
+      });
   command->add_option("model", options->model, "grafted model folder")->required();
   command->add_option("--to", options->target, "torch: a PyTorch file for timm users")->capture_default_str();
   command->add_option("-o,--output", options->output, "folder to write")->required();
@@ -70,7 +78,8 @@ void add_cost(CLI::App& app, Context& context) {
   };
   auto options = std::make_shared<Options>();
   CLI::App* command = add_command(
-      app, context, "cost", "arithmetic, traffic and energy of all norm sites, for one picture", [&context, options] {
+      app, context, "cost", "arithmetic, traffic and energy of all norm sites, for one picture",
+      [&context, options] {
         const Profile profile = load_profile(options->profile);
         const Graft graft = load_graft(options->model, options->vit, context.console);
         const auto shapes = site_shapes(graft.vit());
@@ -80,7 +89,8 @@ void add_cost(CLI::App& app, Context& context) {
         const NormCost before = layernorm_cost(shapes);
         const NormCost after = graft_cost(shapes, graft.functions(), profile);
         const auto row = [](const char* name, const NormCost& c) {
-          return fmt::format("{:<12}{:>14.3f}{:>14.3f}{:>14.3f}", name, c.ops / 1e6, c.bytes / 1e6, c.energy_pj / 1e6);
+          return fmt::format("{:<12}{:>14.3f}{:>14.3f}{:>14.3f}", name, c.ops / 1e6, c.bytes / 1e6,
+                             c.energy_pj / 1e6);
         };
         context.print(Json{{"layernorm", as_json(before)},
                            {"graft", as_json(after)},
@@ -88,8 +98,8 @@ void add_cost(CLI::App& app, Context& context) {
                            {"unit", profile.unit},
                            {"sites", shapes.size()},
                            {"replaced", graft.functions().size()}},
-                      fmt::format("{:<12}{:>14}{:>14}{:>14}\n{}\n{}", "per picture", "M" + profile.unit, "MB off-chip",
-                                  "uJ", row("LayerNorm", before), row("graft", after)));
+                      fmt::format("{:<12}{:>14}{:>14}{:>14}\n{}\n{}", "per picture", "M" + profile.unit,
+                                  "MB off-chip", "uJ", row("LayerNorm", before), row("graft", after)));
       });
   command->add_option("model", options->model, "model folder, grafted or not")->required();
   command->add_option("--profile", options->profile, "flops, or a JSON file")->capture_default_str();
@@ -98,11 +108,12 @@ void add_cost(CLI::App& app, Context& context) {
 
 void add_report(CLI::App& app, Context& context) {
   auto folder = std::make_shared<Path>();
-  CLI::App* command = add_command(app, context, "report", "one HTML page from what a run left behind", [&context, folder] {
-    const RunFolder run(*folder);
-    report_stage(run);
-    context.print(Json{{"report", run.report().string()}}, run.report().string());
-  });
+  CLI::App* command =
+      add_command(app, context, "report", "one HTML page from what a run left behind", [&context, folder] {
+        const RunFolder run(*folder);
+        report_stage(run);
+        context.print(Json{{"report", run.report().string()}}, run.report().string());
+      });
   command->add_option("run", *folder, "run folder")->required();
 }
 

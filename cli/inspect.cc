@@ -48,16 +48,17 @@ Json describe(const Graft& graft) {
 std::string as_text(const Json& d) {
   const Json& p = d["preprocessing"];
   return fmt::format(
-      "{}: {} parameters, input {}, patch {}, N = {} tokens, D = {} channels, {} blocks, {} heads, {} classes\n"
+      "{}: {} parameters, input {}, patch {}, N = {} tokens, D = {} channels, {} blocks, {} heads, {} "
+      "classes\n"
       "LayerNorm eps {}, activation {}, pooling {}\n"
       "preprocessing: input {}, crop {} ({}), {}, mean {}, std {}\n"
       "{} norm sites, {} with a scalar function: {}",
       d["architecture"].get<std::string>(), d["parameters"].dump(), d["input"].dump(), d["patch"].dump(),
       d["tokens"].dump(), d["channels"].dump(), d["depth"].dump(), d["heads"].dump(), d["classes"].dump(),
-      d["eps"].dump(), d["activation"].get<std::string>(), d["pooling"].get<std::string>(), p["input_size"].dump(),
-      p["crop_pct"].dump(), p["crop_mode"].get<std::string>(), p["interpolation"].get<std::string>(),
-      p["mean"].dump(), p["std"].dump(), d["sites"].size(), d["functions"].size(),
-      fmt::join(d["sites"].get<std::vector<std::string>>(), ", "));
+      d["eps"].dump(), d["activation"].get<std::string>(), d["pooling"].get<std::string>(),
+      p["input_size"].dump(), p["crop_pct"].dump(), p["crop_mode"].get<std::string>(),
+      p["interpolation"].get<std::string>(), p["mean"].dump(), p["std"].dump(), d["sites"].size(),
+      d["functions"].size(), fmt::join(d["sites"].get<std::vector<std::string>>(), ", "));
 }
 
 }  // namespace
@@ -68,11 +69,11 @@ void add_inspect(CLI::App& app, Context& context) {
     VitOptions vit;
   };
   auto options = std::make_shared<Options>();
-  CLI::App* command = add_command(app, context, "inspect", "architecture, parameters, norm sites, preprocessing",
-                                  [&context, options] {
-                                    const Json d = describe(load_graft(options->model, options->vit, context.console));
-                                    context.print(d, as_text(d));
-                                  });
+  CLI::App* command = add_command(
+      app, context, "inspect", "architecture, parameters, norm sites, preprocessing", [&context, options] {
+        const Json d = describe(load_graft(options->model, options->vit, context.console));
+        context.print(d, as_text(d));
+      });
   command->add_option("model", options->model, "model folder or .safetensors file")->required();
   add_vit_options(*command, options->vit);
 }

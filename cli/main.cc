@@ -13,7 +13,9 @@ namespace {
 enum ExitCode { kDone = 0, kFailed = 1, kWrongInput = 2, kInterrupted = 130 };
 
 /// One line, whatever the exception says.
-std::string first_line(const std::string& text) { return text.substr(0, text.find('\n')); }
+std::string first_line(const std::string& text) {
+  return text.substr(0, text.find('\n'));
+}
 
 int fail(ExitCode code, const std::string& message) {
   fmt::print(stderr, "normgraft: {}\n", first_line(message));
@@ -22,7 +24,8 @@ int fail(ExitCode code, const std::string& message) {
 
 std::vector<std::string> command_names(const CLI::App& app) {
   std::vector<std::string> names;
-  for (const CLI::App* command : app.get_subcommands([](const CLI::App*) { return true; })) names.push_back(command->get_name());
+  for (const CLI::App* command : app.get_subcommands([](const CLI::App*) { return true; }))
+    names.push_back(command->get_name());
   return names;
 }
 
@@ -47,7 +50,8 @@ int main(int argc, char** argv) {
   add_demo(app, context);
   const std::vector<std::string> names = command_names(app);
   if (argc > 1 && argv[1][0] != '-' && std::find(names.begin(), names.end(), argv[1]) == names.end()) {
-    return fail(kWrongInput, fmt::format("unknown command \"{}\", expected one of {}", argv[1], fmt::join(names, ", ")));
+    return fail(kWrongInput,
+                fmt::format("unknown command \"{}\", expected one of {}", argv[1], fmt::join(names, ", ")));
   }
   try {
     app.parse(argc, argv);
@@ -68,4 +72,6 @@ int main(int argc, char** argv) {
 }  // namespace
 }  // namespace normgraft::cli
 
-int main(int argc, char** argv) { return normgraft::cli::main(argc, argv); }
+int main(int argc, char** argv) {
+  return normgraft::cli::main(argc, argv);
+}

@@ -9,7 +9,8 @@
 namespace normgraft::cli {
 
 void TrainingFlags::add_to(CLI::App& command) {
-  CLI::Option* mode_option = command.add_option("--mode", mode, "constants, affine, full or distill")->capture_default_str();
+  CLI::Option* mode_option =
+      command.add_option("--mode", mode, "constants, affine, full or distill")->capture_default_str();
   command.add_option("--recipe", recipe, "published settings: carrigg2026-a, carrigg2026-f or carrigg2026-d")
       ->excludes(mode_option);
   command.add_option("--epochs", epochs, "passes over the pictures (default 1; constants: 4)");
@@ -19,8 +20,10 @@ void TrainingFlags::add_to(CLI::App& command) {
   command.add_option("--warmup", warmup, "share of the steps with a linear warm-up");
   command.add_option("--drop-path", drop_path, "stochastic depth of the last block");
   command.add_option("--temperature", temperature, "of distillation");
-  command.add_option("--label-weight", label_weight, "share of the cross-entropy with the labels in the loss");
-  command.add_option("--hint", hint, "weight of the teacher's residual stream in the loss (default 0; constants: 0.05)");
+  command.add_option("--label-weight", label_weight,
+                     "share of the cross-entropy with the labels in the loss");
+  command.add_option("--hint", hint,
+                     "weight of the teacher's residual stream in the loss (default 0; constants: 0.05)");
   command.add_option("--held-out", held_out, "share of the pictures kept for choosing the best epoch");
 }
 
@@ -51,55 +54,60 @@ void add_realign(CLI::App& app, Context& context) {
   };
   auto options = std::make_shared<Options>();
   RealignRequest& request = options->request;
-  CLI::App* command = add_command(app, context, "realign", "train a graft until it agrees again", [&context, options] {
-    const RunFolder run(options->run);
-    options->request.options = options->training.options(context.threads);
-    const auto judge = [&](const Path& model) {
-      EvalRequest eval;
-      eval.model = model;
-      eval.data = *options->val;
-      eval.classes = options->request.classes;
-      return eval_stage(eval, context.console).top1.mean;
-    };
-    std::optional<double> before;
-    if (options->val) before = judge(options->request.start.value_or(run.grafted()));
-    const RealignResult result = realign_stage(run, options->request, context.console);
-    const EpochMetrics& last = result.epochs.back();
-    const EpochMetrics& best = result.epochs[static_cast<size_t>(result.best_epoch)];
-    const double top1_before = before.value_or(result.epochs.front().held_out_top1);
-    const double top1_after =
-        options->val ? judge(options->request.output.value_or(run.realigned())) : best.held_out_top1;
-    const auto known = [](double value) { return std::isfinite(value) ? Json(value) : Json(); };
-    const EpochMetrics& first = result.epochs.front();
-    const std::string gain =
-        std::isfinite(top1_before)
-            ? fmt::format("top-1 {:.2f} % before, {:.2f} % after ({})", 100 * top1_before, 100 * top1_after,
-                          options->val ? options->val->string() : "on training pictures held out")
-            : fmt::format("agreement {:.2f} % before, {:.2f} % after (on training pictures held out)",
-                          100 * first.held_out_agreement, 100 * best.held_out_agreement);
-    context.print(Json{{"top1_before", known(top1_before)},
-                       {"top1_after", known(top1_after)},
-                       {"agreement_before", known(first.held_out_agreement)},
-                       {"agreement_after", known(best.held_out_agreement)},
-                       {"loss_before", first.held_out_loss},
-                       {"loss_after", best.held_out_loss},
-                       {"epochs", last.epoch},
-                       {"best_epoch", result.best_epoch},
-                       {"steps_per_epoch", last.steps},
-                       {"images_per_second", last.images_per_second},
-                       {"judged_on", options->val ? "val" : "held out"}},
-                  fmt::format("{}; {} epochs of {} steps, best epoch {}, {:.1f} images/s", gain, last.epoch, last.steps,
-                              result.best_epoch, last.images_per_second));
-  });
+  CLI::App* command =
+      add_command(app, context, "realign", "train a graft until it agrees again", [&context, options] {
+        const RunFolder run(options->run);
+        options->request.options = options->training.options(context.threads);
+        const auto judge = [&](const Path& model) {
+          EvalRequest eval;
+          eval.model = model;
+          eval.data = *options->val;
+          eval.classes = options->request.classes;
+          return eval_stage(eval, context.console).top1.mean;
+        };
+        std::optional<double> before;
+        if (options->val) before = judge(options->request.start.value_or(run.grafted()));
+        const RealignResult result = realign_stage(run, options->request, context.console);
+        const EpochMetrics& last = result.epochs.back();
+        const EpochMetrics& best = result.epochs[static_cast<size_t>(result.best_epoch)];
+        const double top1_before = before.value_or(result.epochs.front().held_out_top1);
+        const double top1_after =
+            options->val ? judge(options->request.output.value_or(run.realigned())) : best.held_out_top1;
+        const auto known = [](double value) { return std::isfinite(value) ? Json(value) : Json(); };
+        const EpochMetrics& first = result.epochs.front();
+        const std::string gain =
+            std::isfinite(top1_before)
+                ? fmt::format("top-1 {:.2f} % before, {:.2f} % after ({})", 100 * top1_before,
+                              100 * top1_after,
+                              options->val ? options->val->string() : "on training pictures held out")
+                : fmt::format("agreement {:.2f} % before, {:.2f} % after (on training pictures held out)",
+                              100 * first.held_out_agreement, 100 * best.held_out_agreement);
+        context.print(Json{{"top1_before", known(top1_before)},
+                           {"top1_after", known(top1_after)},
+                           {"agreement_before", known(first.held_out_agreement)},
+                           {"agreement_after", known(best.held_out_agreement)},
+                           {"loss_before", first.held_out_loss},
+                           {"loss_after", best.held_out_loss},
+                           {"epochs", last.epoch},
+                           {"best_epoch", result.best_epoch},
+                           {"steps_per_epoch", last.steps},
+                           {"images_per_second", last.images_per_second},
+                           {"judged_on", options->val ? "val" : "held out"}},
+                      fmt::format("{}; {} epochs of {} steps, best epoch {}, {:.1f} images/s", gain,
+                                  last.epoch, last.steps, result.best_epoch, last.images_per_second));
+      });
   command->add_option("run", options->run, "run folder with a grafted model")->required();
-  command->add_option("--train", request.train, "ImageFolder tree, with labels unless the mode is constants")->required();
+  command->add_option("--train", request.train, "ImageFolder tree, with labels unless the mode is constants")
+      ->required();
   command->add_option("--val", options->val, "ImageFolder tree to report top-1 on");
-  command->add_option("--classes", request.classes, "CSV with class_index and wnid, for trees of some classes only");
+  command->add_option("--classes", request.classes,
+                      "CSV with class_index and wnid, for trees of some classes only");
   command->add_option("--pictures", request.pictures, "how many training pictures, drawn at random; 0: all")
       ->check(CLI::NonNegativeNumber);
   command->add_option("--from", request.start, "graft to begin with (default: RUN/grafted)");
   command->add_option("-o,--output", request.output, "folder to write (default: RUN/realigned)");
-  command->add_flag("--restart", request.restart, "replace a training of other options or pictures found there");
+  command->add_flag("--restart", request.restart,
+                    "replace a training of other options or pictures found there");
   options->training.add_to(*command);
   command->add_option("--seed", options->training.seed, "of order, augmentation and what is held out");
 }

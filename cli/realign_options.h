@@ -8,7 +8,8 @@
 
 namespace normgraft::cli {
 
-/// What the command line says of training; what it does not say comes from the recipe, else from the defaults.
+/// What the command line says of training; what it does not say comes from the recipe, else from the
+/// defaults.
 struct TrainingFlags {
   std::string mode = "distill";
   std::optional<std::string> recipe;

@@ -7,8 +7,9 @@
 
 namespace normgraft::cli {
 
-/// The options that say how a plan is chosen. `profile_flag` names the budget's profile: --profile, unless the command
-/// has one of that name for its search.
-void add_select_options(CLI::App& command, SelectRequest& request, const std::string& profile_flag = "--profile");
+/// The options that say how a plan is chosen. `profile_flag` names the budget's profile: --profile, unless
+/// the command has one of that name for its search.
+void add_select_options(CLI::App& command, SelectRequest& request,
+                        const std::string& profile_flag = "--profile");
 
 }  // namespace normgraft::cli

@@ -1,5 +1,5 @@
-// Trains the small Vision Transformer that ships in examples/shapes_vit, from scratch, on pictures drawn on the
-// way (normgraft/data/procedural.h), so that no picture is seen twice.
+// Trains the small Vision Transformer that ships in examples/shapes_vit, from scratch, on pictures drawn on
+// the way (normgraft/data/procedural.h), so that no picture is seen twice.
 //
 //     train_shapes_vit OUTPUT_FOLDER [STEPS]
 #include <ATen/Parallel.h>
@@ -99,7 +99,11 @@ double accuracy(const Logits& logits) {
   double right = 0;
   for (int64_t i = 0; i < count; i += kBatch) {
     const int64_t end = std::min(count, i + kBatch);
-    right += logits(examples.images.slice(0, i, end)).argmax(1).eq(examples.labels.slice(0, i, end)).sum().template item<double>();
+    right += logits(examples.images.slice(0, i, end))
+                 .argmax(1)
+                 .eq(examples.labels.slice(0, i, end))
+                 .sum()
+                 .template item<double>();
   }
   return right / static_cast<double>(count);
 }
@@ -109,7 +113,9 @@ class LinearClassifier {
  public:
   LinearClassifier() : optimizer_(linear_->parameters(), torch::optim::AdamWOptions(2e-4)) {}
 
-  torch::Tensor operator()(const torch::Tensor& images) const { return linear_.ptr()->forward(images.flatten(1)); }
+  torch::Tensor operator()(const torch::Tensor& images) const {
+    return linear_.ptr()->forward(images.flatten(1));
+  }
 
   void step(const Examples& examples) {
     optimizer_.zero_grad();
@@ -153,10 +159,12 @@ void train(const Path& folder, int64_t steps) {
     linear.step(examples);
     if ((step + 1) % 100 == 0) {
       const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-      fmt::print(stderr, "step {} of {}: loss {:.4f}, test top-1 {:.4f}, a linear classifier's {:.4f}, {:.0f} s, {:.0f} s left\n",
+      fmt::print(stderr,
+                 "step {} of {}: loss {:.4f}, test top-1 {:.4f}, a linear classifier's {:.4f}, {:.0f} s, "
+                 "{:.0f} s left\n",
                  step + 1, steps, loss.item<double>(),
-                 accuracy([&](const torch::Tensor& images) { return vit.forward(images); }), accuracy(linear), seconds,
-                 seconds / static_cast<double>(step + 1) * static_cast<double>(steps - step - 1));
+                 accuracy([&](const torch::Tensor& images) { return vit.forward(images); }), accuracy(linear),
+                 seconds, seconds / static_cast<double>(step + 1) * static_cast<double>(steps - step - 1));
     }
   }
   save_vit(folder, vit);

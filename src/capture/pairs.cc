@@ -35,7 +35,8 @@ ChunkPairs weighted_pairs(const Vit& vit, const torch::Tensor& images, std::span
   const torch::Tensor prediction = trace.logits.detach().softmax(1);
   for (int probe = 0; probe < options.probes; ++probe) {
     const bool last = probe + 1 == options.probes;
-    const auto gradients = torch::autograd::grad({trace.logits}, trace.y, {draw_probe(prediction, pictures, probe, options.seed)},
+    const auto gradients = torch::autograd::grad({trace.logits}, trace.y,
+                                                 {draw_probe(prediction, pictures, probe, options.seed)},
                                                  /*retain_graph=*/!last);
     const torch::NoGradGuard no_grad;
     for (size_t site = 0; site < pairs.size(); ++site) {
@@ -60,7 +61,8 @@ std::string to_string(Weights weights) {
 }
 
 void PairOptions::validate() const {
-  if (probes < 1 || probes > 1000) throw InputError(fmt::format("label samples is {}, expected 1 to 1000", probes));
+  if (probes < 1 || probes > 1000)
+    throw InputError(fmt::format("label samples is {}, expected 1 to 1000", probes));
 }
 
 int64_t pairs_bytes(const Vit& vit, Weights weights, int64_t batch) {
@@ -70,8 +72,8 @@ int64_t pairs_bytes(const Vit& vit, Weights weights, int64_t batch) {
   const int64_t hidden = vit.tensors().at("blocks.0.mlp.fc1.weight").size(0);
   const auto plane = vit.tokens() * static_cast<int64_t>(sizeof(float));
   const int64_t kept = sites * plane * c.channels * (fisher ? 3 : 2);
-  // Of a block: two norms, their affines, query, key and value, attention, its projection, the MLP's two planes of
-  // hidden channels and its output, two sums.
+  // Of a block: two norms, their affines, query, key and value, attention, its projection, the MLP's two
+  // planes of hidden channels and its output, two sums.
   const int64_t graph = fisher ? c.depth * plane * (12 * c.channels + 2 * hidden) : 0;
   return batch * kept + std::min<int64_t>(batch, kChunk * at::get_num_threads()) * graph;
 }
@@ -95,7 +97,8 @@ int64_t for_each_pairs(const Vit& vit, Loader& pictures, int64_t picture_count, 
     const auto images = images_tensor(*batch, vit.preprocessing()).split(kChunk);
     std::vector<ChunkPairs> chunks(images.size());
     parallel(chunks.size(), [&](size_t i) {
-      const auto indices = std::span(batch->indices).subspan(i * kChunk, static_cast<size_t>(images[i].size(0)));
+      const auto indices =
+          std::span(batch->indices).subspan(i * kChunk, static_cast<size_t>(images[i].size(0)));
       chunks[i] = fisher ? weighted_pairs(vit, images[i], indices, options) : plain_pairs(vit, images[i]);
     });
     parallel(vit.sites().size(), [&](size_t site) {

@@ -11,7 +11,8 @@ namespace {
 constexpr double kLeastDivergence = 1e-7;  ///< predictions below it are taken for it
 constexpr double kWorthwhile = 0.97;       ///< share of a cheaper candidate's loss that a dearer one may have
 
-Candidate candidate(const FrontPoint& point, const std::string& origin, const SiteMapping& mapping, const Profile& profile) {
+Candidate candidate(const FrontPoint& point, const std::string& origin, const SiteMapping& mapping,
+                    const Profile& profile) {
   const double elements = static_cast<double>(mapping.tokens * mapping.channels);
   const double predicted = std::max(predicted_divergence(point.expression, mapping), kLeastDivergence);
   return {point, origin, profile(point.expression) * elements, predicted, predicted};
@@ -20,8 +21,10 @@ Candidate candidate(const FrontPoint& point, const std::string& origin, const Si
 }  // namespace
 
 size_t SiteCandidates::index_of(const Expression& f) const {
-  const auto found = std::find_if(candidates.begin(), candidates.end(), [&](const Candidate& c) { return c.point.expression == f; });
-  if (found == candidates.end()) throw InputError("choice: " + f.to_string() + " is not among the functions of site " + site);
+  const auto found = std::find_if(candidates.begin(), candidates.end(),
+                                  [&](const Candidate& c) { return c.point.expression == f; });
+  if (found == candidates.end())
+    throw InputError("choice: " + f.to_string() + " is not among the functions of site " + site);
   return static_cast<size_t>(found - candidates.begin());
 }
 
@@ -30,19 +33,22 @@ double predicted_divergence(const Expression& f, const SiteMapping& mapping) {
   return 0.5 * evaluate_fit(f, samples).error * samples.total_weight / static_cast<double>(mapping.pictures);
 }
 
-std::vector<SiteCandidates> candidates_of(const Fronts& fronts, const Mappings& mappings, const Profile& profile) {
+std::vector<SiteCandidates> candidates_of(const Fronts& fronts, const Mappings& mappings,
+                                          const Profile& profile) {
   std::vector<SiteCandidates> all;
   for (const SiteFront& front : fronts.sites) {
     if (front.front.empty()) throw InputError("fronts: site " + front.site + " has no point to choose");
     const SiteMapping& mapping = mappings.site(front.site);
     SiteCandidates site{front.site, {}};
-    for (const FrontPoint& point : front.front) site.candidates.push_back(candidate(point, "front", mapping, profile));
+    for (const FrontPoint& point : front.front)
+      site.candidates.push_back(candidate(point, "front", mapping, profile));
     for (const BaselinePoint& shape : front.baselines) {
       site.candidates.push_back(candidate(shape.point, shape.name, mapping, profile));
     }
-    std::stable_sort(site.candidates.begin(), site.candidates.end(), [](const Candidate& a, const Candidate& b) {
-      return a.cost != b.cost ? a.cost < b.cost : a.predicted < b.predicted;
-    });
+    std::stable_sort(site.candidates.begin(), site.candidates.end(),
+                     [](const Candidate& a, const Candidate& b) {
+                       return a.cost != b.cost ? a.cost < b.cost : a.predicted < b.predicted;
+                     });
     all.push_back(std::move(site));
   }
   return all;
@@ -68,18 +74,21 @@ std::vector<size_t> to_measure(const SiteCandidates& site) {
 std::vector<size_t> worth_their_cost(const SiteCandidates& site) {
   std::vector<size_t> indices = {0};
   for (size_t i = 1; i < site.candidates.size(); ++i) {
-    if (site.candidates[i].predicted <= kWorthwhile * site.candidates[indices.back()].predicted) indices.push_back(i);
+    if (site.candidates[i].predicted <= kWorthwhile * site.candidates[indices.back()].predicted)
+      indices.push_back(i);
   }
   return indices;
 }
 
 void expect(SiteCandidates& site, const std::vector<size_t>& indices, const std::vector<double>& losses) {
   std::vector<std::pair<double, double>> known;  // log of the prediction, loss
-  for (size_t i = 0; i < indices.size(); ++i) known.emplace_back(std::log(site.candidates[indices[i]].predicted), losses[i]);
+  for (size_t i = 0; i < indices.size(); ++i)
+    known.emplace_back(std::log(site.candidates[indices[i]].predicted), losses[i]);
   std::sort(known.begin(), known.end());
   for (Candidate& c : site.candidates) {
     const double at = std::log(c.predicted);
-    const auto above = std::find_if(known.begin(), known.end(), [&](const auto& point) { return point.first >= at; });
+    const auto above =
+        std::find_if(known.begin(), known.end(), [&](const auto& point) { return point.first >= at; });
     if (above == known.begin() || above == known.end()) {
       c.loss = above == known.end() ? known.back().second : known.front().second;
     } else {

@@ -32,16 +32,18 @@ struct SiteCandidates {
 double predicted_divergence(const Expression& f, const SiteMapping& mapping);
 
 /// Front and closed forms of every site. Throws InputError naming a site without a front or mapping.
-std::vector<SiteCandidates> candidates_of(const Fronts& fronts, const Mappings& mappings, const Profile& profile);
+std::vector<SiteCandidates> candidates_of(const Fronts& fronts, const Mappings& mappings,
+                                          const Profile& profile);
 
 /// A few candidates' indices to measure: the cheapest, the middle one by predicted loss, the most accurate.
 std::vector<size_t> to_measure(const SiteCandidates& site);
 
-/// Those worth trying for each cost: by rising cost, each predicted to lose at least 3 % less than the one before.
+/// Those worth trying for each cost: by rising cost, each predicted to lose at least 3 % less than the one
+/// before.
 std::vector<size_t> worth_their_cost(const SiteCandidates& site);
 
-/// Sets `loss` of all candidates from the losses known of some: straight lines in the logarithm of the prediction, level
-/// beyond the ends. `losses[i]` belongs to `indices[i]`; at least one.
+/// Sets `loss` of all candidates from the losses known of some: straight lines in the logarithm of the
+/// prediction, level beyond the ends. `losses[i]` belongs to `indices[i]`; at least one.
 void expect(SiteCandidates& site, const std::vector<size_t>& indices, const std::vector<double>& losses);
 
 }  // namespace normgraft

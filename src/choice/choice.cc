@@ -17,8 +17,8 @@ constexpr size_t kCurvePoints = 12;  ///< plans along the curve that are measure
 
 class Chooser {
  public:
-  Chooser(const Fronts& fronts, const Mappings& mappings, Vit vit, const Profile& profile, const Yardstick& yardstick,
-          const ChoiceOptions& options, Monitor& monitor)
+  Chooser(const Fronts& fronts, const Mappings& mappings, Vit vit, const Profile& profile,
+          const Yardstick& yardstick, const ChoiceOptions& options, Monitor& monitor)
       : fronts_(fronts),
         profile_(profile),
         yardstick_(yardstick),
@@ -28,8 +28,8 @@ class Chooser {
         sites_(candidates_of(fronts, mappings, profile)),
         budget_(options.budget.value_or(std::numeric_limits<double>::infinity())) {
     if (sites_.size() != graft_.vit().sites().size()) {
-      throw InputError(fmt::format("choice: the fronts hold {} sites and the model {}, expected the same", sites_.size(),
-                                   graft_.vit().sites().size()));
+      throw InputError(fmt::format("choice: the fronts hold {} sites and the model {}, expected the same",
+                                   sites_.size(), graft_.vit().sites().size()));
     }
   }
 
@@ -123,7 +123,8 @@ class Chooser {
   void refuse_too_small_a_budget() const {
     const double least = budget_curve(options_of_sites()).front().cost;
     if (least > budget_) {
-      throw InputError(fmt::format("choice: no plan fits a budget of {:g} {}, the cheapest costs {:g}", budget_, profile_.unit, least));
+      throw InputError(fmt::format("choice: no plan fits a budget of {:g} {}, the cheapest costs {:g}",
+                                   budget_, profile_.unit, least));
     }
   }
 
@@ -160,7 +161,8 @@ class Chooser {
       choice.curve.push_back(consider(curve[i].options));
       predicted.push_back(choice.curve.back().predicted);
       found.push_back(choice.curve.back().measured);
-      monitor_.progress("select, budgets", static_cast<int64_t>(found.size()), static_cast<int64_t>(chosen.size()), "plans");
+      monitor_.progress("select, budgets", static_cast<int64_t>(found.size()),
+                        static_cast<int64_t>(chosen.size()), "plans");
     }
     choice.rank_correlation = rank_correlation(predicted, found);
     const auto expected = [&](const Indices& plan) { return point_of(plan, 0).predicted; };
@@ -183,8 +185,10 @@ class Chooser {
     const auto height = [&](const Selection& selection) { return std::log(selection.loss + base_kl_); };
     const double high = height(curve.front()), low = height(curve.back());
     for (size_t k = 0; k + 1 < kCurvePoints; ++k) {
-      const double wanted = high + (low - high) * static_cast<double>(k) / static_cast<double>(kCurvePoints - 2);
-      const auto at = std::find_if(curve.begin(), curve.end(), [&](const Selection& s) { return height(s) <= wanted + 1e-12; });
+      const double wanted =
+          high + (low - high) * static_cast<double>(k) / static_cast<double>(kCurvePoints - 2);
+      const auto at = std::find_if(curve.begin(), curve.end(),
+                                   [&](const Selection& s) { return height(s) <= wanted + 1e-12; });
       chosen.push_back(static_cast<size_t>(std::min(at, curve.end() - 1) - curve.begin()));
     }
     std::sort(chosen.begin(), chosen.end());
@@ -194,7 +198,8 @@ class Chooser {
 
   Indices indices_of(const Plan& plan) const {
     Indices indices;
-    for (size_t s = 0; s < sites_.size(); ++s) indices.push_back(sites_[s].index_of(plan.entries[s].expression));
+    for (size_t s = 0; s < sites_.size(); ++s)
+      indices.push_back(sites_[s].index_of(plan.entries[s].expression));
     return indices;
   }
 
@@ -221,8 +226,9 @@ class Chooser {
     return {cost_of(plan), std::max(base_kl_ + loss_of(plan) - base_loss_, 0.0), measured};
   }
 
-  /// Looks for plans whose functions' errors cancel: exchanges tell how each function moves the logits, and plans for which the
-  /// sum of these promises least are measured; anew about the plan that this finds, while it gains.
+  /// Looks for plans whose functions' errors cancel: exchanges tell how each function moves the logits, and
+  /// plans for which the sum of these promises least are measured; anew about the plan that this finds, while
+  /// it gains.
   void improve() {
     std::set<Indices> tried;
     Indices base;
@@ -235,7 +241,8 @@ class Chooser {
         const bool is_new = plan != best_ && tried.insert(plan).second;
         if (is_new) {
           measure(plan, near);
-          monitor_.progress("select, search", ++trial, options_.trials, "plans", fmt::format("divergence {:.4f}", best_kl_));
+          monitor_.progress("select, search", ++trial, options_.trials, "plans",
+                            fmt::format("divergence {:.4f}", best_kl_));
         }
         reach = is_new && plan == best_ ? std::min(2 * reach, sites_.size()) : reach / 2;
       }
@@ -294,8 +301,8 @@ class Chooser {
           best = {sites_[s].site, kl};
           where = s;
         }
-        monitor_.progress(fmt::format("select, keeping {} of {}", k + 1, options_.keep), static_cast<int64_t>(s + 1),
-                          static_cast<int64_t>(sites_.size()), "sites");
+        monitor_.progress(fmt::format("select, keeping {} of {}", k + 1, options_.keep),
+                          static_cast<int64_t>(s + 1), static_cast<int64_t>(sites_.size()), "sites");
       }
       is_kept[where] = true;
       graft_.vit().set_normalizer(where, {});
@@ -306,19 +313,21 @@ class Chooser {
   }
 
   Plan plan_of(const Indices& chosen) const {
-    Plan plan{.strategy = options_.budget ? fmt::format("budget {:g} {}", *options_.budget, profile_.unit) : "budget",
+    Plan plan{.strategy =
+                  options_.budget ? fmt::format("budget {:g} {}", *options_.budget, profile_.unit) : "budget",
               .entries = {}};
     for (size_t s = 0; s < sites_.size(); ++s) {
       const Candidate& c = sites_[s].candidates[chosen[s]];
       const std::string what = c.origin == "front" ? "of the front" : "the closed form " + c.origin;
-      plan.entries.push_back({.site = sites_[s].site,
-                              .expression = c.point.expression,
-                              .cost = c.point.cost,
-                              .r2 = c.point.r2,
-                              .held_out_r2 = c.point.held_out_r2,
-                              .reason = fmt::format("For the whole network: {}, {:g} {} a picture here, predicted "
-                                                    "to cost {:.4f} nats by itself.",
-                                                    what, c.cost, profile_.unit, c.predicted)});
+      plan.entries.push_back(
+          {.site = sites_[s].site,
+           .expression = c.point.expression,
+           .cost = c.point.cost,
+           .r2 = c.point.r2,
+           .held_out_r2 = c.point.held_out_r2,
+           .reason = fmt::format("For the whole network: {}, {:g} {} a picture here, predicted "
+                                 "to cost {:.4f} nats by itself.",
+                                 what, c.cost, profile_.unit, c.predicted)});
     }
     return plan;
   }
@@ -335,7 +344,7 @@ class Chooser {
   Indices best_, nearest_;  // the plan of least divergence within the budget, and of all
   double best_kl_ = std::numeric_limits<double>::infinity();
   double nearest_kl_ = std::numeric_limits<double>::infinity();
-  double base_kl_ = 0;    // what is lost where the candidates' losses add up to base_loss_
+  double base_kl_ = 0;  // what is lost where the candidates' losses add up to base_loss_
   double base_loss_ = 0;
 };
 

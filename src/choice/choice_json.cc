@@ -19,20 +19,22 @@ Json to_json(const std::vector<ChoicePoint>& points) {
 
 Json to_json(const Choice& choice) {
   Json sites = Json::array(), kept = Json::array();
-  for (const SiteTrial& trial : choice.sites) sites.push_back({{"name", trial.site}, {"points", to_json(trial.points)}});
+  for (const SiteTrial& trial : choice.sites)
+    sites.push_back({{"name", trial.site}, {"points", to_json(trial.points)}});
   for (const KeptSite& site : choice.kept) kept.push_back({{"site", site.site}, {"measured", site.measured}});
-  return {{"version", 1},
-          {"profile", choice.profile},
-          {"unit", choice.unit},
-          {"budget", choice.budget ? Json(*choice.budget) : Json()},
-          {"pictures", choice.pictures},
-          {"plan", to_json(choice.chosen)},
-          {"knee", to_json(choice.knee)},
-          {"min_error", to_json(choice.min_error)},
-          {"curve", to_json(choice.curve)},
-          {"rank_correlation", std::isfinite(choice.rank_correlation) ? Json(choice.rank_correlation) : Json()},
-          {"sites", sites},
-          {"keep", kept}};
+  return {
+      {"version", 1},
+      {"profile", choice.profile},
+      {"unit", choice.unit},
+      {"budget", choice.budget ? Json(*choice.budget) : Json()},
+      {"pictures", choice.pictures},
+      {"plan", to_json(choice.chosen)},
+      {"knee", to_json(choice.knee)},
+      {"min_error", to_json(choice.min_error)},
+      {"curve", to_json(choice.curve)},
+      {"rank_correlation", std::isfinite(choice.rank_correlation) ? Json(choice.rank_correlation) : Json()},
+      {"sites", sites},
+      {"keep", kept}};
 }
 
 }  // namespace normgraft

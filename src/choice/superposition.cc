@@ -15,7 +15,8 @@ std::vector<double> values(const torch::Tensor& tensor) {
 /// A plan on its way down: what each known option would change by itself.
 class Descent {
  public:
-  Descent(const PlanLoss& loss, const std::vector<std::vector<double>>& costs, const Indices& start, double budget, size_t reach)
+  Descent(const PlanLoss& loss, const std::vector<std::vector<double>>& costs, const Indices& start,
+          double budget, size_t reach)
       : loss_(loss), costs_(costs), start_(start), plan_(start), budget_(budget), reach_(reach) {
     for (size_t s = 0; s < plan_.size(); ++s) {
       cost_ += costs_[s][plan_[s]];
@@ -49,11 +50,14 @@ class Descent {
     return change;
   }
 
-  double extra_cost(const Known& to) const { return costs_[to.site][to.option] - costs_[to.site][plan_[to.site]]; }
+  double extra_cost(const Known& to) const {
+    return costs_[to.site][to.option] - costs_[to.site][plan_[to.site]];
+  }
 
   /// By how much an exchange changes the number of sites that differ from the start.
   int farther(const Known& to) const {
-    return static_cast<int>(to.option != start_[to.site]) - static_cast<int>(plan_[to.site] != start_[to.site]);
+    return static_cast<int>(to.option != start_[to.site]) -
+           static_cast<int>(plan_[to.site] != start_[to.site]);
   }
 
   bool is_allowed(double extra, int farther) const {
@@ -84,7 +88,8 @@ class Descent {
         const Known& b = known_[j];
         if (b.site == a.site || b.option == plan_[b.site]) continue;
         const size_t from_a = row_at(a.site), from_b = row_at(b.site);
-        const double together = bend(a.row, b.row) - bend(a.row, from_b) - bend(from_a, b.row) + bend(from_a, from_b);
+        const double together =
+            bend(a.row, b.row) - bend(a.row, from_b) - bend(from_a, b.row) + bend(from_a, from_b);
         const double both = changes[i] + changes[j] + together;
         if (both < best && is_allowed(extra_cost(a) + extra_cost(b), farther(a) + farther(b))) {
           best = both;
@@ -121,12 +126,13 @@ double PlanLoss::of(const Indices& plan) const {
   return loss;
 }
 
-Indices descend(const PlanLoss& loss, const std::vector<std::vector<double>>& costs, const Indices& start, double budget,
-                size_t reach) {
+Indices descend(const PlanLoss& loss, const std::vector<std::vector<double>>& costs, const Indices& start,
+                double budget, size_t reach) {
   return Descent(loss, costs, start, budget, reach).run();
 }
 
-Superposition::Superposition(const torch::Tensor& teacher, const torch::Tensor& logits, const Indices& base, const Indices& options)
+Superposition::Superposition(const torch::Tensor& teacher, const torch::Tensor& logits, const Indices& base,
+                             const Indices& options)
     : teacher_(teacher), logits_(logits), base_(base) {
   for (size_t s = 0; s < options.size(); ++s) {
     rows_.emplace_back(options[s]);
@@ -162,8 +168,8 @@ void Superposition::move(const Indices& plan, const torch::Tensor& logits) {
 }
 
 PlanLoss Superposition::loss() const {
-  // With q the base's softmax, p the teacher's: slope (q - p) . shift, bend the Fisher information of the logits,
-  // diag(q) - q q', whose root takes q . shift off the shift and scales by sqrt(q).
+  // With q the base's softmax, p the teacher's: slope (q - p) . shift, bend the Fisher information of the
+  // logits, diag(q) - q q', whose root takes q . shift off the shift and scales by sqrt(q).
   const auto pictures = static_cast<double>(logits_.size(0));
   const torch::Tensor p = teacher_.softmax(1), q = logits_.softmax(1);
   const torch::Tensor shifts = torch::stack(shifts_);

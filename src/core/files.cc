@@ -55,7 +55,8 @@ class DescriptorBuffer : public std::streambuf {
 /// A file that disappears unless it is committed under its final name.
 class TemporaryFile {
  public:
-  explicit TemporaryFile(const Path& path) : final_(path), path_(path.string() + fmt::format(".{}.tmp", ::getpid())) {
+  explicit TemporaryFile(const Path& path)
+      : final_(path), path_(path.string() + fmt::format(".{}.tmp", ::getpid())) {
     descriptor_ = ::open(path_.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
     if (descriptor_ < 0) fail(errno);
   }

@@ -37,7 +37,9 @@ Random::result_type Random::operator()() {
   return result;
 }
 
-double Random::uniform() { return static_cast<double>((*this)() >> 11) * 0x1.0p-53; }
+double Random::uniform() {
+  return static_cast<double>((*this)() >> 11) * 0x1.0p-53;
+}
 
 uint64_t Random::below(uint64_t n) {
   const uint64_t limit = max() - max() % n;

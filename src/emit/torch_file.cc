@@ -7,7 +7,8 @@
 namespace normgraft {
 namespace {
 
-constexpr const char* kHead = R"(# Scalar functions in place of LayerNorm, written by normgraft. Needs PyTorch only.
+constexpr const char* kHead =
+    R"(# Scalar functions in place of LayerNorm, written by normgraft. Needs PyTorch only.
 #
 #     model = timm.create_model("deit_tiny_patch16_224")
 #     graft.load(model, "path/to/this/folder")
@@ -104,7 +105,8 @@ std::string torch_source(const std::map<std::string, Expression>& functions) {
                           torch_expression(f));
   }
   source += "FUNCTIONS = {\n";
-  for (const auto& [site, f] : functions) source += fmt::format("    \"{}\": {},\n", site, function_name(site));
+  for (const auto& [site, f] : functions)
+    source += fmt::format("    \"{}\": {},\n", site, function_name(site));
   source += "}\n";
   return source + kTail;
 }

@@ -24,14 +24,17 @@ torch::Tensor with_less_contrast(const torch::Tensor& images, const Preprocessin
   return (luma + kContrastFactor * (values - luma) - mean) / std;
 }
 
-/// Each channel by itself and with weights of sum 1, so that it does not matter that the pictures are normalised.
+/// Each channel by itself and with weights of sum 1, so that it does not matter that the pictures are
+/// normalised.
 torch::Tensor blurred(const torch::Tensor& images) {
   namespace F = torch::nn::functional;
   const double sigma = kBlurSigma * static_cast<double>(images.size(2));
   const auto radius = static_cast<int64_t>(std::ceil(3 * sigma));
   const torch::Tensor distance = torch::arange(-radius, radius + 1, torch::kFloat64) / sigma;
-  const torch::Tensor kernel = (distance.square() * -0.5).softmax(0).to(torch::kFloat32).expand({3, 1, 1, -1});
-  const torch::Tensor padded = F::pad(images, F::PadFuncOptions({radius, radius, radius, radius}).mode(torch::kReplicate));
+  const torch::Tensor kernel =
+      (distance.square() * -0.5).softmax(0).to(torch::kFloat32).expand({3, 1, 1, -1});
+  const torch::Tensor padded =
+      F::pad(images, F::PadFuncOptions({radius, radius, radius, radius}).mode(torch::kReplicate));
   const auto options = F::Conv2dFuncOptions().groups(3);
   return F::conv2d(F::conv2d(padded, kernel, options), kernel.transpose(2, 3), options);
 }
@@ -47,18 +50,24 @@ Condition condition_named(const std::string& name) {
 
 std::string to_string(Condition condition) {
   switch (condition) {
-    case Condition::kContrast: return "contrast";
-    case Condition::kBlur: return "blur";
-    case Condition::kPlain: break;
+    case Condition::kContrast:
+      return "contrast";
+    case Condition::kBlur:
+      return "blur";
+    case Condition::kPlain:
+      break;
   }
   return "plain";
 }
 
 torch::Tensor under(Condition condition, const torch::Tensor& images, const Preprocessing& preprocessing) {
   switch (condition) {
-    case Condition::kContrast: return with_less_contrast(images, preprocessing);
-    case Condition::kBlur: return blurred(images);
-    case Condition::kPlain: break;
+    case Condition::kContrast:
+      return with_less_contrast(images, preprocessing);
+    case Condition::kBlur:
+      return blurred(images);
+    case Condition::kPlain:
+      break;
   }
   return images;
 }

@@ -79,7 +79,8 @@ Evaluation evaluate(const Graft& model, const Vit* teacher, Loader& pictures, in
                     const std::vector<Condition>& conditions, Monitor& monitor) {
   const int64_t classes = model.vit().config().classes;
   if (teacher != nullptr && teacher->config().classes != classes) {
-    throw InputError(fmt::format("the teacher has {} classes and the model {}, expected as many", teacher->config().classes, classes));
+    throw InputError(fmt::format("the teacher has {} classes and the model {}, expected as many",
+                                 teacher->config().classes, classes));
   }
   torch::NoGradGuard no_grad;
   std::map<Condition, Tally> tallies;
@@ -89,8 +90,10 @@ Evaluation evaluate(const Graft& model, const Vit* teacher, Loader& pictures, in
   while (const auto batch = pictures.next()) {
     const torch::Tensor labels = labels_tensor(*batch);
     if (labels.max().item<int64_t>() >= classes) {
-      throw InputError(fmt::format("a picture has class {}, but the model has {} classes: expected a class list "
-                                   "(--classes) or a folder for each class", labels.max().item<int64_t>(), classes));
+      throw InputError(
+          fmt::format("a picture has class {}, but the model has {} classes: expected a class list "
+                      "(--classes) or a folder for each class",
+                      labels.max().item<int64_t>(), classes));
     }
     const torch::Tensor images = images_tensor(*batch, model.vit().preprocessing());
     for (auto& [condition, tally] : tallies) {
@@ -106,7 +109,10 @@ Evaluation evaluate(const Graft& model, const Vit* teacher, Loader& pictures, in
   if (plain.top1.empty()) throw InputError("eval: no picture could be read, expected at least one");
 
   const size_t images = plain.top1.size();
-  Evaluation result{plain.judgement(), static_cast<int64_t>(images), static_cast<double>(images) / network_time.count(), {}};
+  Evaluation result{plain.judgement(),
+                    static_cast<int64_t>(images),
+                    static_cast<double>(images) / network_time.count(),
+                    {}};
   for (const auto& [condition, tally] : tallies) {
     if (condition != Condition::kPlain) result.under[condition] = tally.judgement();
   }

@@ -74,7 +74,8 @@ Path Checkpoints::file(const std::string& site, int seed) const {
 std::optional<SearchState> Checkpoints::read(const std::string& site, int seed) const {
   const Path path = file(site, seed);
   if (folder_.empty() || !std::filesystem::exists(path)) return {};
-  const Json json = Json::from_cbor(read_file(path, "checkpoint"), /*strict=*/true, /*allow_exceptions=*/false);
+  const Json json =
+      Json::from_cbor(read_file(path, "checkpoint"), /*strict=*/true, /*allow_exceptions=*/false);
   if (!json.is_object() || json.value("identity", uint64_t{0}) != identity_) return {};
   try {
     return state_from(JsonPlace(json, path.string()));
@@ -88,7 +89,8 @@ void Checkpoints::write(const std::string& site, int seed, const SearchState& st
   Json json = to_json(state);
   json["identity"] = identity_;
   const std::vector<uint8_t> bytes = Json::to_cbor(json);
-  write_atomically(file(site, seed), std::string_view(reinterpret_cast<const char*>(bytes.data()), bytes.size()));
+  write_atomically(file(site, seed),
+                   std::string_view(reinterpret_cast<const char*>(bytes.data()), bytes.size()));
 }
 
 uint64_t search_identity(const Mappings& mappings, const EvolveOptions& options) {

@@ -10,7 +10,8 @@ namespace normgraft {
 /// The states that the runs of one evolve() left in a folder, a CBOR file for each.
 class Checkpoints {
  public:
-  /// `identity` tells searches apart that must not go on from each other's states. No folder: nothing is kept.
+  /// `identity` tells searches apart that must not go on from each other's states. No folder: nothing is
+  /// kept.
   Checkpoints(Path folder, uint64_t identity) : folder_(std::move(folder)), identity_(identity) {}
 
   /// The state of a run; nothing when there is none, it is of another search, or it is damaged.

@@ -34,7 +34,9 @@ void round_constant(Expression& f, size_t k, const ConstantRules& rules) {
 }  // namespace
 
 ConstantRules::ConstantRules(const EvolveOptions& options, const FunctionSet& functions)
-    : free_clip_bounds(functions.free_clip_bounds), digits(options.digits), fraction_bits(options.fraction_bits) {}
+    : free_clip_bounds(functions.free_clip_bounds),
+      digits(options.digits),
+      fraction_bits(options.fraction_bits) {}
 
 float with_digits(float value, int digits) {
   return std::strtof(fmt::format("{:.{}e}", value, digits - 1).c_str(), nullptr);
@@ -48,7 +50,8 @@ float nearest_on_grid(float value, const ConstantRules& rules) {
   return std::isfinite(rounded) ? rounded : value;
 }
 
-double fit(Expression& f, const Samples& samples, int iterations, const ConstantRules& rules, FitWorkspace& workspace) {
+double fit(Expression& f, const Samples& samples, int iterations, const ConstantRules& rules,
+           FitWorkspace& workspace) {
   std::vector<bool> fixed = fixed_constants(f, rules);
   const double error = fit_constants(f, samples, iterations, workspace, fixed);
   if (!rules.on_grid() || !std::isfinite(error)) return error;

@@ -22,8 +22,10 @@ float with_digits(float value, int digits);
 /// The nearest value that a constant may have.
 float nearest_on_grid(float value, const ConstantRules& rules);
 
-/// Fits the constants of f that are free by Levenberg-Marquardt, then puts them on the grid, one after another with the
-/// others fitted again in between. Returns the error reached; without a grid never a worse one.
-double fit(Expression& f, const Samples& samples, int iterations, const ConstantRules& rules, FitWorkspace& workspace);
+/// Fits the constants of f that are free by Levenberg-Marquardt, then puts them on the grid, one after
+/// another with the others fitted again in between. Returns the error reached; without a grid never a worse
+/// one.
+double fit(Expression& f, const Samples& samples, int iterations, const ConstantRules& rules,
+           FitWorkspace& workspace);
 
 }  // namespace normgraft

@@ -62,8 +62,8 @@ class Progress {
       sum.r2 += task.r2;
       sum.ceiling += task.ceiling;
     }
-    return fmt::format("mean R2 {:.5f} of at most {:.5f}, {:.0f}k evaluations/s", sum.r2 / begun, sum.ceiling / begun,
-                       static_cast<double>(evaluations_) / seconds() / 1000);
+    return fmt::format("mean R2 {:.5f} of at most {:.5f}, {:.0f}k evaluations/s", sum.r2 / begun,
+                       sum.ceiling / begun, static_cast<double>(evaluations_) / seconds() / 1000);
   }
 
   using Clock = std::chrono::steady_clock;
@@ -228,7 +228,8 @@ void search_site(Site& site, int seed, size_t task, const Searches& shared) {
   shared.progress.skip(static_cast<int>(state.generation));
   Search search(problem, seed, std::move(state));
   run_to_the_end(search, site, seed, task, shared);
-  site.result.seeds[static_cast<size_t>(seed)] = finished_front(search.state().archive, problem, site.judging, seed);
+  site.result.seeds[static_cast<size_t>(seed)] =
+      finished_front(search.state().archive, problem, site.judging, seed);
   site.evaluations[static_cast<size_t>(seed)] = search.state().evaluations;
 }
 
@@ -244,7 +245,8 @@ SiteFront joined(Site& site) {
 
 }  // namespace
 
-Fronts evolve(const Mappings& mappings, const EvolveOptions& options, Monitor& monitor, const Path& checkpoints) {
+Fronts evolve(const Mappings& mappings, const EvolveOptions& options, Monitor& monitor,
+              const Path& checkpoints) {
   options.validate();
   const FunctionSet functions = function_set(options.function_set);
   const Profile profile =
@@ -256,8 +258,10 @@ Fronts evolve(const Mappings& mappings, const EvolveOptions& options, Monitor& m
   const int threads = options.threads > 0 ? options.threads : tbb::info::default_concurrency();
   const size_t tasks = sites.size() * seeds;
   const Checkpoints states(checkpoints, checkpoints.empty() ? 0 : search_identity(mappings, options));
-  const Searches shared{options, functions, cost, states, progress,
-                        options.seconds * std::min(threads, static_cast<int>(tasks)) / static_cast<double>(tasks)};
+  const Searches shared{
+      options,  functions,
+      cost,     states,
+      progress, options.seconds * std::min(threads, static_cast<int>(tasks)) / static_cast<double>(tasks)};
   const tbb::global_control workers(tbb::global_control::max_allowed_parallelism,
                                     static_cast<size_t>(threads));
   tbb::task_arena arena(threads);

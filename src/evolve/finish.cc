@@ -48,8 +48,8 @@ Expression refined(const Expression& f, const SearchProblem& problem, const Samp
   return why_not_admissible(candidate, problem.seen).empty() ? candidate : f;
 }
 
-/// The smallest number a constant may be that is at least LayerNorm's largest |y|, or close to it; where a number was added
-/// to y of all channels, with that.
+/// The smallest number a constant may be that is at least LayerNorm's largest |y|, or close to it; where a
+/// number was added to y of all channels, with that.
 float largest_y(const SearchProblem& problem, const Samples& samples) {
   const float own = std::sqrt(static_cast<float>(problem.channels - 1));
   float seen = 0;
@@ -59,7 +59,8 @@ float largest_y(const SearchProblem& problem, const Samples& samples) {
   return nearest < bound ? nearest_on_grid(1.5F * bound, problem.rules) : nearest;
 }
 
-/// f, with a clip around it where it leaves the range of LayerNorm's y near the range of x seen. Grafts drift there.
+/// f, with a clip around it where it leaves the range of LayerNorm's y near the range of x seen. Grafts drift
+/// there.
 Expression within_range_of_layernorm(Expression f, const SearchProblem& problem, const Samples& samples) {
   const auto clip = std::find_if(problem.functions.weights.begin(), problem.functions.weights.end(),
                                  [](const auto& weight) { return weight.first == Op::kClip; });
@@ -91,7 +92,8 @@ std::vector<FrontPoint> finished_front(const std::vector<Individual>& archive, c
   FitWorkspace workspace;
   std::vector<FrontPoint> points;
   for (const Individual& individual : archive) {
-    Expression f = within_range_of_layernorm(refined(individual.expression, problem, judging.fit, workspace), problem, judging.fit);
+    Expression f = within_range_of_layernorm(refined(individual.expression, problem, judging.fit, workspace),
+                                             problem, judging.fit);
     const double cost = problem.cost(f);
     FrontPoint point = judged(std::move(f), cost, seed, judging);
     if (std::isfinite(point.error)) points.push_back(std::move(point));

@@ -17,8 +17,8 @@ struct JudgingSamples {
 FrontPoint judged(Expression expression, double cost, int seed, const JudgingSamples& judging);
 
 /// The archive of a search as a front: constants fitted on all bins and written with as few digits as the
-/// error allows, within sqrt(D - 1), which no y of LayerNorm exceeds, by a clip where need be and the function set has one
-/// with free bounds; judged in double, admissible, Pareto.
+/// error allows, within sqrt(D - 1), which no y of LayerNorm exceeds, by a clip where need be and the
+/// function set has one with free bounds; judged in double, admissible, Pareto.
 std::vector<FrontPoint> finished_front(const std::vector<Individual>& archive, const SearchProblem& problem,
                                        const JudgingSamples& judging, int seed);
 

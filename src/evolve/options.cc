@@ -18,7 +18,8 @@ void check_range(const char* field, T value, T low, T high) {
 }
 
 [[noreturn]] void fail_function_set(const std::string& name) {
-  throw InputError(fmt::format("function_set = {}: expected hardware, paper, or primitives like +,*,clip=2", name));
+  throw InputError(
+      fmt::format("function_set = {}: expected hardware, paper, or primitives like +,*,clip=2", name));
 }
 
 std::vector<std::string> split(const std::string& text, char separator) {
@@ -40,7 +41,8 @@ FunctionSet listed_functions(const std::string& list) {
     set.weights.emplace_back(*op, weight);
   }
   const auto has = [&](Op op) {
-    return std::any_of(set.weights.begin(), set.weights.end(), [&](const auto& entry) { return entry.first == op; });
+    return std::any_of(set.weights.begin(), set.weights.end(),
+                       [&](const auto& entry) { return entry.first == op; });
   };
   if (set.weights.empty() || list.back() == ',') fail_function_set(list);
   set.linear_scaling = has(Op::kAdd) && has(Op::kMul);
@@ -108,7 +110,8 @@ void EvolveOptions::validate() const {
   check_range("digits", digits, 0, 8);
   check_range("fraction_bits", fraction_bits, -1, 30);
   if (digits > 0 && fraction_bits >= 0) {
-    throw InputError(fmt::format("digits = {} and fraction_bits = {}: expected one of them", digits, fraction_bits));
+    throw InputError(
+        fmt::format("digits = {} and fraction_bits = {}: expected one of them", digits, fraction_bits));
   }
   check_range("seconds", seconds, 0.0, 1e9);
   for (const std::string& start : starts) check_start(start, max_nodes);

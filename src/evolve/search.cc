@@ -65,7 +65,8 @@ void Search::advance(Island& island, uint64_t first_index) {
   }
   candidates.insert(candidates.end(), island.population.begin(), island.population.end());
   island.population = select_best(std::move(candidates), island_size_, [&](Individual& individual) {
-    individual.admissible = individual.admissible || why_not_admissible(individual.expression, problem_.seen).empty();
+    individual.admissible =
+        individual.admissible || why_not_admissible(individual.expression, problem_.seen).empty();
     return individual.admissible;
   });
   island.stagnant = update_archive(island) ? 0 : island.stagnant + 1;
@@ -92,7 +93,8 @@ void Search::migrate() {
     if (island.population.empty()) continue;
     std::vector<Individual> candidates = island.population;
     candidates.insert(candidates.end(), state_.archive.begin(), state_.archive.end());
-    island.population = select_best(std::move(candidates), island_size_, [](const Individual&) { return true; });
+    island.population =
+        select_best(std::move(candidates), island_size_, [](const Individual&) { return true; });
   }
 }
 
@@ -121,7 +123,8 @@ std::optional<Individual> Search::child(const Island& island, uint64_t index) {
 
 const Expression& Search::tournament(const Island& island, Random& random) const {
   uint64_t best = island.population.size() - 1;
-  for (int i = 0; i < problem_.options.tournament; ++i) best = std::min(best, random.below(island.population.size()));
+  for (int i = 0; i < problem_.options.tournament; ++i)
+    best = std::min(best, random.below(island.population.size()));
   return island.population[best].expression;
 }
 
@@ -152,7 +155,8 @@ void Search::fit_constants_of(Individual& individual, const Island& island) {
   const int first = std::min(iterations, kFirstIterations);
   individual.error = fit(individual.expression, problem_.samples, first, problem_.rules, workspace_);
   if (iterations > first && promising(individual, island.population)) {
-    individual.error = fit(individual.expression, problem_.samples, iterations - first, problem_.rules, workspace_);
+    individual.error =
+        fit(individual.expression, problem_.samples, iterations - first, problem_.rules, workspace_);
   }
 }
 

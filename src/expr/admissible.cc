@@ -16,8 +16,8 @@ constexpr double kOutermost = 1e6;
 constexpr int kHalvings = 12;
 
 /// The first piece of x on which |f| cannot be shown to be at most `most`.
-std::optional<Interval> first_gap(const Expression& f, Interval x, double most = std::numeric_limits<float>::max(),
-                                  int halvings = kHalvings) {
+std::optional<Interval> first_gap(const Expression& f, Interval x,
+                                  double most = std::numeric_limits<float>::max(), int halvings = kHalvings) {
   const Interval y = f.bound(x);
   if (-most <= y.low && y.high <= most) return std::nullopt;
   if (halvings == 0) return x;

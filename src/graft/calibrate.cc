@@ -16,7 +16,9 @@ struct ChannelSums {
   torch::Tensor w, f, e, ff, fe;
 
   void add(const torch::Tensor& prediction, const SitePairs& pairs) {
-    const auto over_rows = [](const torch::Tensor& v) { return v.flatten(0, -2).sum(0, false, torch::kFloat64); };
+    const auto over_rows = [](const torch::Tensor& v) {
+      return v.flatten(0, -2).sum(0, false, torch::kFloat64);
+    };
     const torch::Tensor weight = pairs.weight.defined() ? pairs.weight : torch::ones_like(prediction);
     const torch::Tensor error = pairs.y - prediction;
     const torch::Tensor weighted = weight * prediction;

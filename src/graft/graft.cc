@@ -20,23 +20,26 @@ size_t site_index(const Vit& vit, const std::string& name) {
     if (vit.sites()[i].name == name) return i;
     names.push_back(vit.sites()[i].name);
   }
-  throw InputError(fmt::format("norm site \"{}\" is not in the model, expected one of {}", name,
-                               fmt::join(names, ", ")));
+  throw InputError(
+      fmt::format("norm site \"{}\" is not in the model, expected one of {}", name, fmt::join(names, ", ")));
 }
 
 }  // namespace
 
 Functions read_functions(const Path& path) {
   const Json json = read_json(path, "functions");
-  const auto fail = [&](const std::string& what) { throw InputError(fmt::format("functions {}: {}", path.string(), what)); };
+  const auto fail = [&](const std::string& what) {
+    throw InputError(fmt::format("functions {}: {}", path.string(), what));
+  };
   if (!json.is_object() || !json.contains("version") || !json["version"].is_number_integer()) {
     fail("no \"version\", expected a number");
   }
   if (json["version"].get<int64_t>() > kFunctionsVersion) {
-    fail(fmt::format("version {} is newer than {}, the newest this program reads", json["version"].get<int64_t>(),
-                     kFunctionsVersion));
+    fail(fmt::format("version {} is newer than {}, the newest this program reads",
+                     json["version"].get<int64_t>(), kFunctionsVersion));
   }
-  if (!json.contains("functions") || !json["functions"].is_object()) fail("no \"functions\", expected an object");
+  if (!json.contains("functions") || !json["functions"].is_object())
+    fail("no \"functions\", expected an object");
   Functions functions;
   for (const auto& [site, text] : json["functions"].items()) {
     if (!text.is_string()) fail(fmt::format("site \"{}\": expected the text of an expression", site));
@@ -84,7 +87,8 @@ void Graft::use_functions(size_t sites) {
 Functions Graft::functions() const {
   Functions functions;
   for (size_t i = 0; i < slots_.size(); ++i) {
-    if (slots_[i]) functions.emplace(vit_->sites()[i].name, with_constants(slots_[i]->expression, slots_[i]->constants));
+    if (slots_[i])
+      functions.emplace(vit_->sites()[i].name, with_constants(slots_[i]->expression, slots_[i]->constants));
   }
   return functions;
 }
@@ -97,7 +101,8 @@ void apply_functions(Graft& graft, const Functions& functions, const std::vector
   }
   for (const std::string& name : wanted) site_index(graft.vit(), name);
   for (const std::string& name : wanted) {
-    if (!functions.contains(name)) throw InputError(fmt::format("the plan has no function for norm site \"{}\"", name));
+    if (!functions.contains(name))
+      throw InputError(fmt::format("the plan has no function for norm site \"{}\"", name));
   }
   for (const std::string& name : wanted) graft.set_function(name, functions.at(name));
 }

@@ -63,7 +63,8 @@ class FusedFunction : public torch::autograd::Function<FusedFunction> {
   static torch::autograd::tensor_list backward(torch::autograd::AutogradContext* context,
                                                torch::autograd::tensor_list gradients) {
     const torch::Tensor x = context->get_saved_variables()[0];
-    const auto program = c10::static_intrusive_pointer_cast<Program>(context->saved_data["program"].toCapsule());
+    const auto program =
+        c10::static_intrusive_pointer_cast<Program>(context->saved_data["program"].toCapsule());
     const torch::Tensor g = gradients[0].contiguous();
     const auto constant_count =
         context->saved_data["constants"].toBool() ? program->expression.constant_count() : size_t{0};
@@ -90,24 +91,41 @@ class FusedFunction : public torch::autograd::Function<FusedFunction> {
 torch::Tensor apply(Op op, const torch::Tensor& a, const torch::Tensor& b, const torch::Tensor& lo,
                     const torch::Tensor& hi) {
   switch (op) {
-    case Op::kAdd: return a + b;
-    case Op::kSub: return a - b;
-    case Op::kMul: return a * b;
-    case Op::kDiv: return a / b;
-    case Op::kMin: return torch::minimum(a, b);
-    case Op::kMax: return torch::maximum(a, b);
-    case Op::kNeg: return -a;
-    case Op::kAbs: return a.abs();
-    case Op::kSquare: return a * a;
-    case Op::kClip: return torch::minimum(torch::maximum(a, lo), hi);
-    case Op::kTanh: return a.tanh();
-    case Op::kSigmoid: return a.sigmoid();
-    case Op::kErf: return a.erf();
-    case Op::kSqrt: return a.sqrt();
-    case Op::kRsqrt: return a.rsqrt();
-    case Op::kExp: return a.exp();
+    case Op::kAdd:
+      return a + b;
+    case Op::kSub:
+      return a - b;
+    case Op::kMul:
+      return a * b;
+    case Op::kDiv:
+      return a / b;
+    case Op::kMin:
+      return torch::minimum(a, b);
+    case Op::kMax:
+      return torch::maximum(a, b);
+    case Op::kNeg:
+      return -a;
+    case Op::kAbs:
+      return a.abs();
+    case Op::kSquare:
+      return a * a;
+    case Op::kClip:
+      return torch::minimum(torch::maximum(a, lo), hi);
+    case Op::kTanh:
+      return a.tanh();
+    case Op::kSigmoid:
+      return a.sigmoid();
+    case Op::kErf:
+      return a.erf();
+    case Op::kSqrt:
+      return a.sqrt();
+    case Op::kRsqrt:
+      return a.rsqrt();
+    case Op::kExp:
+      return a.exp();
     case Op::kConstant:
-    case Op::kX: break;
+    case Op::kX:
+      break;
   }
   throw std::logic_error("leaves are not applied");
 }

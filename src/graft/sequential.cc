@@ -15,12 +15,12 @@
 namespace normgraft {
 namespace {
 
-constexpr double kFirstDamping = 4;      ///< of the mean squared row; tried first, then by factors of four
-constexpr double kLeastGain = 0.02;      ///< share of the divergence that a step must save for another to follow
+constexpr double kFirstDamping = 4;  ///< of the mean squared row; tried first, then by factors of four
+constexpr double kLeastGain = 0.02;  ///< share of the divergence that a step must save for another to follow
 constexpr double kSmallestConstant = 0.1;  ///< constants change relative to their size, or to this
 
-/// Where the unknowns of one site stand among all: D slopes and D shifts of y, K constants, and D shifts of x, which are
-/// those of the bias of the Linear before; the first site has none of these.
+/// Where the unknowns of one site stand among all: D slopes and D shifts of y, K constants, and D shifts of
+/// x, which are those of the bias of the Linear before; the first site has none of these.
 struct Place {
   size_t site;
   int64_t begin;
@@ -32,8 +32,12 @@ struct Place {
   int64_t end() const { return inputs() + (shifts_x ? channels : 0); }
 
   torch::Tensor slopes(const torch::Tensor& row) const { return row.slice(0, begin, begin + channels); }
-  torch::Tensor shifts(const torch::Tensor& row) const { return row.slice(0, begin + channels, begin + 2 * channels); }
-  torch::Tensor constants_of(const torch::Tensor& row) const { return row.slice(0, begin + 2 * channels, inputs()); }
+  torch::Tensor shifts(const torch::Tensor& row) const {
+    return row.slice(0, begin + channels, begin + 2 * channels);
+  }
+  torch::Tensor constants_of(const torch::Tensor& row) const {
+    return row.slice(0, begin + 2 * channels, inputs());
+  }
   torch::Tensor shifts_of_x(const torch::Tensor& row) const { return row.slice(0, inputs(), end()); }
 };
 
@@ -77,11 +81,13 @@ torch::Tensor constant_scale(const torch::Tensor& constants) {
 }
 
 /// The parameters after `change` [P]; an undefined one leaves them as they were.
-void put(Graft& graft, const std::vector<Place>& places, const Parameters& before, const torch::Tensor& change) {
+void put(Graft& graft, const std::vector<Place>& places, const Parameters& before,
+         const torch::Tensor& change) {
   for (size_t i = 0; i < places.size(); ++i) {
     const Place& p = places[i];
     const NormSite& site = graft.vit().sites()[p.site];
-    torch::Tensor gamma = before.gamma[i], beta = before.beta[i], constants = before.constants[i], bias = before.bias[i];
+    torch::Tensor gamma = before.gamma[i], beta = before.beta[i], constants = before.constants[i],
+                  bias = before.bias[i];
     if (change.defined()) {
       beta = beta + gamma * p.shifts(change);
       gamma = gamma * (1 + p.slopes(change));
@@ -105,10 +111,12 @@ struct Expansion {
 /// Fills the rows of a few pictures, from `first_row` on.
 class RowWriter {
  public:
-  RowWriter(const Graft& graft, const Vit& teacher, const std::vector<Place>& places, int probes, uint64_t seed)
+  RowWriter(const Graft& graft, const Vit& teacher, const std::vector<Place>& places, int probes,
+            uint64_t seed)
       : graft_(graft), teacher_(teacher), places_(places), probes_(probes), seed_(seed) {}
 
-  void write(const torch::Tensor& images, std::span<const int64_t> pictures, int64_t first_row, Expansion& into) const {
+  void write(const torch::Tensor& images, std::span<const int64_t> pictures, int64_t first_row,
+             Expansion& into) const {
     const torch::AutoGradMode with_grad(true);
     const auto [logits, x, y] = trace_sites(graft_.vit(), images);
     std::vector<torch::Tensor> watched;  // y of each place, then x of those that shift it
@@ -120,7 +128,8 @@ class RowWriter {
     const torch::Tensor between = (logits.detach().softmax(1) + expected.softmax(1)) / 2;
     for (int probe = 0; probe < probes_; ++probe) {
       const torch::Tensor v = draw_probe(between, pictures, probe, seed_);
-      const auto gradients = torch::autograd::grad({logits}, watched, {v}, /*retain_graph=*/probe + 1 < probes_);
+      const auto gradients =
+          torch::autograd::grad({logits}, watched, {v}, /*retain_graph=*/probe + 1 < probes_);
       const torch::Tensor errors = (v * (expected - logits.detach())).sum(1);
       for (int64_t b = 0; b < images.size(0); ++b) {
         const int64_t row = first_row + b * probes_ + probe;
@@ -145,13 +154,14 @@ class RowWriter {
   }
 
   /// x, y and the gradient by y of one picture [N, D] (or [D]) -> the entries of a row.
-  void write_site(const Place& p, const torch::Tensor& x, const torch::Tensor& y, const torch::Tensor& gradient,
-                  torch::Tensor row) const {
+  void write_site(const Place& p, const torch::Tensor& x, const torch::Tensor& y,
+                  const torch::Tensor& gradient, torch::Tensor row) const {
     torch::Tensor by_constants;
     if (p.constants > 0) {
       const torch::Tensor constants = graft_.constants(p.site).detach().clone().requires_grad_();
       const torch::Tensor by_f = graft_.drops_mean(p.site) ? without_mean(gradient) : gradient;
-      by_constants = torch::autograd::grad({scalar_function(graft_.expression(p.site), x, constants)}, {constants}, {by_f})[0];
+      by_constants = torch::autograd::grad({scalar_function(graft_.expression(p.site), x, constants)},
+                                           {constants}, {by_f})[0];
     }
     const torch::NoGradGuard no_grad;
     const torch::Tensor g = gradient.reshape({-1, p.channels});
@@ -176,7 +186,8 @@ class RowWriter {
   uint64_t seed_;
 };
 
-/// Rows beyond twice the median square are scaled down to it: the expansion does not reach where they come from.
+/// Rows beyond twice the median square are scaled down to it: the expansion does not reach where they come
+/// from.
 void temper(Expansion& expansion) {
   const torch::Tensor squares = expansion.rows.square().sum(1);
   const torch::Tensor weight = (2 * squares.median() / squares.clamp_min(1e-30)).clamp_max(1).sqrt();
@@ -191,8 +202,10 @@ class DampedSolver {
       : expansion_(expansion), products_(expansion.rows.matmul(expansion.rows.t()).to(torch::kFloat64)) {}
 
   torch::Tensor operator()(double damping) const {
-    const torch::Tensor ridge = damping * products_.diagonal().mean() * torch::eye(products_.size(0), torch::kFloat64);
-    const torch::Tensor weights = at::linalg_solve(products_ + ridge, expansion_.errors.to(torch::kFloat64).unsqueeze(1));
+    const torch::Tensor ridge =
+        damping * products_.diagonal().mean() * torch::eye(products_.size(0), torch::kFloat64);
+    const torch::Tensor weights =
+        at::linalg_solve(products_ + ridge, expansion_.errors.to(torch::kFloat64).unsqueeze(1));
     return expansion_.rows.t().matmul(weights.to(torch::kFloat32)).squeeze(1);
   }
 
@@ -205,7 +218,12 @@ class Walk {
  public:
   Walk(Graft& graft, const Vit& teacher, const std::vector<Picture>& pictures, const Yardstick& held_out,
        const SequentialOptions& options, Monitor& monitor)
-      : graft_(graft), teacher_(teacher), pictures_(pictures), held_out_(held_out), options_(options), monitor_(monitor) {}
+      : graft_(graft),
+        teacher_(teacher),
+        pictures_(pictures),
+        held_out_(held_out),
+        options_(options),
+        monitor_(monitor) {}
 
   std::vector<SequentialStep> run() {
     const size_t all = graft_.vit().sites().size();
@@ -221,8 +239,8 @@ class Walk {
   }
 
  private:
-  /// The most sites whose functions keep the graft within trust, but enough more than `done` to replace all in so many
-  /// steps and one.
+  /// The most sites whose functions keep the graft within trust, but enough more than `done` to replace all
+  /// in so many steps and one.
   size_t next_sites(size_t done, size_t steps_left) {
     const size_t all = graft_.vit().sites().size();
     const auto trusted = [&](size_t sites) {
@@ -252,17 +270,20 @@ class Walk {
     }
     graft_.use_functions(graft_.vit().sites().size());
     done.seconds = timer_.seconds();
-    monitor_.notice(fmt::format("calibrate: {} of {} sites, divergence on pictures kept apart {:.4f} -> {:.4f}", sites,
-                                graft_.vit().sites().size(), done.before.kl, done.after.kl));
+    monitor_.notice(
+        fmt::format("calibrate: {} of {} sites, divergence on pictures kept apart {:.4f} -> {:.4f}", sites,
+                    graft_.vit().sites().size(), done.before.kl, done.after.kl));
     steps_.push_back(done);
     return steps_.back();
   }
 
   Expansion expand(const std::vector<Place>& places, int64_t most_pictures) {
     std::vector<Picture> pictures = pictures_;
-    if (most_pictures > 0 && pictures.size() > static_cast<size_t>(most_pictures)) pictures.resize(static_cast<size_t>(most_pictures));
+    if (most_pictures > 0 && pictures.size() > static_cast<size_t>(most_pictures))
+      pictures.resize(static_cast<size_t>(most_pictures));
     const auto count = static_cast<int64_t>(pictures.size());
-    Expansion all{torch::zeros({count * options_.probes, places.back().end()}), torch::zeros({count * options_.probes})};
+    Expansion all{torch::zeros({count * options_.probes, places.back().end()}),
+                  torch::zeros({count * options_.probes})};
     // New directions for each step: what is left of the error is what the last ones did not see.
     const RowWriter writer(graft_, teacher_, places, options_.probes, options_.seed + steps_.size());
     const Preprocessing& p = teacher_.preprocessing();
@@ -272,7 +293,8 @@ class Walk {
       monitor_.check();
       const auto chunks = images_tensor(*batch, p).split(kChunk);
       parallel(chunks.size(), [&](size_t i) {
-        const auto indices = std::span(batch->indices).subspan(i * kChunk, static_cast<size_t>(chunks[i].size(0)));
+        const auto indices =
+            std::span(batch->indices).subspan(i * kChunk, static_cast<size_t>(chunks[i].size(0)));
         writer.write(chunks[i], indices, (done + static_cast<int64_t>(i) * kChunk) * options_.probes, all);
       });
       done += batch->size();
@@ -299,7 +321,9 @@ class Walk {
     };
     better_with(kFirstDamping);
     bool lower_helps = false;
-    for (double damping = kFirstDamping / 4; damping > kFirstDamping / 300 && better_with(damping); damping /= 4) lower_helps = true;
+    for (double damping = kFirstDamping / 4; damping > kFirstDamping / 300 && better_with(damping);
+         damping /= 4)
+      lower_helps = true;
     if (!lower_helps) {
       for (double damping = kFirstDamping * 4; damping < kFirstDamping * 300; damping *= 4) {
         if (!better_with(damping) && done.damping > 0) break;
@@ -328,7 +352,8 @@ void SequentialOptions::validate() const {
   require(trust > 0, "calibrate", "trust", trust, "a divergence above 0");
 }
 
-std::vector<SequentialStep> calibrate_sequential(Graft& graft, const Vit& teacher, const std::vector<Picture>& pictures,
+std::vector<SequentialStep> calibrate_sequential(Graft& graft, const Vit& teacher,
+                                                 const std::vector<Picture>& pictures,
                                                  const Yardstick& held_out, const SequentialOptions& options,
                                                  Monitor& monitor) {
   options.validate();

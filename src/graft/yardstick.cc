@@ -15,9 +15,11 @@ torch::Tensor divergence(const torch::Tensor& teacher, const torch::Tensor& mode
 
 Yardstick::Yardstick(const Vit& teacher, const std::vector<Picture>& pictures, Monitor& monitor) {
   const torch::NoGradGuard no_grad;
-  if (teacher.config().classes == 0) throw InputError("the model predicts no classes, so no graft can be measured against it");
+  if (teacher.config().classes == 0)
+    throw InputError("the model predicts no classes, so no graft can be measured against it");
   images_ = read_images(pictures, teacher.preprocessing(), monitor);
-  if (!images_.defined()) throw InputError("no picture to measure the graft on could be read, expected at least one");
+  if (!images_.defined())
+    throw InputError("no picture to measure the graft on could be read, expected at least one");
   logits_ = teacher.forward(images_);
 }
 

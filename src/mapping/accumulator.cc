@@ -231,8 +231,9 @@ struct SiteAccumulator::Grid {
   void check_offset(std::span<const float> offset) const {
     const auto expected = static_cast<size_t>(tokens);
     if (offset.size() != expected || !all_valid(offset, std::numeric_limits<float>::lowest())) {
-      throw std::runtime_error(fmt::format("site {}, picture {}: {} values of offset, expected {} that are finite", name,
-                                           pictures, offset.size(), expected));
+      throw std::runtime_error(
+          fmt::format("site {}, picture {}: {} values of offset, expected {} that are finite", name, pictures,
+                      offset.size(), expected));
     }
   }
 
@@ -322,7 +323,8 @@ void SiteAccumulator::add_picture(std::span<const float> x, std::span<const floa
     moved.assign(y.begin(), y.end());
     for (size_t i = 0; i < moved.size(); ++i) moved[i] += offset[i / static_cast<size_t>(grid.channels)];
     for (const Measure measure : {Measure::kCount, Measure::kWeight}) {
-      grid.y[static_cast<size_t>(measure)][static_cast<size_t>(fold)].add(y, measure == Measure::kWeight ? weight : std::span<const float>{});
+      grid.y[static_cast<size_t>(measure)][static_cast<size_t>(fold)].add(
+          y, measure == Measure::kWeight ? weight : std::span<const float>{});
     }
     y = moved;
   }

@@ -17,7 +17,8 @@
 //   text name, i64 pictures, i64 tokens, i64 channels, u32 bins, f64 edges[bins + 1],
 //   and for each measure (kWeight only when weighted), fold and bin
 //   f32 weight, x - left edge, y, sxx, sxy, syy, and under kWeight weight2;
-//   then for each fold f64 weight, mean and sum of squares of y itself, which version 1 does not have: there, y of bins is y itself.
+//   then for each fold f64 weight, mean and sum of squares of y itself, which version 1 does not have: there,
+//   y of bins is y itself.
 // A text is its u32 length and its bytes.
 
 namespace normgraft {

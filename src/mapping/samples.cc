@@ -80,7 +80,8 @@ OfFolds<Moments> y_of_bins(const SiteMapping& site) {
     for (size_t fold = 0; fold < kFolds; ++fold) {
       Moments all;
       for (const Moments& bin : site.bins[measure][fold]) all.merge(bin);
-      y[measure][fold] = {.weight = all.weight, .x = 0, .y = all.y, .sxx = 0, .sxy = 0, .syy = all.syy, .weight2 = 0};
+      y[measure][fold] = {
+          .weight = all.weight, .x = 0, .y = all.y, .sxx = 0, .sxy = 0, .syy = all.syy, .weight2 = 0};
     }
   }
   return y;

@@ -12,8 +12,9 @@
 namespace normgraft {
 namespace {
 
-constexpr size_t kPicturesOfCapture = 256;           ///< that carriers are first fitted to
-constexpr int64_t kMostValues = int64_t{128} << 20;  ///< of hidden units, of all pictures and tokens of one MLP
+constexpr size_t kPicturesOfCapture = 256;  ///< that carriers are first fitted to
+constexpr int64_t kMostValues = int64_t{128}
+                                << 20;  ///< of hidden units, of all pictures and tokens of one MLP
 
 /// The first of the pictures, in memory, as many as a walk can hold.
 torch::Tensor carrier_images(const Vit& vit, std::vector<Picture> pictures, Monitor& monitor) {
@@ -56,17 +57,21 @@ void record_network(const RunFolder& run, const CaptureRequest& request, const V
 }
 
 Vit load_network(const RunFolder& run, const CaptureRequest& request, Monitor& monitor) {
-  return request.prepare ? load_vit(run.prepared(), {}, monitor) : load_vit(request.model, request.vit, monitor);
+  return request.prepare ? load_vit(run.prepared(), {}, monitor)
+                         : load_vit(request.model, request.vit, monitor);
 }
 
-WriterStep refit_writers(Graft& graft, const Vit& teacher, std::vector<Picture> pictures, const Yardstick& held_out, Monitor& monitor) {
+WriterStep refit_writers(Graft& graft, const Vit& teacher, std::vector<Picture> pictures,
+                         const Yardstick& held_out, Monitor& monitor) {
   const Timer timer;
   WriterStep step;
   step.before = step.after = held_out.measure(graft.vit());
   const Tensors before = graft.vit().tensors();
   carry_scale(graft.vit(), carrier_images(teacher, std::move(pictures), monitor), {}, &teacher, monitor);
   const Distance after = held_out.measure(graft.vit());
-  monitor.notice(fmt::format("calibrate: writers of the stream refitted, divergence on pictures kept apart {:.4f} -> {:.4f}", step.before.kl, after.kl));
+  monitor.notice(fmt::format(
+      "calibrate: writers of the stream refitted, divergence on pictures kept apart {:.4f} -> {:.4f}",
+      step.before.kl, after.kl));
   if (after.kl < step.before.kl) {
     step.after = after;
   } else {

@@ -12,9 +12,9 @@
 
 namespace normgraft {
 
-/// The network that capture looks at. Unless the request says to leave it as it is, its stream is centred, its Linears behind
-/// norm sites are blind to the mean, and its tokens carry their scale, fitted to the first of the pictures: it computes
-/// what the original does. Throws InputError when no picture could be read.
+/// The network that capture looks at. Unless the request says to leave it as it is, its stream is centred,
+/// its Linears behind norm sites are blind to the mean, and its tokens carry their scale, fitted to the first
+/// of the pictures: it computes what the original does. Throws InputError when no picture could be read.
 Vit prepare_network(const CaptureRequest& request, std::vector<Picture> pictures, Monitor& monitor);
 
 /// The carrier_ratio of a request's network; 0 where it is left as it is.
@@ -32,8 +32,9 @@ struct WriterStep {
   double seconds = 0;
 };
 
-/// Fits the Linears that write the stream again, to the functions that read it (carry_scale with a teacher), where that brings
-/// the graft nearer on the held-out pictures.
-WriterStep refit_writers(Graft& graft, const Vit& teacher, std::vector<Picture> pictures, const Yardstick& held_out, Monitor& monitor);
+/// Fits the Linears that write the stream again, to the functions that read it (carry_scale with a teacher),
+/// where that brings the graft nearer on the held-out pictures.
+WriterStep refit_writers(Graft& graft, const Vit& teacher, std::vector<Picture> pictures,
+                         const Yardstick& held_out, Monitor& monitor);
 
 }  // namespace normgraft

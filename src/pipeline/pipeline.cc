@@ -15,7 +15,8 @@ class Pipeline {
     if (std::filesystem::exists(run.accuracy())) known_ = read_json(run.accuracy(), "accuracy");
   }
 
-  /// Runs the stage unless its result is there for the same request; a stage that ran makes all later ones run.
+  /// Runs the stage unless its result is there for the same request; a stage that ran makes all later ones
+  /// run.
   template <typename Stage>
   void stage(const std::string& name, const Json& asked, const Path& result, const Stage& body) {
     if (!stale_ && std::filesystem::exists(result) && run_.asked(name) == asked) {
@@ -26,8 +27,8 @@ class Pipeline {
     body();
   }
 
-  /// Judges one model of the run, unless it was judged and nothing changed since. `stages` are those whose work it took;
-  /// `prepare` writes the model where no stage does.
+  /// Judges one model of the run, unless it was judged and nothing changed since. `stages` are those whose
+  /// work it took; `prepare` writes the model where no stage does.
   void judge(const std::string& name, const Path& model, const std::vector<std::string>& stages,
              const std::function<void()>& prepare = {}) {
     if (!request_.val) return;
@@ -83,7 +84,8 @@ void write_uncalibrated(const RunFolder& run, const Fronts& fronts, const Path& 
 }
 
 /// The steps before calibration: plain pairs, weighted pairs, the plan.
-void judge_uncalibrated(Pipeline& pipeline, const RunFolder& run, const PipelineRequest& request, Monitor& monitor) {
+void judge_uncalibrated(Pipeline& pipeline, const RunFolder& run, const PipelineRequest& request,
+                        Monitor& monitor) {
   const auto part = [&](const char* name) { return RunFolder(run.staircase() / name, run.prepared()); };
   const RunFolder plain = part("plain"), weighted = part("weighted"), selected = part("selected");
   EvolveOptions unweighted = request.evolve;
@@ -114,8 +116,10 @@ Json run_pipeline(const RunFolder& run, const PipelineRequest& request, Monitor&
   pipeline.stage("capture", asked_of(request.capture), run.mappings(),
                  [&] { capture_stage(run, request.capture, monitor); });
   pipeline.judge("teacher", request.capture.model, {});
-  pipeline.stage("evolve", asked_of(request.evolve), run.fronts(), [&] { evolve_stage(run, request.evolve, monitor); });
-  pipeline.stage("select", asked_of(request.select), run.plan(), [&] { select_stage(run, request.select, monitor); });
+  pipeline.stage("evolve", asked_of(request.evolve), run.fronts(),
+                 [&] { evolve_stage(run, request.evolve, monitor); });
+  pipeline.stage("select", asked_of(request.select), run.plan(),
+                 [&] { select_stage(run, request.select, monitor); });
   if (request.staircase) judge_uncalibrated(pipeline, run, request, monitor);
 
   std::vector<std::string> stages = {"capture", "evolve", "select", "graft"};
@@ -123,10 +127,12 @@ Json run_pipeline(const RunFolder& run, const PipelineRequest& request, Monitor&
                  [&] { graft_stage(run, request.graft, monitor); });
   pipeline.judge(request.graft.calibration == "none" ? "grafted" : "calibrated", run.grafted(), stages);
 
-  const auto train = [&](const std::string& stage, const std::string& name, RealignRequest realign, const Path& folder) {
+  const auto train = [&](const std::string& stage, const std::string& name, RealignRequest realign,
+                         const Path& folder) {
     realign.restart = true;
     realign.output = folder;
-    pipeline.stage(stage, asked_of(realign), folder / "functions.json", [&] { realign_stage(run, realign, monitor); });
+    pipeline.stage(stage, asked_of(realign), folder / "functions.json",
+                   [&] { realign_stage(run, realign, monitor); });
     stages.push_back(stage);
     pipeline.judge(name, folder, stages);
   };

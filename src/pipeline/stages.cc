@@ -33,8 +33,10 @@ std::vector<Picture> labelled_pictures(const Path& data, const std::optional<Pat
   const PictureFolder folder = open_picture_folder(data, list ? &*list : nullptr);
   const auto folders = static_cast<int64_t>(folder.classes.size());
   if (!list && config.classes != folders) {
-    throw InputError(fmt::format("{} holds {} classes and the model has {}: expected a class list (--classes) or a "
-                                 "folder for each class", data.string(), folders, config.classes));
+    throw InputError(
+        fmt::format("{} holds {} classes and the model has {}: expected a class list (--classes) or a "
+                    "folder for each class",
+                    data.string(), folders, config.classes));
   }
   return count > 0 ? some_pictures(folder.pictures, count, 1) : folder.pictures;
 }
@@ -83,7 +85,9 @@ struct Calibration {
   Vit teacher;
   std::vector<Picture> pictures;
 
-  PictureSplit split() const { return keep_apart(pictures, std::clamp<size_t>(pictures.size() * 3 / 20, 1, kMostHeldOut)); }
+  PictureSplit split() const {
+    return keep_apart(pictures, std::clamp<size_t>(pictures.size() * 3 / 20, 1, kMostHeldOut));
+  }
 };
 
 Calibration calibration_of(const RunFolder& run, Monitor& monitor) {
@@ -107,7 +111,8 @@ Json to_json(const Distance& before, const Distance& after, double seconds) {
           {"seconds", seconds}};
 }
 
-Json calibration_json(size_t pictures, size_t held_out, const std::optional<WriterStep>& writers, const std::vector<SequentialStep>& steps) {
+Json calibration_json(size_t pictures, size_t held_out, const std::optional<WriterStep>& writers,
+                      const std::vector<SequentialStep>& steps) {
   Json list = Json::array();
   for (const SequentialStep& step : steps) {
     list.push_back({{"sites", step.sites}, {"damping", step.damping}});
@@ -135,7 +140,8 @@ Json asked_of(const CaptureRequest& request) {
 Mappings capture_stage(const RunFolder& run, const CaptureRequest& request, Monitor& monitor) {
   request.options.validate();
   const Timer timer;
-  const auto pictures = some_pictures(open_picture_folder(request.data).pictures, request.pictures, request.seed);
+  const auto pictures =
+      some_pictures(open_picture_folder(request.data).pictures, request.pictures, request.seed);
   const Vit vit = prepare_network(request, pictures, monitor);
   const int64_t batch = pairs_batch(vit, request.options.pairs.weights);
   monitor.notice(fmt::format("capture: batches of {} pictures, about {} MiB", batch,
@@ -188,8 +194,8 @@ Plan select_stage(const RunFolder& run, const SelectRequest& request, Monitor& m
     const Profile profile = load_profile(request.profile);
     Calibration calibration = calibration_of(run, monitor);
     const Yardstick yardstick(calibration.teacher, calibration.split().apart, monitor);
-    Choice choice = choose_plan(fronts, read_mappings(run.mappings()), std::move(calibration.teacher), profile, yardstick,
-                                request.options, monitor);
+    Choice choice = choose_plan(fronts, read_mappings(run.mappings()), std::move(calibration.teacher),
+                                profile, yardstick, request.options, monitor);
     write_json(run.choice(), to_json(choice));
     plan = std::move(choice.plan);
   } else {
@@ -208,7 +214,8 @@ Json asked_of(const GraftRequest& request) {
 Graft graft_stage(const RunFolder& run, const GraftRequest& request, Monitor& monitor) {
   const std::vector<std::string> known = {"none", "affine", "sequential"};
   if (std::find(known.begin(), known.end(), request.calibration) == known.end()) {
-    throw InputError(fmt::format("unknown calibration \"{}\", expected {}", request.calibration, fmt::join(known, ", ")));
+    throw InputError(
+        fmt::format("unknown calibration \"{}\", expected {}", request.calibration, fmt::join(known, ", ")));
   }
   const Timer timer;
   const Plan plan = plan_from_json(read_json(run.plan(), "plan"), run.plan().string());
@@ -220,12 +227,14 @@ Graft graft_stage(const RunFolder& run, const GraftRequest& request, Monitor& mo
     const PairOptions& pairs = calibration.request.options.pairs;
     Loader loader = evaluation_loader(calibration.teacher, calibration.pictures,
                                       pairs_batch(calibration.teacher, pairs.weights), monitor);
-    calibrate_affine(graft, calibration.teacher, loader, static_cast<int64_t>(calibration.pictures.size()), pairs, monitor);
+    calibrate_affine(graft, calibration.teacher, loader, static_cast<int64_t>(calibration.pictures.size()),
+                     pairs, monitor);
   } else if (request.calibration == "sequential") {
     const auto [fitted, held_out] = calibration.split();
     const Yardstick yardstick(calibration.teacher, held_out, monitor);
     std::optional<WriterStep> writers;
-    if (calibration.request.prepare) writers = refit_writers(graft, calibration.teacher, fitted, yardstick, monitor);
+    if (calibration.request.prepare)
+      writers = refit_writers(graft, calibration.teacher, fitted, yardstick, monitor);
     const auto steps = calibrate_sequential(graft, calibration.teacher, fitted, yardstick, {}, monitor);
     write_json(run.calibration(), calibration_json(fitted.size(), held_out.size(), writers, steps));
   }
@@ -236,10 +245,12 @@ Graft graft_stage(const RunFolder& run, const GraftRequest& request, Monitor& mo
 }
 
 Json asked_of(const RealignRequest& request) {
-  return Json{{"train", std::filesystem::absolute(request.train).lexically_normal().string()},
-              {"pictures", request.pictures},
-              {"start", request.start ? Json(std::filesystem::absolute(*request.start).lexically_normal().string()) : Json()},
-              {"options", to_json(request.options)}};
+  return Json{
+      {"train", std::filesystem::absolute(request.train).lexically_normal().string()},
+      {"pictures", request.pictures},
+      {"start",
+       request.start ? Json(std::filesystem::absolute(*request.start).lexically_normal().string()) : Json()},
+      {"options", to_json(request.options)}};
 }
 
 RealignResult realign_stage(const RunFolder& run, const RealignRequest& request, Monitor& monitor) {
@@ -250,12 +261,14 @@ RealignResult realign_stage(const RunFolder& run, const RealignRequest& request,
   const auto pictures =
       needs_labels(request.options)
           ? labelled_pictures(request.train, request.classes, request.pictures, student.vit().config())
-          : some_pictures(open_picture_folder(request.train).pictures, request.pictures, request.options.seed);
+          : some_pictures(open_picture_folder(request.train).pictures, request.pictures,
+                          request.options.seed);
   std::optional<Vit> teacher;
   if (needs_teacher(request.options)) teacher = load_network(run, captured, silent_monitor());
   const RealignResult result = realign(student, teacher ? &*teacher : nullptr, pictures, request.options,
                                        request.output.value_or(run.realigned()), request.restart, monitor);
-  run.record(request.options.mode == RealignMode::kConstants ? "constants" : "realign", asked_of(request), timer.seconds());
+  run.record(request.options.mode == RealignMode::kConstants ? "constants" : "realign", asked_of(request),
+             timer.seconds());
   return result;
 }
 
@@ -263,7 +276,8 @@ Evaluation eval_stage(const EvalRequest& request, Monitor& monitor) {
   const Graft model = load_graft(request.model, request.vit, monitor);
   std::optional<Vit> teacher;
   if (request.teacher) teacher = load_vit(*request.teacher, request.vit, monitor);
-  const auto pictures = labelled_pictures(request.data, request.classes, request.pictures, model.vit().config());
+  const auto pictures =
+      labelled_pictures(request.data, request.classes, request.pictures, model.vit().config());
   Loader loader = evaluation_loader(model.vit(), pictures, request.batch, monitor);
   return evaluate(model, teacher ? &*teacher : nullptr, loader, static_cast<int64_t>(pictures.size()),
                   request.conditions, monitor);
@@ -274,16 +288,20 @@ void report_stage(const RunFolder& run) {
   input.run = run.read();
   input.mappings = read_mappings(run.mappings());
   input.fronts = fronts_from_json(read_json(run.fronts(), "fronts"), run.fronts().string());
-  if (std::filesystem::exists(run.plan())) input.plan = plan_from_json(read_json(run.plan(), "plan"), run.plan().string());
-  input.accuracy = std::filesystem::exists(run.accuracy()) ? read_json(run.accuracy(), "accuracy") : Json::array();
+  if (std::filesystem::exists(run.plan()))
+    input.plan = plan_from_json(read_json(run.plan(), "plan"), run.plan().string());
+  input.accuracy =
+      std::filesystem::exists(run.accuracy()) ? read_json(run.accuracy(), "accuracy") : Json::array();
   if (std::filesystem::exists(run.choice())) input.choice = read_json(run.choice(), "choice");
-  const Path metrics = (std::filesystem::exists(run.realigned()) ? run.realigned() : run.constants()) / "metrics.jsonl";
+  const Path metrics =
+      (std::filesystem::exists(run.realigned()) ? run.realigned() : run.constants()) / "metrics.jsonl";
   if (std::filesystem::exists(metrics)) {
     std::istringstream lines(read_file(metrics, "metrics"));
     for (std::string line; std::getline(lines, line);) {
       Json epoch = Json::parse(line, nullptr, false);
       if (epoch.is_discarded()) {
-        throw InputError(fmt::format("metrics {}: line {} is not JSON", metrics.string(), input.epochs.size() + 1));
+        throw InputError(
+            fmt::format("metrics {}: line {} is not JSON", metrics.string(), input.epochs.size() + 1));
       }
       input.epochs.push_back(std::move(epoch));
     }

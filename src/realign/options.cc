@@ -14,10 +14,14 @@ RealignMode realign_mode(const std::string& name) {
 
 std::string to_string(RealignMode mode) {
   switch (mode) {
-    case RealignMode::kConstants: return "constants";
-    case RealignMode::kAffine: return "affine";
-    case RealignMode::kFull: return "full";
-    case RealignMode::kDistill: break;
+    case RealignMode::kConstants:
+      return "constants";
+    case RealignMode::kAffine:
+      return "affine";
+    case RealignMode::kFull:
+      return "full";
+    case RealignMode::kDistill:
+      break;
   }
   return "distill";
 }
@@ -26,11 +30,14 @@ void RealignOptions::validate() const {
   require(epochs >= 1, "realign", "epochs", static_cast<double>(epochs), "at least 1");
   require(batch >= 1, "realign", "batch", static_cast<double>(batch), "at least 1");
   require(rate > 0 && rate < 10, "realign", "rate", rate, "a number in (0, 10)");
-  require(weight_decay >= 0 && weight_decay < 10, "realign", "weight decay", weight_decay, "a number in [0, 10)");
+  require(weight_decay >= 0 && weight_decay < 10, "realign", "weight decay", weight_decay,
+          "a number in [0, 10)");
   require(warmup >= 0 && warmup < 1, "realign", "warmup", warmup, "a share in [0, 1)");
   require(drop_path >= 0 && drop_path < 1, "realign", "drop path", drop_path, "a share in [0, 1)");
-  require(temperature > 0 && temperature < 1e3, "realign", "temperature", temperature, "a number in (0, 1000)");
-  require(label_weight >= 0 && label_weight <= 1, "realign", "label weight", label_weight, "a share in [0, 1]");
+  require(temperature > 0 && temperature < 1e3, "realign", "temperature", temperature,
+          "a number in (0, 1000)");
+  require(label_weight >= 0 && label_weight <= 1, "realign", "label weight", label_weight,
+          "a share in [0, 1]");
   require(hint >= 0 && hint < 1e3, "realign", "hint", hint, "a number in [0, 1000)");
   require(clip_norm >= 0, "realign", "clip norm", clip_norm, "at least 0");
   require(held_out > 0 && held_out < 1, "realign", "held out", held_out, "a share in (0, 1)");
@@ -84,7 +91,8 @@ RealignOptions realign_defaults(RealignMode mode) {
 }
 
 bool needs_teacher(const RealignOptions& options) {
-  return options.mode == RealignMode::kConstants || options.hint > 0 || (options.mode == RealignMode::kDistill && options.label_weight < 1);
+  return options.mode == RealignMode::kConstants || options.hint > 0 ||
+         (options.mode == RealignMode::kDistill && options.label_weight < 1);
 }
 
 bool needs_labels(const RealignOptions& options) {

@@ -20,7 +20,8 @@ std::vector<torch::Tensor> squared_gradients(const Vit& teacher, const torch::Te
   const torch::Tensor prediction = logits.detach().softmax(1);
   std::vector<torch::Tensor> sums(x.size());
   for (int probe = 0; probe < kProbes; ++probe) {
-    const auto gradients = torch::autograd::grad({logits}, {x.begin() + 1, x.end()}, {draw_probe(prediction, pictures, probe, seed)},
+    const auto gradients = torch::autograd::grad({logits}, {x.begin() + 1, x.end()},
+                                                 {draw_probe(prediction, pictures, probe, seed)},
                                                  /*retain_graph=*/probe + 1 < kProbes);
     const torch::NoGradGuard no_grad;
     for (size_t site = 1; site < x.size(); ++site) {
@@ -44,7 +45,8 @@ StreamHint::StreamHint(const Vit& teacher, std::vector<Picture> pictures, uint64
     const auto chunks = images_tensor(*batch, p).split(kChunk);
     std::vector<std::vector<torch::Tensor>> sums(chunks.size());
     parallel(chunks.size(), [&](size_t i) {
-      const auto indices = std::span(batch->indices).subspan(i * kChunk, static_cast<size_t>(chunks[i].size(0)));
+      const auto indices =
+          std::span(batch->indices).subspan(i * kChunk, static_cast<size_t>(chunks[i].size(0)));
       sums[i] = squared_gradients(teacher, chunks[i], indices, seed);
     });
     for (const auto& sum : sums) {

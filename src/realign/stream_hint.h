@@ -10,10 +10,11 @@
 
 namespace normgraft {
 
-/// A second signal for re-alignment beside the logits: the residual stream before every norm site, student beside teacher.
-/// An error there weighs what it costs the teacher's prediction, for each token and channel: the squared gradient of
-/// draw_probe, mean over some pictures. Half the weighted square is then a divergence in nats, to second order and without
-/// what errors have in common. What all channels share is left out: LayerNorm does not see it.
+/// A second signal for re-alignment beside the logits: the residual stream before every norm site, student
+/// beside teacher. An error there weighs what it costs the teacher's prediction, for each token and channel:
+/// the squared gradient of draw_probe, mean over some pictures. Half the weighted square is then a divergence
+/// in nats, to second order and without what errors have in common. What all channels share is left out:
+/// LayerNorm does not see it.
 class StreamHint {
  public:
   /// Looks at the first of some pictures. Throws InputError when none could be read.

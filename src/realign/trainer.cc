@@ -84,8 +84,9 @@ EpochMetrics metrics_from_json(const Json& json) {
 
 }  // namespace
 
-Trainer::Trainer(Graft& student, const Vit* teacher, std::vector<Picture> train, std::vector<Picture> held_out,
-                 const RealignOptions& options, std::string identity, Path folder, Monitor& monitor)
+Trainer::Trainer(Graft& student, const Vit* teacher, std::vector<Picture> train,
+                 std::vector<Picture> held_out, const RealignOptions& options, std::string identity,
+                 Path folder, Monitor& monitor)
     : student_(student),
       teacher_(teacher),
       train_(std::move(train)),
@@ -116,7 +117,8 @@ Trainer::Trainer(Graft& student, const Vit* teacher, std::vector<Picture> train,
   std::vector<torch::optim::OptimizerParamGroup> groups;
   if (!matrices.empty()) groups.push_back(group(matrices, options_.weight_decay));
   groups.push_back(group(others, 0.0));
-  optimizer_ = std::make_unique<torch::optim::AdamW>(std::move(groups), torch::optim::AdamWOptions(options_.rate));
+  optimizer_ =
+      std::make_unique<torch::optim::AdamW>(std::move(groups), torch::optim::AdamWOptions(options_.rate));
   parameters_ = matrices;
   parameters_.insert(parameters_.end(), others.begin(), others.end());
   if (options_.hint > 0) hint_.emplace(*teacher_, train_, options_.seed, monitor_);
@@ -166,8 +168,9 @@ double Trainer::add_gradients(const torch::Tensor& images, const torch::Tensor& 
     const double scale = options_.hint * share / static_cast<double>(images.size(0));
     total = total + 0.5 * scale * hint_->distance(student_streams, teacher_streams);
   }
-  const auto found = torch::autograd::grad({total}, parameters_, {}, /*retain_graph=*/false, /*create_graph=*/false,
-                                           /*allow_unused=*/true);
+  const auto found =
+      torch::autograd::grad({total}, parameters_, {}, /*retain_graph=*/false, /*create_graph=*/false,
+                            /*allow_unused=*/true);
   const torch::NoGradGuard no_grad;
   gradients.resize(parameters_.size());
   for (size_t i = 0; i < found.size(); ++i) {
@@ -252,11 +255,13 @@ void Trainer::train(EpochMetrics& metrics) {
                       fmt::format("loss {:.4f}", metrics.loss / static_cast<double>(metrics.steps)));
   }
   student_.vit().set_drop_path(0);
-  if (metrics.steps == 0) throw std::runtime_error(fmt::format("epoch {} had no step: no picture could be read", epoch));
+  if (metrics.steps == 0)
+    throw std::runtime_error(fmt::format("epoch {} had no step: no picture could be read", epoch));
   metrics.loss /= static_cast<double>(metrics.steps);
   if (!std::isfinite(metrics.loss)) {
-    throw std::runtime_error(fmt::format("training diverged: the loss of epoch {} is not finite; expected a lower rate than {}",
-                                         epoch, options_.rate));
+    throw std::runtime_error(
+        fmt::format("training diverged: the loss of epoch {} is not finite; expected a lower rate than {}",
+                    epoch, options_.rate));
   }
   metrics.images_per_second = static_cast<double>(images_done) / timer.seconds();
 }
@@ -274,7 +279,8 @@ void Trainer::judge(EpochMetrics& metrics) {
     const auto size = static_cast<double>(batch->size());
     const torch::Tensor teacher = teacher_logits(pixels);
     metrics.held_out_loss += loss(logits, teacher, labels).item<double>() * size;
-    if (teacher.defined()) metrics.held_out_agreement += logits.argmax(1).eq(teacher.argmax(1)).sum().item<double>();
+    if (teacher.defined())
+      metrics.held_out_agreement += logits.argmax(1).eq(teacher.argmax(1)).sum().item<double>();
     if (needs_labels(options_)) metrics.held_out_top1 += logits.argmax(1).eq(labels).sum().item<double>();
     images += size;
   }
@@ -301,7 +307,8 @@ void Trainer::save() const {
   torch::serialize::OutputArchive archive;
   archive.write("identity", c10::IValue(identity_));
   archive.write("history", c10::IValue(lines));
-  for (size_t i = 0; i < parameters_.size(); ++i) archive.write(fmt::format("parameter{}", i), parameters_[i].detach());
+  for (size_t i = 0; i < parameters_.size(); ++i)
+    archive.write(fmt::format("parameter{}", i), parameters_[i].detach());
   torch::serialize::OutputArchive optimizer;
   optimizer_->save(optimizer);
   archive.write("optimizer", optimizer);
@@ -311,7 +318,9 @@ void Trainer::save() const {
 void Trainer::resume(bool pass_over_others) {
   const Path file = folder_ / "checkpoints" / "last.pt";
   if (!std::filesystem::exists(file)) return;
-  const auto fail = [&](const std::string& what) { throw InputError(fmt::format("checkpoint {}: {}", file.string(), what)); };
+  const auto fail = [&](const std::string& what) {
+    throw InputError(fmt::format("checkpoint {}: {}", file.string(), what));
+  };
   torch::serialize::InputArchive archive;
   c10::IValue identity, history;
   try {
@@ -324,7 +333,9 @@ void Trainer::resume(bool pass_over_others) {
   }
   if (identity.toStringRef() != identity_) {
     if (pass_over_others) return;
-    fail("it belongs to a run with other options, pictures or another start; expected the same, or another output folder");
+    fail(
+        "it belongs to a run with other options, pictures or another start; expected the same, or another "
+        "output folder");
   }
   std::istringstream lines(history.toStringRef());
   for (std::string line; std::getline(lines, line);) history_.push_back(metrics_from_json(Json::parse(line)));

@@ -29,7 +29,8 @@ class Trainer {
   int64_t best_epoch() const;
 
  private:
-  torch::Tensor loss(const torch::Tensor& logits, const torch::Tensor& teacher, const torch::Tensor& labels) const;
+  torch::Tensor loss(const torch::Tensor& logits, const torch::Tensor& teacher,
+                     const torch::Tensor& labels) const;
   /// Undefined where the mode has no use for them.
   torch::Tensor teacher_logits(const torch::Tensor& images, const Vit::Observer& observer = {}) const;
   /// The loss of a batch, and its gradients, those of the hint included, in the parameters.

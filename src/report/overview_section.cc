@@ -180,8 +180,10 @@ std::string render_overview(const ReportInput& input, const std::vector<SiteView
   if (views.empty()) return {};
   std::string out = "<section id=\"sites\"><h2>The sites compared</h2>\n";
   if (input.mappings.weighted && input.fronts.options.measure == Measure::kWeight) {
-    out += "<p class=\"note\">Errors count by what they cost the network: R² and ceilings are weighted by the Fisher "
-           "information of each pair. Those of plain pairs stand beside them site by site.</p>\n";
+    out +=
+        "<p class=\"note\">Errors count by what they cost the network: R² and ceilings are weighted by the "
+        "Fisher "
+        "information of each pair. Those of plain pairs stand beside them site by site.</p>\n";
   }
   out += verdict(views);
   const bool searched =

@@ -72,7 +72,8 @@ std::string all_functions(const SiteView& view, const std::string& unit) {
 std::string render_site(const ReportInput& input, const SiteView& view) {
   const Measure measure = input.fronts.options.measure;
   const bool weighted = input.mappings.weighted && measure == Measure::kWeight;
-  std::string out = fmt::format("<section class=\"card\" id=\"{}\">\n", view.anchor()) + heading(view, weighted);
+  std::string out =
+      fmt::format("<section class=\"card\" id=\"{}\">\n", view.anchor()) + heading(view, weighted);
   if (view.chosen) {
     out += fmt::format("<code class=\"expression\">{}</code>\n",
                        escape_html(view.chosen->expression.to_string()));

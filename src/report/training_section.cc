@@ -55,7 +55,8 @@ std::string draw_curves(const std::string& title, const std::string& unit, const
 }  // namespace
 
 std::string render_training(const std::vector<Json>& epochs) {
-  std::vector<PlotPoint> top1 = curve(epochs, "held_out_top1"), agreement = curve(epochs, "held_out_agreement");
+  std::vector<PlotPoint> top1 = curve(epochs, "held_out_top1"),
+                         agreement = curve(epochs, "held_out_agreement");
   for (PlotPoint& p : top1) p.y *= 100;
   for (PlotPoint& p : agreement) p.y *= 100;
   const std::string loss =

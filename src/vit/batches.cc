@@ -15,8 +15,10 @@ torch::Tensor labels_tensor(const Batch& batch) {
   return torch::from_blob(const_cast<int64_t*>(batch.labels.data()), {batch.size()}, torch::kInt64);
 }
 
-torch::Tensor read_images(std::vector<Picture> pictures, const Preprocessing& preprocessing, Monitor& monitor) {
-  Loader loader(std::move(pictures), evaluation_transform(preprocessing), preprocessing.height, preprocessing.width, {}, monitor);
+torch::Tensor read_images(std::vector<Picture> pictures, const Preprocessing& preprocessing,
+                          Monitor& monitor) {
+  Loader loader(std::move(pictures), evaluation_transform(preprocessing), preprocessing.height,
+                preprocessing.width, {}, monitor);
   std::vector<torch::Tensor> parts;
   while (const auto batch = loader.next()) {
     monitor.check();

@@ -12,10 +12,11 @@
 namespace normgraft {
 namespace {
 
-constexpr double kRatioPerRoot = 4;    ///< of the root of D, which |y| does not exceed: x stays within a quarter of the mean
-constexpr double kLeast = 0.1;         ///< of the ratio: below, the logarithm goes on straight
-constexpr int64_t kRows = 4096;        ///< of a regression, at a time
-constexpr double kPrefixShare = 0.1;   ///< of the weight of the patches, for the tokens ahead of them together
+constexpr double kRatioPerRoot =
+    4;  ///< of the root of D, which |y| does not exceed: x stays within a quarter of the mean
+constexpr double kLeast = 0.1;        ///< of the ratio: below, the logarithm goes on straight
+constexpr int64_t kRows = 4096;       ///< of a regression, at a time
+constexpr double kPrefixShare = 0.1;  ///< of the weight of the patches, for the tokens ahead of them together
 
 /// body(images of a few pictures) -> [b, N, d], for all pictures, on LibTorch's threads.
 template <typename Body>
@@ -34,8 +35,8 @@ torch::Tensor spread(const torch::Tensor& x) {
   return without_mean(x).square().mean(-1).sqrt().clamp_min(1e-6);
 }
 
-/// Ridge regression of several targets on the same weighted rows; the intercept is free. Works through the rows in parts that stay
-/// in cache; `rows` must outlive it.
+/// Ridge regression of several targets on the same weighted rows; the intercept is free. Works through the
+/// rows in parts that stay in cache; `rows` must outlive it.
 class Regression {
  public:
   /// rows [R, d], weight [R]
@@ -55,7 +56,8 @@ class Regression {
   /// targets [R, t]
   Line operator()(const torch::Tensor& targets) const {
     const torch::Tensor mean = targets.mul(weight_).sum(0, false, torch::kFloat64);
-    const torch::Tensor slopes = at::linalg_solve(products_, products_with(targets) - torch::outer(mean_, mean));
+    const torch::Tensor slopes =
+        at::linalg_solve(products_, products_with(targets) - torch::outer(mean_, mean));
     return {slopes.t().to(torch::kFloat32), (mean - mean_.matmul(slopes)).to(torch::kFloat32)};
   }
 
@@ -64,8 +66,11 @@ class Regression {
   torch::Tensor products_with(const torch::Tensor& values) const {
     torch::Tensor sum = torch::zeros({rows_.size(1), values.size(1)}, torch::kFloat64);
     for (int64_t first = 0; first < rows_.size(0); first += kRows) {
-      const auto part = [&](const torch::Tensor& all) { return all.slice(0, first, std::min(first + kRows, rows_.size(0))); };
-      sum += linear(part(rows_).t().contiguous(), (part(values) * part(weight_)).t().contiguous(), torch::Tensor());
+      const auto part = [&](const torch::Tensor& all) {
+        return all.slice(0, first, std::min(first + kRows, rows_.size(0)));
+      };
+      sum += linear(part(rows_).t().contiguous(), (part(values) * part(weight_)).t().contiguous(),
+                    torch::Tensor());
     }
     return sum;
   }
@@ -103,7 +108,8 @@ class Walk {
   /// Passes a site and rewrites the Linear behind it; `wanted` is the teacher's stream there, or undefined.
   void pass(size_t site, const torch::Tensor& wanted) {
     const std::string& writer = vit_.sites()[site + 1].previous_linear;
-    const torch::Tensor input = over_pictures(x_, [&](const torch::Tensor& some) { return vit_.branch(site, some); });
+    const torch::Tensor input =
+        over_pictures(x_, [&](const torch::Tensor& some) { return vit_.branch(site, some); });
     torch::Tensor next = x_ + written(writer, input);
     const torch::Tensor rows = input.flatten(0, 1);
     const Regression regression(rows, (token_weights(next) / spread(next).square()).flatten(), damping_);
@@ -114,7 +120,8 @@ class Walk {
     }
     if (pooled(site + 1)) {
       const torch::Tensor pictures = pool(next), inputs = pool(input);
-      add_to_linear(vit_, writer, Regression(inputs, spread(pictures).square().reciprocal(), damping_)(missing(pictures)));
+      add_to_linear(vit_, writer,
+                    Regression(inputs, spread(pictures).square().reciprocal(), damping_)(missing(pictures)));
       return;
     }
     add_to_linear(vit_, writer, regression(missing(next)));
@@ -127,12 +134,16 @@ class Walk {
   }
 
   /// What the mean of each token lacks: [R, 1].
-  torch::Tensor missing(const torch::Tensor& x) const { return (ratio_ * spread(x) - x.mean(-1)).flatten().unsqueeze(1); }
+  torch::Tensor missing(const torch::Tensor& x) const {
+    return (ratio_ * spread(x) - x.mean(-1)).flatten().unsqueeze(1);
+  }
 
   torch::Tensor token_weights(const torch::Tensor& x) const {
     torch::Tensor weight = torch::ones({x.size(1)});
     const int64_t prefix = vit_.prefix_tokens();
-    if (prefix > 0) weight.slice(0, 0, prefix).fill_(kPrefixShare * static_cast<double>(x.size(1) - prefix) / static_cast<double>(prefix));
+    if (prefix > 0)
+      weight.slice(0, 0, prefix)
+          .fill_(kPrefixShare * static_cast<double>(x.size(1) - prefix) / static_cast<double>(prefix));
     return weight;
   }
 
@@ -149,7 +160,8 @@ class Walk {
 double carrier_ratio(const CarrierOptions& options, int64_t channels) {
   const double root = std::sqrt(static_cast<double>(channels));
   if (options.ratio == 0) return kRatioPerRoot * root;
-  require(options.ratio > root, "carrier", "ratio", options.ratio, "more than the root of the number of channels, or 0");
+  require(options.ratio > root, "carrier", "ratio", options.ratio,
+          "more than the root of the number of channels, or 0");
   return options.ratio;
 }
 
@@ -166,12 +178,14 @@ torch::Tensor carried_log(const torch::Tensor& x, double ratio) {
   return ratio * (part.clamp_min(kLeast).log() + (part - kLeast).clamp_max(0) / kLeast);
 }
 
-void carry_scale(Vit& vit, const torch::Tensor& images, const CarrierOptions& options, const Vit* teacher, Monitor& monitor) {
+void carry_scale(Vit& vit, const torch::Tensor& images, const CarrierOptions& options, const Vit* teacher,
+                 Monitor& monitor) {
   require(options.damping > 0, "carrier", "damping", options.damping, "a number above 0");
   const torch::NoGradGuard no_grad;
   Walk walk(vit, images, options);
   torch::Tensor expected;
-  if (teacher != nullptr) expected = over_pictures(images, [&](const torch::Tensor& some) { return teacher->enter(some); });
+  if (teacher != nullptr)
+    expected = over_pictures(images, [&](const torch::Tensor& some) { return teacher->enter(some); });
   const auto count = static_cast<int64_t>(vit.sites().size());
   for (size_t site = vit.config().pre_norm ? 1 : 0; site + 1 < vit.sites().size(); ++site) {
     monitor.check();

@@ -6,9 +6,9 @@
 
 namespace normgraft {
 
-// The operations of a block, differentiable. On the CPU the two costly ones divide their work among LibTorch's
-// own threads and call the BLAS from each, so that the BLAS needs no second pool of threads that competes
-// with the first for the cores; elsewhere they are LibTorch's operations.
+// The operations of a block, differentiable. On the CPU the two costly ones divide their work among
+// LibTorch's own threads and call the BLAS from each, so that the BLAS needs no second pool of threads that
+// competes with the first for the cores; elsewhere they are LibTorch's operations.
 
 /// x [..., in], weight [out, in], bias [out] or undefined -> [..., out].
 torch::Tensor linear(const torch::Tensor& x, const torch::Tensor& weight, const torch::Tensor& bias);

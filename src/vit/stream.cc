@@ -33,7 +33,8 @@ constexpr double kBlind = 1e-3;  ///< of the Linear's norm, that may be left of 
 /// The Linears that read a site's output.
 std::vector<std::string> readers(const Vit& vit, const NormSite& site) {
   std::vector<std::string> names;
-  for (const std::string& name : {site.next_linear, std::string(site.next_linear == "head" ? "head_dist" : "")}) {
+  for (const std::string& name :
+       {site.next_linear, std::string(site.next_linear == "head" ? "head_dist" : "")}) {
     if (vit.tensors().contains(name + ".weight")) names.push_back(name);
   }
   return names;
@@ -50,7 +51,8 @@ void centre_stream(Vit& vit) {
   Tensors& tensors = vit.tensors();
   subtract_mean(tensors, "patch_embed.proj.weight", 0);
   subtract_mean(tensors, "patch_embed.proj.bias", 0);
-  for (const char* name : {"pos_embed", "cls_token", "dist_token", "reg_token"}) subtract_mean(tensors, name, -1);
+  for (const char* name : {"pos_embed", "cls_token", "dist_token", "reg_token"})
+    subtract_mean(tensors, name, -1);
   for (int64_t i = 0; i < vit.config().depth; ++i) {
     centre_linear(tensors, fmt::format("blocks.{}.attn.proj", i), fmt::format("blocks.{}.ls1.gamma", i));
     centre_linear(tensors, fmt::format("blocks.{}.mlp.fc2", i), fmt::format("blocks.{}.ls2.gamma", i));
@@ -61,7 +63,8 @@ void fold_norm(Vit& vit, size_t site, bool blind) {
   const torch::NoGradGuard no_grad;
   const NormSite& norm = vit.sites()[site];
   const auto linears = readers(vit, norm);
-  if (linears.empty()) throw InputError(fmt::format("cannot fold norm site \"{}\": no Linear follows it", norm.name));
+  if (linears.empty())
+    throw InputError(fmt::format("cannot fold norm site \"{}\": no Linear follows it", norm.name));
   Tensors& tensors = vit.tensors();
   torch::Tensor& gamma = tensors.at(norm.name + ".weight");
   torch::Tensor& beta = tensors.at(norm.name + ".bias");
@@ -92,7 +95,8 @@ bool is_blind_to_mean(const Vit& vit, size_t site) {
   const NormSite& norm = vit.sites()[site];
   const auto linears = readers(vit, norm);
   return !linears.empty() && std::all_of(linears.begin(), linears.end(), [&](const std::string& linear) {
-    const torch::Tensor weight = vit.tensors().at(linear + ".weight") * vit.tensors().at(norm.name + ".weight");
+    const torch::Tensor weight =
+        vit.tensors().at(linear + ".weight") * vit.tensors().at(norm.name + ".weight");
     return weight.sum(1).norm().item<double>() <= kBlind * weight.norm().item<double>();
   });
 }

@@ -163,12 +163,14 @@ std::vector<NormSite> norm_sites(const VitConfig& c) {
   std::vector<NormSite> sites;
   if (c.pre_norm) sites.push_back({"norm_pre", "", "", ""});
   const auto behind_mlp = [](int64_t block, const std::string& name, const std::string& next) {
-    return block == 0 ? NormSite{name, next, "", ""}
-                      : NormSite{name, next, block_name(block - 1, "mlp.fc2"), block_name(block - 1, "ls2.gamma")};
+    return block == 0
+               ? NormSite{name, next, "", ""}
+               : NormSite{name, next, block_name(block - 1, "mlp.fc2"), block_name(block - 1, "ls2.gamma")};
   };
   for (int64_t i = 0; i < c.depth; ++i) {
     sites.push_back(behind_mlp(i, block_name(i, "norm1"), block_name(i, "attn.qkv")));
-    sites.push_back({block_name(i, "norm2"), block_name(i, "mlp.fc1"), block_name(i, "attn.proj"), block_name(i, "ls1.gamma")});
+    sites.push_back({block_name(i, "norm2"), block_name(i, "mlp.fc1"), block_name(i, "attn.proj"),
+                     block_name(i, "ls1.gamma")});
   }
   sites.push_back(behind_mlp(c.depth, last_norm(c), c.classes > 0 ? "head" : ""));
   return sites;
@@ -275,8 +277,10 @@ torch::Tensor Vit::block(int64_t index, const torch::Tensor& x, const Observer& 
     if (scale.defined()) branch = branch * scale;
     return trunk + drop_pictures(branch, drop);
   };
-  const torch::Tensor attended = add_branch(x, linear(block_name(index, "attn.proj"), branch(site, x, observer)), "ls1.gamma");
-  return add_branch(attended, linear(block_name(index, "mlp.fc2"), branch(site + 1, attended, observer)), "ls2.gamma");
+  const torch::Tensor attended =
+      add_branch(x, linear(block_name(index, "attn.proj"), branch(site, x, observer)), "ls1.gamma");
+  return add_branch(attended, linear(block_name(index, "mlp.fc2"), branch(site + 1, attended, observer)),
+                    "ls2.gamma");
 }
 
 torch::Tensor Vit::embed(const torch::Tensor& images) const {

@@ -47,7 +47,8 @@ TEST(Capture, CountsPicturesTimesTokensTimesChannelsAtEverySite) {
   }
 }
 
-/// Mean over pictures of KL(vit || vit with unit errors of random sign, times `scale`, at the outputs of a site).
+/// Mean over pictures of KL(vit || vit with unit errors of random sign, times `scale`, at the outputs of a
+/// site).
 double divergence_under_errors(Vit& vit, size_t site, const torch::Tensor& images, double scale) {
   const torch::NoGradGuard no_grad;
   const torch::Tensor expected = vit.forward(images).to(torch::kFloat64).log_softmax(1);
@@ -78,7 +79,8 @@ TEST(Capture, WeighsASiteByTwiceTheDivergenceThatSmallIndependentErrorsCauseTher
   constexpr int kDraws = 400;
   for (size_t site = 0; site < vit.sites().size(); ++site) {
     double divergence = 0;
-    for (int draw = 0; draw < kDraws; ++draw) divergence += divergence_under_errors(vit, site, images, kScale) / kDraws;
+    for (int draw = 0; draw < kDraws; ++draw)
+      divergence += divergence_under_errors(vit, site, images, kScale) / kDraws;
     double weight = 0;
     for (const Moments& bin : mappings.sites[site].of(Measure::kWeight, Part::kAll)) weight += bin.weight;
     const double measured = 2 * divergence / (kScale * kScale);
@@ -127,7 +129,9 @@ TEST(Capture, OfAModelWithoutClassesNeedsPlainPairs) {
   Loader refused = loader_for(features, pictures, 3);
   EXPECT_THROW(capture(features, refused, 3, {}, silent_monitor()), InputError);
   Loader loader = loader_for(features, pictures, 3);
-  EXPECT_FALSE(capture(features, loader, 3, {.bins = 64, .pairs = {.weights = Weights::kNone}}, silent_monitor()).weighted);
+  EXPECT_FALSE(
+      capture(features, loader, 3, {.bins = 64, .pairs = {.weights = Weights::kNone}}, silent_monitor())
+          .weighted);
 }
 
 TEST(Capture, SaysWhichOptionIsOutOfRange) {
@@ -151,16 +155,18 @@ TEST(Capture, OfRealPicturesGivesEveryClosedFormsErrorAsAllRawPairsDo) {
   std::map<std::string, std::pair<torch::Tensor, torch::Tensor>> raw;
   Loader again = loader_for(vit, some, 10);
   const auto batch = again.next();
-  vit.forward(images_tensor(*batch, vit.preprocessing()), [&](size_t site, const torch::Tensor& x, const torch::Tensor& y) {
-    raw[vit.sites()[site].name] = {x.flatten().contiguous(), y.flatten().contiguous()};
-  });
+  vit.forward(images_tensor(*batch, vit.preprocessing()),
+              [&](size_t site, const torch::Tensor& x, const torch::Tensor& y) {
+                raw[vit.sites()[site].name] = {x.flatten().contiguous(), y.flatten().contiguous()};
+              });
 
   for (const char* name : {"blocks.0.norm1", "blocks.6.norm2", "norm"}) {
     const SiteMapping& site = mappings.site(name);
     const auto& [x, y] = raw.at(name);
     const auto count = static_cast<size_t>(x.numel());
     const double variance = y.to(torch::kFloat64).var(false).item<double>();
-    for (const Baseline& baseline : fit_baselines(make_samples(site, Measure::kCount, Part::kFit), site.range())) {
+    for (const Baseline& baseline :
+         fit_baselines(make_samples(site, Measure::kCount, Part::kFit), site.range())) {
       double sum = 0;
       for (size_t i = 0; i < count; ++i) {
         const double residual = baseline.expression(x.data_ptr<float>()[i]) - y.data_ptr<float>()[i];

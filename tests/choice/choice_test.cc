@@ -22,8 +22,8 @@ class ChoiceTest : public ::testing::Test {
   }
 
   static Choice choose(const ChoiceOptions& options) {
-    return choose_plan(fixture_->fronts, fixture_->mappings, small_vit(), flops_profile(), *fixture_->yardstick, options,
-                       silent_monitor());
+    return choose_plan(fixture_->fronts, fixture_->mappings, small_vit(), flops_profile(),
+                       *fixture_->yardstick, options, silent_monitor());
   }
 
   struct Fixture {
@@ -40,7 +40,8 @@ class ChoiceTest : public ::testing::Test {
       evolving.generations = 6;
       evolving.seeds = 1;
       fronts = evolve(mappings, evolving, silent_monitor());
-      yardstick = std::make_unique<Yardstick>(vit, open_picture_folder(folder / "judge").pictures, silent_monitor());
+      yardstick =
+          std::make_unique<Yardstick>(vit, open_picture_folder(folder / "judge").pictures, silent_monitor());
     }
     TemporaryFolder folder;
     Mappings mappings;
@@ -90,7 +91,8 @@ TEST_F(ChoiceTest, NamesTheLeastCostWhereNothingFitsTheBudget) {
   ChoiceOptions options;
   options.budget = 1e-3;
   try {
-    choose_plan(dear, fixture_->mappings, small_vit(), flops_profile(), *fixture_->yardstick, options, silent_monitor());
+    choose_plan(dear, fixture_->mappings, small_vit(), flops_profile(), *fixture_->yardstick, options,
+                silent_monitor());
     FAIL() << "a plan within 0.001 FLOPs";
   } catch (const InputError& error) {
     EXPECT_NE(std::string(error.what()).find("the cheapest costs"), std::string::npos) << error.what();

@@ -91,7 +91,9 @@ TEST(Descend, ChoosesKnownOptionsOnly) {
 /// Two sites of three options, which add to the logits what `shift` says.
 class SuperpositionTest : public ::testing::Test {
  protected:
-  torch::Tensor shift(size_t site, size_t option) const { return 0.05 * shifts_[static_cast<int64_t>(3 * site + option)]; }
+  torch::Tensor shift(size_t site, size_t option) const {
+    return 0.05 * shifts_[static_cast<int64_t>(3 * site + option)];
+  }
   torch::Tensor logits(const Indices& plan) const { return base_ + shift(0, plan[0]) + shift(1, plan[1]); }
   double kl(const torch::Tensor& logits) const { return divergence(teacher_, logits).mean().item<double>(); }
 

@@ -52,27 +52,34 @@ class BadInput : public ::testing::Test {
 };
 TemporaryFolder* BadInput::folder_ = nullptr;
 
-size_t lines(const std::string& text) { return static_cast<size_t>(std::count(text.begin(), text.end(), '\n')); }
+size_t lines(const std::string& text) {
+  return static_cast<size_t>(std::count(text.begin(), text.end(), '\n'));
+}
 
 void expect_refusal(const Outcome& outcome, const std::vector<std::string>& words) {
   EXPECT_EQ(outcome.code, 2) << outcome.err;
   EXPECT_EQ(lines(outcome.err), 1U) << outcome.err;
   EXPECT_TRUE(outcome.out.empty()) << outcome.out;
-  for (const std::string& word : words) EXPECT_NE(outcome.err.find(word), std::string::npos) << word << " in " << outcome.err;
+  for (const std::string& word : words)
+    EXPECT_NE(outcome.err.find(word), std::string::npos) << word << " in " << outcome.err;
 }
 
-void write(const Path& path, const std::string& content) { write_atomically(path, content); }
+void write(const Path& path, const std::string& content) {
+  write_atomically(path, content);
+}
 
 TEST_F(BadInput, AnUnknownCommandOrOptionIsRefusedInOneLine) {
   expect_refusal(run_program({"caputre"}), {"caputre"});
   expect_refusal(run_program({"evolve", run(), "--popluation", "3"}), {"popluation"});
   expect_refusal(run_program({"eval", model()}), {"--data"});
-  expect_refusal(run_program({"eval", model(), "--data", pictures(), "--under", "blur,fog"}), {"fog", "plain, contrast or blur"});
+  expect_refusal(run_program({"eval", model(), "--data", pictures(), "--under", "blur,fog"}),
+                 {"fog", "plain, contrast or blur"});
 }
 
 TEST_F(BadInput, AMissingModelOrPictureFolderIsNamed) {
   expect_refusal(run_program({"inspect", path("nowhere")}), {"nowhere"});
-  expect_refusal(run_program({"capture", model(), "--data", path("nowhere"), "-o", path("new-run")}), {"nowhere"});
+  expect_refusal(run_program({"capture", model(), "--data", path("nowhere"), "-o", path("new-run")}),
+                 {"nowhere"});
   EXPECT_FALSE(std::filesystem::exists(path("new-run")));
 }
 
@@ -89,7 +96,8 @@ TEST_F(BadInput, AnEmptyFolderAndOneWithoutPicturesAreRefused) {
 
 TEST_F(BadInput, PicturesOfOtherClassesAskForAClassList) {
   testing::write_small_pictures(path("two-classes"), 2, 2);
-  expect_refusal(run_program({"eval", model(), "--data", path("two-classes")}), {"2 classes", "3", "--classes"});
+  expect_refusal(run_program({"eval", model(), "--data", path("two-classes")}),
+                 {"2 classes", "3", "--classes"});
 }
 
 TEST_F(BadInput, ACheckpointOfAnotherArchitectureNamesWhatIsMissing) {
@@ -121,7 +129,8 @@ TEST_F(BadInput, ADamagedRunFileIsNamedAndNothingIsWritten) {
   const std::string mappings = read_file(damaged + "/mappings.ngm", "mappings");
   std::string flipped = mappings;
   flipped[mappings.size() / 2] = static_cast<char>(flipped[mappings.size() / 2] ^ 4);
-  for (const std::string& content : {flipped, mappings.substr(0, mappings.size() / 2), std::string("hello"), std::string()}) {
+  for (const std::string& content :
+       {flipped, mappings.substr(0, mappings.size() / 2), std::string("hello"), std::string()}) {
     write(damaged + "/mappings.ngm", content);
     expect_refusal(run_program({"evolve", damaged}), {"mappings.ngm"});
     EXPECT_FALSE(std::filesystem::exists(damaged + "/fronts.json"));
@@ -136,7 +145,8 @@ TEST_F(BadInput, EveryJsonOfARunIsRefusedWhenItIsNotWhatItShouldBe) {
     const std::string whole = read_file(damaged + "/" + file, "file");
     Json newer = Json::parse(whole);
     newer["version"] = 99;
-    for (const std::string& content : {whole.substr(0, whole.size() / 2), std::string("[1, 2]"), std::string("{}"), newer.dump()}) {
+    for (const std::string& content :
+         {whole.substr(0, whole.size() / 2), std::string("[1, 2]"), std::string("{}"), newer.dump()}) {
       write(damaged + "/" + file, content);
       expect_refusal(run_program({command, damaged}), {file});
     }
@@ -165,19 +175,23 @@ TEST_F(BadInput, APlanForOtherSitesIsRefused) {
   write(damaged + "/plan.json", text);
   expect_refusal(run_program({"graft", damaged, "-o", path("other-graft")}), {"blocks.9.norm2"});
   EXPECT_FALSE(std::filesystem::exists(path("other-graft")));
-  expect_refusal(run_program({"graft", run(), "--sites", "blocks.9.norm1", "-o", path("other-graft")}), {"blocks.9.norm1"});
+  expect_refusal(run_program({"graft", run(), "--sites", "blocks.9.norm1", "-o", path("other-graft")}),
+                 {"blocks.9.norm1"});
 }
 
 TEST_F(BadInput, UnknownNamesListWhatThereIs) {
   expect_refusal(run_program({"select", run(), "--strategy", "best"}), {"best", "knee", "min-error"});
   expect_refusal(run_program({"graft", run(), "--calibrate", "magic"}), {"magic", "affine", "sequential"});
   expect_refusal(run_program({"select", run(), "--strategy", "budget", "--budget", "-3"}), {"budget", "-3"});
-  expect_refusal(run_program({"select", run(), "--strategy", "budget", "--keep", "some"}), {"keep", "some", "auto"});
+  expect_refusal(run_program({"select", run(), "--strategy", "budget", "--keep", "some"}),
+                 {"keep", "some", "auto"});
   expect_refusal(run_program({"evolve", run(), "--function-set", "all"}), {"all", "hardware", "paper"});
   expect_refusal(run_program({"evolve", run(), "--population", "1"}), {"population", "1"});
-  expect_refusal(run_program({"realign", run(), "--train", pictures(), "--mode", "magic"}), {"magic", "distill"});
+  expect_refusal(run_program({"realign", run(), "--train", pictures(), "--mode", "magic"}),
+                 {"magic", "distill"});
   expect_refusal(run_program({"realign", run(), "--train", pictures(), "--epochs", "0"}), {"epochs", "0"});
-  expect_refusal(run_program({"export", run() + "/grafted", "--to", "tape", "-o", path("tape")}), {"tape", "torch"});
+  expect_refusal(run_program({"export", run() + "/grafted", "--to", "tape", "-o", path("tape")}),
+                 {"tape", "torch"});
   expect_refusal(run_program({"cost", run() + "/grafted", "--profile", path("none.json")}), {"none.json"});
 }
 
@@ -200,8 +214,9 @@ TEST_F(BadInput, AFullDiskExitsWithOneAndKeepsEarlierResults) {
   const std::string fronts = read_file(full + "/fronts.json", "fronts");
   testing::Circumstances small_disk;
   small_disk.file_size_limit = 2000;
-  const Outcome outcome = run_program(
-      {"evolve", full, "--population", "30", "--generations", "2", "--seeds", "1", "--seed", "9"}, small_disk);
+  const Outcome outcome =
+      run_program({"evolve", full, "--population", "30", "--generations", "2", "--seeds", "1", "--seed", "9"},
+                  small_disk);
   EXPECT_EQ(outcome.code, 1) << outcome.err;
   EXPECT_NE(outcome.err.find("cannot write"), std::string::npos) << outcome.err;
   EXPECT_EQ(read_file(full + "/fronts.json", "fronts"), fronts);

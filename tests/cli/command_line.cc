@@ -15,8 +15,8 @@
 namespace normgraft::testing {
 namespace {
 
-[[noreturn]] void become_program(std::vector<std::string> arguments, long file_size_limit, const std::string& out,
-                                 const std::string& err) {
+[[noreturn]] void become_program(std::vector<std::string> arguments, long file_size_limit,
+                                 const std::string& out, const std::string& err) {
   const auto redirect = [](const std::string& path, int descriptor) {
     const int file = ::open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC, 0600);
     ::dup2(file, descriptor);

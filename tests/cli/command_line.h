@@ -14,9 +14,9 @@ struct Outcome {
 
 /// A resource limit or a death to arrange for the program.
 struct Circumstances {
-  long file_size_limit = 0;                    ///< RLIMIT_FSIZE in bytes; 0: none
-  std::filesystem::path kill_after_file;       ///< SIGKILL once this file exists ...
-  int kill_after_milliseconds = 0;             ///< ... and this time has passed
+  long file_size_limit = 0;               ///< RLIMIT_FSIZE in bytes; 0: none
+  std::filesystem::path kill_after_file;  ///< SIGKILL once this file exists ...
+  int kill_after_milliseconds = 0;        ///< ... and this time has passed
 };
 
 /// Runs `normgraft` with these arguments.

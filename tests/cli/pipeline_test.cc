@@ -21,9 +21,24 @@ Json run_json(std::vector<std::string> arguments) {
 }
 
 std::vector<std::string> run_command(const TemporaryFolder& folder, const std::string& out) {
-  return {"run", folder / "model", "--data", folder / "pictures", "--train", folder / "pictures", "--val",
-          folder / "pictures", "-o", folder / out, "--population", "30", "--generations", "3", "--seeds", "1",
-          "--epochs", "2"};
+  return {"run",
+          folder / "model",
+          "--data",
+          folder / "pictures",
+          "--train",
+          folder / "pictures",
+          "--val",
+          folder / "pictures",
+          "-o",
+          folder / out,
+          "--population",
+          "30",
+          "--generations",
+          "3",
+          "--seeds",
+          "1",
+          "--epochs",
+          "2"};
 }
 
 TEST(Pipeline, RunsEveryStageAndAnswersInJson) {
@@ -47,13 +62,17 @@ TEST(Pipeline, RunsEveryStageAndAnswersInJson) {
   EXPECT_EQ(run_json({"select", run}).at("sites").size(), 5U);
   EXPECT_EQ(run_json({"graft", run}).at("replaced"), 5);
 
-  const Json judged = run_json({"eval", run + "/grafted", "--teacher", model, "--data", pictures, "--under", "contrast,blur"});
-  for (const char* key : {"top1", "top5", "images", "images_per_second", "agreement", "kl"}) EXPECT_TRUE(judged.contains(key));
-  for (const char* condition : {"contrast", "blur"}) EXPECT_TRUE(judged.at("under").at(condition).contains("kl"));
+  const Json judged = run_json(
+      {"eval", run + "/grafted", "--teacher", model, "--data", pictures, "--under", "contrast,blur"});
+  for (const char* key : {"top1", "top5", "images", "images_per_second", "agreement", "kl"})
+    EXPECT_TRUE(judged.contains(key));
+  for (const char* condition : {"contrast", "blur"})
+    EXPECT_TRUE(judged.at("under").at(condition).contains("kl"));
   EXPECT_GT(judged.at("kl").get<double>(), 0.0);
 
   const Json trained = run_json({"realign", run, "--train", pictures, "--epochs", "2"});
-  for (const char* key : {"top1_before", "top1_after", "epochs", "images_per_second"}) EXPECT_TRUE(trained.contains(key));
+  for (const char* key : {"top1_before", "top1_after", "epochs", "images_per_second"})
+    EXPECT_TRUE(trained.contains(key));
   EXPECT_EQ(trained.at("epochs"), 2);
 
   const Json cost = run_json({"cost", run + "/grafted"});
@@ -64,7 +83,8 @@ TEST(Pipeline, RunsEveryStageAndAnswersInJson) {
 
   run_json({"report", run});
   const std::string page = read_file(run + "/report.html", "report");
-  for (const char* site : {"blocks.0.norm1", "blocks.1.norm2", "norm"}) EXPECT_NE(page.find(site), std::string::npos);
+  for (const char* site : {"blocks.0.norm1", "blocks.1.norm2", "norm"})
+    EXPECT_NE(page.find(site), std::string::npos);
 }
 
 TEST(Pipeline, GivesTheSameFrontsAndPlanForAnyNumberOfThreads) {
@@ -74,8 +94,8 @@ TEST(Pipeline, GivesTheSameFrontsAndPlanForAnyNumberOfThreads) {
   run_json({"capture", folder / "model", "--data", folder / "pictures", "-o", folder / "run"});
   std::string fronts[2], plans[2];
   for (int i = 0; i < 2; ++i) {
-    run_json({"evolve", folder / "run", "--population", "40", "--generations", "4", "--seeds", "2", "--threads",
-              i == 0 ? "1" : "3"});
+    run_json({"evolve", folder / "run", "--population", "40", "--generations", "4", "--seeds", "2",
+              "--threads", i == 0 ? "1" : "3"});
     run_json({"select", folder / "run"});
     fronts[i] = read_file(folder / "run/fronts.json", "fronts");
     plans[i] = read_file(folder / "run/plan.json", "plan");
@@ -89,8 +109,8 @@ TEST(Pipeline, CapturesWithAndWithoutWeightsAndRefusesOthers) {
   save_vit(folder / "model", testing::small_vit());
   testing::write_small_pictures(folder / "pictures", 3, 8);
   const auto capture = [&](const std::string& weights) {
-    return std::vector<std::string>{"capture", folder / "model", "--data", folder / "pictures", "-o", folder / weights,
-                                    "--weights", weights};
+    return std::vector<std::string>{"capture", folder / "model", "--data",    folder / "pictures",
+                                    "-o",      folder / weights, "--weights", weights};
   };
   const Json plain = run_json(capture("none")).at("sites").back();
   const Json weighted = run_json(capture("fisher")).at("sites").back();
@@ -107,9 +127,11 @@ TEST(Pipeline, GraftsOnANetworkWhoseTokensCarryTheirScaleAndLeavesNoneWhenAskedT
   save_vit(folder / "model", testing::small_vit());
   testing::write_small_pictures(folder / "pictures", 3, 8);
   const std::string run = folder / "run", prepared = folder / "run/prepared";
-  const std::vector<std::string> capture = {"capture", folder / "model", "--data", folder / "pictures", "-o", run};
+  const std::vector<std::string> capture = {"capture", folder / "model", "--data", folder / "pictures", "-o",
+                                            run};
   run_json(capture);
-  const Json same = run_json({"eval", prepared, "--data", folder / "pictures", "--teacher", folder / "model"});
+  const Json same =
+      run_json({"eval", prepared, "--data", folder / "pictures", "--teacher", folder / "model"});
   EXPECT_EQ(same.at("agreement"), 1.0);
   EXPECT_NEAR(same.at("kl").get<double>(), 0, 1e-5);
 
@@ -134,7 +156,9 @@ TEST(Pipeline, GraftsOnANetworkWhoseTokensCarryTheirScaleAndLeavesNoneWhenAskedT
   run_json({"select", run});
   run_json({"graft", run, "--calibrate", "none"});
   const torch::Tensor original = testing::small_vit().tensors().at("blocks.0.mlp.fc2.weight");
-  EXPECT_TRUE(torch::equal(load_graft(folder / "run/grafted", {}, silent_monitor()).vit().tensors().at("blocks.0.mlp.fc2.weight"), original));
+  EXPECT_TRUE(torch::equal(
+      load_graft(folder / "run/grafted", {}, silent_monitor()).vit().tensors().at("blocks.0.mlp.fc2.weight"),
+      original));
 }
 
 TEST(Pipeline, ASearchKilledMidwayGoesOnToTheSameFronts) {
@@ -147,7 +171,8 @@ TEST(Pipeline, ASearchKilledMidwayGoesOnToTheSameFronts) {
     std::filesystem::copy_file(folder.path() / "whole" / file, folder.path() / "killed" / file);
   }
   const auto command = [&](const std::string& run) {
-    return std::vector<std::string>{"evolve", folder / run, "--population", "100", "--generations", "40", "--seeds", "2"};
+    return std::vector<std::string>{"evolve",        folder / run, "--population", "100",
+                                    "--generations", "40",         "--seeds",      "2"};
   };
   run_json(command("whole"));
   testing::Circumstances kill;
@@ -156,7 +181,8 @@ TEST(Pipeline, ASearchKilledMidwayGoesOnToTheSameFronts) {
   EXPECT_EQ(run_program(command("killed"), kill).code, 128 + 9);
   EXPECT_FALSE(std::filesystem::exists(folder / "killed/fronts.json"));
   run_json(command("killed"));
-  EXPECT_EQ(read_file(folder / "whole/fronts.json", "fronts"), read_file(folder / "killed/fronts.json", "fronts"));
+  EXPECT_EQ(read_file(folder / "whole/fronts.json", "fronts"),
+            read_file(folder / "killed/fronts.json", "fronts"));
   EXPECT_FALSE(std::filesystem::exists(folder / "killed/evolving"));
 }
 
@@ -184,19 +210,23 @@ TEST(Pipeline, RunJudgesEveryStepOfTheStaircaseUnderAllConditions) {
   save_vit(folder / "model", testing::small_vit());
   testing::write_small_pictures(folder / "pictures", 3, 12);
   auto command = run_command(folder, "run");
-  for (const char* option : {"--strategy", "budget", "--keep", "auto", "--trials", "4", "--constants", "1", "--staircase"}) {
+  for (const char* option :
+       {"--strategy", "budget", "--keep", "auto", "--trials", "4", "--constants", "1", "--staircase"}) {
     command.push_back(option);
   }
   const Json accuracy = run_json(command).at("accuracy");
-  const std::vector<std::string> steps = {"teacher", "plain", "weighted", "selected", "calibrated", "constants", "realigned"};
+  const std::vector<std::string> steps = {"teacher",    "plain",     "weighted", "selected",
+                                          "calibrated", "constants", "realigned"};
   ASSERT_EQ(accuracy.size(), steps.size());
   for (size_t i = 0; i < steps.size(); ++i) {
     EXPECT_EQ(accuracy[i].at("stage"), steps[i]);
     for (const char* condition : {"contrast", "blur"}) {
-      for (const char* figure : {"top1", "agreement", "kl"}) EXPECT_TRUE(accuracy[i].at("under").at(condition).contains(figure));
+      for (const char* figure : {"top1", "agreement", "kl"})
+        EXPECT_TRUE(accuracy[i].at("under").at(condition).contains(figure));
     }
   }
-  for (size_t i = 3; i < steps.size(); ++i) EXPECT_GT(accuracy[i].at("seconds"), accuracy[i - 1].at("seconds")) << steps[i];
+  for (size_t i = 3; i < steps.size(); ++i)
+    EXPECT_GT(accuracy[i].at("seconds"), accuracy[i - 1].at("seconds")) << steps[i];
   const Json choice = Json::parse(read_file(folder / "run/choice.json", "choice"));
   EXPECT_EQ(choice.at("keep").size(), 4U);
   const std::string page = read_file(folder / "run/report.html", "report");
@@ -213,8 +243,8 @@ TEST(Pipeline, KilledInMidEpochAndRunAgainTrainsToTheSameBytes) {
   run_json({"select", folder / "run"});
   run_json({"graft", folder / "run"});
   const auto command = [&](const std::string& out) {
-    return std::vector<std::string>{"realign", folder / "run", "--train", folder / "pictures", "-o", folder / out,
-                                    "--epochs", "8", "--batch", "2"};
+    return std::vector<std::string>{"realign",    folder / "run", "--train", folder / "pictures", "-o",
+                                    folder / out, "--epochs",     "8",       "--batch",           "2"};
   };
   run_json(command("whole"));
 
@@ -228,8 +258,11 @@ TEST(Pipeline, KilledInMidEpochAndRunAgainTrainsToTheSameBytes) {
   ASSERT_LT(epochs, 9);
 
   run_json(command("killed"));
-  for (const char* file : {"model.safetensors", "functions.json", "last/model.safetensors", "last/functions.json"}) {
-    EXPECT_EQ(read_file(folder.path() / "whole" / file, "file"), read_file(folder.path() / "killed" / file, "file")) << file;
+  for (const char* file :
+       {"model.safetensors", "functions.json", "last/model.safetensors", "last/functions.json"}) {
+    EXPECT_EQ(read_file(folder.path() / "whole" / file, "file"),
+              read_file(folder.path() / "killed" / file, "file"))
+        << file;
   }
 }
 

@@ -112,10 +112,13 @@ TEST(KeepApart, ChoosesTheSamePicturesWhateverTheirOrderAndPlace) {
   EXPECT_EQ(split.apart.size(), 7U);
   EXPECT_EQ(split.fitted.size(), 33U);
   EXPECT_EQ(names(split.apart), names(keep_apart(there, 7).apart));
-  EXPECT_TRUE(std::is_sorted(split.fitted.begin(), split.fitted.end(), [&](const Picture& a, const Picture& b) {
-    const auto place = [&](const Picture& p) { return std::find_if(here.begin(), here.end(), [&](const Picture& q) { return q.path == p.path; }); };
-    return place(a) < place(b);
-  }));
+  EXPECT_TRUE(
+      std::is_sorted(split.fitted.begin(), split.fitted.end(), [&](const Picture& a, const Picture& b) {
+        const auto place = [&](const Picture& p) {
+          return std::find_if(here.begin(), here.end(), [&](const Picture& q) { return q.path == p.path; });
+        };
+        return place(a) < place(b);
+      }));
   EXPECT_THROW(keep_apart(here, 40), InputError);
 }
 

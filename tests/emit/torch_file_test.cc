@@ -18,8 +18,15 @@ namespace {
 using testing::TemporaryFolder;
 
 const char* const kExpressions[] = {
-    "x", "3", "2*x-0.5", "0.48*clip(2*x+0.17, -5, 5)", "x/(1.5+0.4*abs(x))", "1.1*x*rsqrt(square(x)+0.9)",
-    "erf(0.5*x)+min(x, 1.2)-max(0.3*x, -1)", "exp(-square(x))+sqrt(abs(x)+0.5)", "-sigmoid(x)*tanh(x)",
+    "x",
+    "3",
+    "2*x-0.5",
+    "0.48*clip(2*x+0.17, -5, 5)",
+    "x/(1.5+0.4*abs(x))",
+    "1.1*x*rsqrt(square(x)+0.9)",
+    "erf(0.5*x)+min(x, 1.2)-max(0.3*x, -1)",
+    "exp(-square(x))+sqrt(abs(x)+0.5)",
+    "-sigmoid(x)*tanh(x)",
 };
 
 TEST(TorchFile, EveryExpressionGivesTheInterpretersValuesInPyTorch) {
@@ -34,7 +41,8 @@ TEST(TorchFile, EveryExpressionGivesTheInterpretersValuesInPyTorch) {
                    "x = torch.linspace(-6, 6, 101)\n"
                    "for site, f in graft.FUNCTIONS.items():\n"
                    "    print(site, *[repr(v) for v in f(x).tolist()])\n");
-  const std::string command = fmt::format("cd {} && /usr/bin/python3 check.py > out.txt 2> err.txt", folder.path().string());
+  const std::string command =
+      fmt::format("cd {} && /usr/bin/python3 check.py > out.txt 2> err.txt", folder.path().string());
   ASSERT_EQ(std::system(command.c_str()), 0) << read_file(folder / "err.txt", "errors");
   std::ifstream out(folder / "out.txt");
   size_t lines = 0;

@@ -18,7 +18,8 @@ torch::Tensor normalised(int side, const Preprocessing& preprocessing, Value val
     for (int i = 0; i < side; ++i)
       for (int j = 0; j < side; ++j) {
         const auto channel = static_cast<size_t>(c);
-        to[0][c][i][j] = (static_cast<float>(value(c, i, j)) - preprocessing.mean[channel]) / preprocessing.std[channel];
+        to[0][c][i][j] =
+            (static_cast<float>(value(c, i, j)) - preprocessing.mean[channel]) / preprocessing.std[channel];
       }
   return image;
 }
@@ -44,7 +45,8 @@ TEST(Condition, IsReadFromTheNameItPrints) {
     FAIL() << "fog was taken";
   } catch (const InputError& error) {
     const std::string what = error.what();
-    for (const char* word : {"fog", "plain", "contrast", "blur"}) EXPECT_NE(what.find(word), std::string::npos) << what;
+    for (const char* word : {"fog", "plain", "contrast", "blur"})
+      EXPECT_NE(what.find(word), std::string::npos) << what;
   }
 }
 
@@ -64,7 +66,9 @@ TEST(Condition, AGreyPictureOfOneValueKeepsItUnderContrastAndBlur) {
 TEST(Condition, ContrastHalvesTheDistanceOfEachValueFromItsPicturesMeanLuma) {
   const Preprocessing preprocessing;
   const auto value = [](int picture) {
-    return [picture](int c, int i, int j) { return ((c * 31 + i * 7 + j * 3 + picture * 11) % 17 + 5 * picture) / 22.0; };
+    return [picture](int c, int i, int j) {
+      return ((c * 31 + i * 7 + j * 3 + picture * 11) % 17 + 5 * picture) / 22.0;
+    };
   };
   std::vector<torch::Tensor> given, expected;
   for (int picture = 0; picture < 2; ++picture) {
@@ -74,7 +78,8 @@ TEST(Condition, ContrastHalvesTheDistanceOfEachValueFromItsPicturesMeanLuma) {
       for (int i = 0; i < 32; ++i)
         for (int j = 0; j < 32; ++j) luma += kLuma[c] * p(c, i, j) / (32 * 32);
     given.push_back(normalised(32, preprocessing, p));
-    expected.push_back(normalised(32, preprocessing, [&](int c, int i, int j) { return (p(c, i, j) + luma) / 2; }));
+    expected.push_back(
+        normalised(32, preprocessing, [&](int c, int i, int j) { return (p(c, i, j) + luma) / 2; }));
   }
   expect_near(under(Condition::kContrast, torch::cat(given), preprocessing), torch::cat(expected), 1e-5);
 }
@@ -104,7 +109,8 @@ TEST(Condition, BlurIsSymmetrical) {
 TEST(Condition, BlurGrowsWithThePictureAndIsTheSameBeforeAndAfterNormalisation) {
   torch::Tensor impulse = torch::zeros({1, 3, 448, 448});
   impulse.index_put_({0, torch::indexing::Slice(), 224, 224}, 1.0);
-  const torch::Tensor rows = under(Condition::kBlur, impulse, Preprocessing{})[0][1].to(torch::kFloat64).sum(1);
+  const torch::Tensor rows =
+      under(Condition::kBlur, impulse, Preprocessing{})[0][1].to(torch::kFloat64).sum(1);
   const torch::Tensor offset = torch::arange(-224, 224, torch::kFloat64);
   EXPECT_NEAR((rows * offset.square()).sum().item<double>(), 16.0, 0.4);
 
@@ -116,7 +122,8 @@ TEST(Condition, BlurGrowsWithThePictureAndIsTheSameBeforeAndAfterNormalisation) 
   const torch::Tensor before = under(Condition::kBlur, normalised(112, none, value), none);
   const torch::Tensor after = under(Condition::kBlur, normalised(112, preprocessing, value), preprocessing);
   const auto from = before.accessor<float, 4>();
-  expect_near(after, normalised(112, preprocessing, [&](int c, int i, int j) { return from[0][c][i][j]; }), 1e-5);
+  expect_near(after, normalised(112, preprocessing, [&](int c, int i, int j) { return from[0][c][i][j]; }),
+              1e-5);
 }
 
 TEST(Condition, BlurRepeatsTheEdgeBeyondIt) {

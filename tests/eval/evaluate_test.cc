@@ -14,8 +14,9 @@ using testing::TemporaryFolder;
 std::unique_ptr<Loader> loader_for(const Path& root, int64_t batch) {
   LoaderOptions options;
   options.batch = batch;
-  return std::make_unique<Loader>(open_picture_folder(root).pictures, evaluation_transform(small_vit().preprocessing()),
-                                  32, 32, options, silent_monitor());
+  return std::make_unique<Loader>(open_picture_folder(root).pictures,
+                                  evaluation_transform(small_vit().preprocessing()), 32, 32, options,
+                                  silent_monitor());
 }
 
 /// A model, another as its teacher, and 15 pictures: in a folder, and as one batch.
@@ -93,7 +94,8 @@ TEST(Evaluate, ShowsTeacherAndModelTheSameChangedPictures) {
     const torch::Tensor p = teacher.forward(seen).softmax(1), q = model.forward(seen).softmax(1);
     const double top1 = q.argmax(1).eq(labels).to(torch::kFloat64).mean().item<double>();
     EXPECT_NEAR(judgement.top1.mean, top1, 1e-12) << to_string(condition);
-    EXPECT_NEAR(judgement.kl->mean, (p * (p / q).log()).sum(1).mean().item<double>(), 1e-5) << to_string(condition);
+    EXPECT_NEAR(judgement.kl->mean, (p * (p / q).log()).sum(1).mean().item<double>(), 1e-5)
+        << to_string(condition);
     EXPECT_GT(std::abs(judgement.kl->mean - result.kl->mean), 1e-4) << to_string(condition);
   }
 }
@@ -118,7 +120,8 @@ TEST(Evaluate, AddsConditionsToTheJsonAndLeavesTheRestOfItAlone) {
   for (const char* condition : {"contrast", "blur"}) {
     for (const char* key : {"top1", "top5", "agreement", "kl"}) {
       EXPECT_TRUE(both.at("under").at(condition).contains(key)) << condition << ' ' << key;
-      EXPECT_EQ(both.at("under").at(condition).at(std::string(key) + "_interval").size(), 2U) << condition << ' ' << key;
+      EXPECT_EQ(both.at("under").at(condition).at(std::string(key) + "_interval").size(), 2U)
+          << condition << ' ' << key;
     }
   }
   both.erase("under");

@@ -13,7 +13,8 @@ std::vector<std::vector<Option>> random_sites(size_t sites, size_t options, uint
   Random random{seed};
   std::vector<std::vector<Option>> all(sites);
   for (auto& site : all) {
-    for (size_t i = 0; i < options; ++i) site.push_back({static_cast<double>(random.below(20)), random.uniform(0.0, 1.0)});
+    for (size_t i = 0; i < options; ++i)
+      site.push_back({static_cast<double>(random.below(20)), random.uniform(0.0, 1.0)});
   }
   return all;
 }
@@ -34,7 +35,8 @@ TEST(BudgetCurve, LosesAsLittleAsTheBestOfAllSelectionsForEveryBudget) {
     const auto sites = random_sites(5, 6, seed);
     const auto curve = budget_curve(sites);
     for (double budget = curve.front().cost; budget <= curve.back().cost + 5; ++budget) {
-      EXPECT_NEAR(curve[within_budget(curve, budget)].loss, least_loss(sites, budget), 1e-12) << "budget " << budget;
+      EXPECT_NEAR(curve[within_budget(curve, budget)].loss, least_loss(sites, budget), 1e-12)
+          << "budget " << budget;
     }
   }
 }
@@ -78,7 +80,8 @@ TEST(BudgetCurve, IsEmptyWhereASiteHasNoOption) {
 TEST(RankCorrelation, IsOneForTheSameOrderMinusOneForTheReverseAndKnowsTies) {
   EXPECT_DOUBLE_EQ(rank_correlation({1, 2, 3, 4}, {10, 20, 21, 900}), 1);
   EXPECT_DOUBLE_EQ(rank_correlation({1, 2, 3, 4}, {9, 7, 2, -1}), -1);
-  EXPECT_NEAR(rank_correlation({1, 2, 2, 3}, {1, 3, 2, 4}), 0.9486832980505138, 1e-12);  // scipy.stats.spearmanr
+  EXPECT_NEAR(rank_correlation({1, 2, 2, 3}, {1, 3, 2, 4}), 0.9486832980505138,
+              1e-12);  // scipy.stats.spearmanr
   EXPECT_TRUE(std::isnan(rank_correlation({1}, {2})));
   EXPECT_TRUE(std::isnan(rank_correlation({1, 1}, {2, 3})));
 }

@@ -188,7 +188,8 @@ TEST(Evolve, AddsNoClipWhereTheFunctionSetHasNoneWithFreeBounds) {
     options.function_set = set;
     for (const SiteFront& site : evolve(layernorms(), options, silent_monitor()).sites) {
       for (const FrontPoint& point : site.front) {
-        EXPECT_EQ(point.expression.to_string().find("-10, 10"), std::string::npos) << point.expression.to_string();
+        EXPECT_EQ(point.expression.to_string().find("-10, 10"), std::string::npos)
+            << point.expression.to_string();
         EXPECT_LE(point.expression.size(), static_cast<size_t>(options.max_nodes));
       }
     }
@@ -266,7 +267,9 @@ TEST(Evolve, StopsWhenAsked) {
 class StopAfter : public Monitor {
  public:
   explicit StopAfter(int64_t generations) : left_(generations) {}
-  void progress(const std::string&, int64_t, int64_t, const std::string&, const std::string&) override { --left_; }
+  void progress(const std::string&, int64_t, int64_t, const std::string&, const std::string&) override {
+    --left_;
+  }
   bool stopped() const override { return left_ <= 0; }
 
  private:
@@ -327,7 +330,8 @@ TEST(Evolve, PutsEveryConstantOnTheGridAskedFor) {
           if (binary) {
             EXPECT_EQ(c * 32, std::round(c * 32)) << point.expression.to_string();
           } else {
-            EXPECT_EQ(c, std::strtof(fmt::format("{:.1e}", c).c_str(), nullptr)) << point.expression.to_string();
+            EXPECT_EQ(c, std::strtof(fmt::format("{:.1e}", c).c_str(), nullptr))
+                << point.expression.to_string();
           }
         }
       }
@@ -337,10 +341,11 @@ TEST(Evolve, PutsEveryConstantOnTheGridAskedFor) {
 }
 
 TEST(Evolve, StartsFromTheExpressionsGiven) {
-  const Mappings mappings{
-      .model = "synthetic",
-      .weighted = false,
-      .sites = {site_of_function("s", [](double x) { return erf(x) * std::clamp(x * x - 1, 0.3, 2.0) + tanh(3 * x); })}};
+  const Mappings mappings{.model = "synthetic",
+                          .weighted = false,
+                          .sites = {site_of_function("s", [](double x) {
+                            return erf(x) * std::clamp(x * x - 1, 0.3, 2.0) + tanh(3 * x);
+                          })}};
   EvolveOptions options = small_search();
   options.generations = 1;
   EXPECT_LT(best_r2(evolve(mappings, options, silent_monitor()).sites[0].front), 0.999);

@@ -31,14 +31,16 @@ TEST(EvolveOptions, NameTheFieldItsValueAndItsRange) {
   EXPECT_EQ(message_of({.seeds = 0}), "seeds = 0: expected 1 to 1000");
   EXPECT_EQ(message_of({.threads = -1}), "threads = -1: expected 0 to 4096");
   EXPECT_EQ(message_of({.search_bins = 8}), "search_bins = 8: expected 16 to 65536");
-  EXPECT_EQ(message_of({.function_set = "papers"}), "function_set = papers: expected hardware, paper, or primitives like +,*,clip=2");
+  EXPECT_EQ(message_of({.function_set = "papers"}),
+            "function_set = papers: expected hardware, paper, or primitives like +,*,clip=2");
 }
 
 TEST(EvolveOptions, NameTheStartThatCannotBeUsed) {
   EXPECT_EQ(message_of({.max_nodes = 4, .starts = {"x", "tanh(2*x)+1"}}),
             "start tanh(2*x)+1: 6 nodes, expected at most max_nodes = 4");
   EXPECT_TRUE(message_of({.starts = {"tan(x)"}}).starts_with("start tan(x): "));
-  EXPECT_EQ(message_of({.digits = 3, .fraction_bits = 8}), "digits = 3 and fraction_bits = 8: expected one of them");
+  EXPECT_EQ(message_of({.digits = 3, .fraction_bits = 8}),
+            "digits = 3 and fraction_bits = 8: expected one of them");
 }
 
 TEST(FunctionSet, MayBeAListOfPrimitivesWithWeights) {

@@ -106,7 +106,8 @@ TEST(Graft, IsSavedSoThatNothingNeedComputeAMeanEvenAfterGammaWasMoved) {
   for (size_t site = 0; site < plain.sites().size(); ++site) {
     plain.set_normalizer(site, [](const torch::Tensor& x) { return x.tanh() + 0.3 * x; });
   }
-  EXPECT_LT((plain.forward(some_images()) - expected).abs().max().item<double>(), 1e-4 * expected.abs().max().item<double>());
+  EXPECT_LT((plain.forward(some_images()) - expected).abs().max().item<double>(),
+            1e-4 * expected.abs().max().item<double>());
 }
 
 TEST(Graft, SavesAndLoadsTheSameNetwork) {
@@ -122,7 +123,8 @@ TEST(Graft, SavesAndLoadsTheSameNetwork) {
 
 TEST(Functions, NamesTheSiteOfAnExpressionThatDoesNotParse) {
   const TemporaryFolder folder;
-  write_atomically(folder / "functions.json", R"json({"version": 1, "functions": {"norm": "2*tanhh(x)"}})json");
+  write_atomically(folder / "functions.json",
+                   R"json({"version": 1, "functions": {"norm": "2*tanhh(x)"}})json");
   try {
     read_functions(folder / "functions.json");
     FAIL() << "expected an InputError";
@@ -138,7 +140,8 @@ TEST(Functions, RefusesANewerVersion) {
   EXPECT_THROW(read_functions(folder / "functions.json"), InputError);
 }
 
-/// gamma and beta of channel 3 of blocks.1.norm2 after calibration, beside a dense solve of the same problem on raw pairs.
+/// gamma and beta of channel 3 of blocks.1.norm2 after calibration, beside a dense solve of the same problem
+/// on raw pairs.
 void expect_least_squares(const PairOptions& options) {
   torch::NoGradGuard no_grad;
   constexpr int64_t kChannel = 3;
@@ -170,7 +173,8 @@ void expect_least_squares(const PairOptions& options) {
   const torch::Tensor prior = w.sum(0).mean(), spread = (w * f * f).sum() / w.sum();
   const torch::Tensor root = channel(w).sqrt();
   const torch::Tensor pairs = torch::stack({root * channel(f), root}, 1);
-  const torch::Tensor design = torch::cat({pairs, torch::diag(torch::stack({(prior * spread).sqrt(), prior.sqrt()}))});
+  const torch::Tensor design =
+      torch::cat({pairs, torch::diag(torch::stack({(prior * spread).sqrt(), prior.sqrt()}))});
   const torch::Tensor target = torch::cat({root * channel(y - f), torch::zeros({2}, torch::kFloat64)});
   const torch::Tensor solution = design.t().matmul(design).inverse().matmul(design.t().matmul(target));
   const double gamma = teacher.tensors().at(site_name + ".weight")[kChannel].item<double>();

@@ -48,7 +48,8 @@ TEST(Yardstick, RefusesToMeasureOnNothing) {
 TEST(Divergence, IsLibTorchsKullbackLeibler) {
   torch::manual_seed(3);
   const torch::Tensor teacher = torch::randn({6, 9}), model = torch::randn({6, 9});
-  const torch::Tensor oracle = torch::kl_div(model.log_softmax(1), teacher.softmax(1), at::Reduction::None).sum(1);
+  const torch::Tensor oracle =
+      torch::kl_div(model.log_softmax(1), teacher.softmax(1), at::Reduction::None).sum(1);
   EXPECT_TRUE(torch::allclose(divergence(teacher, model).to(torch::kFloat32), oracle, 1e-4, 1e-6));
 }
 
@@ -68,7 +69,8 @@ TEST(Sequential, UndoesMostOfWhatMovedParametersDid) {
   const double before = yardstick.measure(student.vit()).kl;
   SequentialOptions options;
   options.sweeps = 6;
-  const auto steps = calibrate_sequential(student, teacher.vit(), pictures.fit, yardstick, options, silent_monitor());
+  const auto steps =
+      calibrate_sequential(student, teacher.vit(), pictures.fit, yardstick, options, silent_monitor());
   ASSERT_GE(steps.size(), 2U);
   EXPECT_NEAR(steps.front().before.kl, before, 1e-9);
   EXPECT_LT(yardstick.measure(student.vit()).kl, 0.4 * before);
@@ -95,13 +97,15 @@ TEST(Sequential, WalksInAsManyStepsAsAllowedWhereTheGraftIsFartherThanItTrusts) 
   SequentialOptions options;
   options.trust = 1e-9;
   options.walk_steps = 2;
-  const auto steps = calibrate_sequential(student, teacher, pictures.fit, yardstick, options, silent_monitor());
+  const auto steps =
+      calibrate_sequential(student, teacher, pictures.fit, yardstick, options, silent_monitor());
   ASSERT_GE(steps.size(), 3U);
   EXPECT_EQ(steps[0].sites, 2U);
   EXPECT_EQ(steps[1].sites, 4U);
   EXPECT_EQ(steps[2].sites, 5U);
   EXPECT_EQ(student.functions().size(), 5U);
-  EXPECT_NEAR(yardstick.measure(student.vit()).kl, steps.back().after.kl, 1e-9) << "all functions are in use again";
+  EXPECT_NEAR(yardstick.measure(student.vit()).kl, steps.back().after.kl, 1e-9)
+      << "all functions are in use again";
 }
 
 TEST(Sequential, GivesTheSameBytesTwice) {

@@ -221,7 +221,8 @@ TEST(Accumulator, AddsOffsetsOfTokensToYInBinsAndLeavesThemOutOfItsVariance) {
   constexpr int64_t kTokens = 30, kChannels = 24;
   std::vector<synthetic::Picture> pictures = synthetic::layer_norm(6, kTokens, kChannels, 9);
   Random random{4};
-  SiteAccumulator with("site", kTokens, kChannels), without("site", kTokens, kChannels), by_hand("site", kTokens, kChannels);
+  SiteAccumulator with("site", kTokens, kChannels), without("site", kTokens, kChannels),
+      by_hand("site", kTokens, kChannels);
   for (const synthetic::Picture& p : pictures) {
     std::vector<float> offset(kTokens), moved = p.y;
     for (float& o : offset) o = static_cast<float>(5 * random.normal());
@@ -236,10 +237,14 @@ TEST(Accumulator, AddsOffsetsOfTokensToYInBinsAndLeavesThemOutOfItsVariance) {
     EXPECT_EQ(samples.y, make_samples(expected, measure, Part::kFit).y);
     EXPECT_NEAR(samples.variance, make_samples(plain, measure, Part::kFit).variance, 1e-9);
     const double error = 1 - ceiling(site, measure, Part::kFit);
-    EXPECT_NEAR(error * samples.variance,
-                (1 - ceiling(expected, measure, Part::kFit)) * make_samples(expected, measure, Part::kFit).variance, 1e-9);
+    EXPECT_NEAR(
+        error * samples.variance,
+        (1 - ceiling(expected, measure, Part::kFit)) * make_samples(expected, measure, Part::kFit).variance,
+        1e-9);
   }
-  EXPECT_THROW(with.add_picture(pictures[0].x, pictures[0].y, pictures[0].weight, std::vector<float>(kTokens - 1)), std::runtime_error);
+  EXPECT_THROW(
+      with.add_picture(pictures[0].x, pictures[0].y, pictures[0].weight, std::vector<float>(kTokens - 1)),
+      std::runtime_error);
   EXPECT_THROW(with.add_picture(pictures[0].x, pictures[0].y, pictures[0].weight), std::runtime_error);
 }
 

@@ -14,7 +14,8 @@ using testing::TemporaryFolder;
 Graft small_graft() {
   Graft graft(small_vit());
   Functions functions;
-  for (const NormSite& site : graft.vit().sites()) functions.emplace(site.name, Expression::parse("clip(0.6*x, -1.2, 1.3)"));
+  for (const NormSite& site : graft.vit().sites())
+    functions.emplace(site.name, Expression::parse("clip(0.6*x, -1.2, 1.3)"));
   apply_functions(graft, functions);
   return graft;
 }
@@ -54,9 +55,11 @@ TEST(Realign, DistillationBringsTheStudentNearerToItsTeacher) {
   const Vit teacher = small_vit();
   RealignOptions options = quick_options(RealignMode::kDistill);
   options.epochs = 10;
-  const RealignResult result = realign(student, &teacher, pictures, options, folder / "out", false, silent_monitor());
+  const RealignResult result =
+      realign(student, &teacher, pictures, options, folder / "out", false, silent_monitor());
   ASSERT_EQ(result.epochs.size(), 11U);
-  EXPECT_LT(result.epochs[static_cast<size_t>(result.best_epoch)].held_out_loss, 0.8 * result.epochs[0].held_out_loss);
+  EXPECT_LT(result.epochs[static_cast<size_t>(result.best_epoch)].held_out_loss,
+            0.8 * result.epochs[0].held_out_loss);
   EXPECT_GT(result.best_epoch, 0);
 }
 
@@ -67,7 +70,8 @@ TEST(Realign, AffineModeMovesGammaAndBetaAndNothingElse) {
   Graft student = small_graft();
   const Tensors before = student.vit().tensors();
   const Functions functions = student.functions();
-  realign(student, nullptr, pictures, quick_options(RealignMode::kAffine), folder / "out", false, silent_monitor());
+  realign(student, nullptr, pictures, quick_options(RealignMode::kAffine), folder / "out", false,
+          silent_monitor());
   const Graft last = load_graft(folder / "out" / "last", {}, silent_monitor());
   EXPECT_EQ(last.functions(), functions);
   for (const auto& [name, tensor] : last.vit().tensors()) {
@@ -109,8 +113,10 @@ TEST(Realign, ConstantsModeNeedsNoLabelsAndMovesWhatBelongsToItsSitesOnly) {
   RealignOptions options = quick_options(RealignMode::kConstants);
   options.epochs = 6;
   options.rate = 1e-2;
-  const RealignResult result = realign(student, &teacher, pictures, options, folder / "out", false, silent_monitor());
-  EXPECT_LT(result.epochs[static_cast<size_t>(result.best_epoch)].held_out_loss, 0.9 * result.epochs[0].held_out_loss);
+  const RealignResult result =
+      realign(student, &teacher, pictures, options, folder / "out", false, silent_monitor());
+  EXPECT_LT(result.epochs[static_cast<size_t>(result.best_epoch)].held_out_loss,
+            0.9 * result.epochs[0].held_out_loss);
   EXPECT_NE(student.functions(), functions);
   EXPECT_TRUE(std::isnan(result.epochs.back().held_out_top1)) << "the labels are not looked at";
   EXPECT_GT(result.epochs.back().held_out_agreement, 0);
@@ -125,8 +131,8 @@ TEST(Realign, FullModeMovesTheConstantsOfTheFunctionsToo) {
   const TemporaryFolder folder;
   testing::write_small_pictures(folder / "pictures", 3, 20);
   Graft student = small_graft();
-  realign(student, nullptr, open_picture_folder(folder / "pictures").pictures, quick_options(RealignMode::kFull),
-          folder / "out", false, silent_monitor());
+  realign(student, nullptr, open_picture_folder(folder / "pictures").pictures,
+          quick_options(RealignMode::kFull), folder / "out", false, silent_monitor());
   const Graft last = load_graft(folder / "out" / "last", {}, silent_monitor());
   EXPECT_NE(last.functions(), small_graft().functions());
 }
@@ -145,8 +151,10 @@ TEST(Realign, StoppedInMidEpochAndRunAgainEndsWithTheSameBytes) {
   EXPECT_THROW(train(folder / "stopped", monitor), Interrupted);
   const RealignResult resumed = train(folder / "stopped", silent_monitor());
   EXPECT_EQ(resumed.epochs.size(), 4U);
-  for (const char* file : {"model.safetensors", "functions.json", "last/model.safetensors", "last/functions.json"}) {
-    EXPECT_EQ(read_file(folder / "whole" / file, "file"), read_file(folder / "stopped" / file, "file")) << file;
+  for (const char* file :
+       {"model.safetensors", "functions.json", "last/model.safetensors", "last/functions.json"}) {
+    EXPECT_EQ(read_file(folder / "whole" / file, "file"), read_file(folder / "stopped" / file, "file"))
+        << file;
   }
 }
 
@@ -171,9 +179,11 @@ TEST(Realign, RefusesDistillationWithoutATeacherAndTooFewPictures) {
   testing::write_small_pictures(folder / "pictures", 1, 1);
   const auto pictures = open_picture_folder(folder / "pictures").pictures;
   Graft student = small_graft();
-  EXPECT_THROW(realign(student, nullptr, pictures, quick_options(RealignMode::kDistill), folder / "out", false, silent_monitor()),
+  EXPECT_THROW(realign(student, nullptr, pictures, quick_options(RealignMode::kDistill), folder / "out",
+                       false, silent_monitor()),
                InputError);
-  EXPECT_THROW(realign(student, nullptr, pictures, quick_options(RealignMode::kFull), folder / "out", false, silent_monitor()),
+  EXPECT_THROW(realign(student, nullptr, pictures, quick_options(RealignMode::kFull), folder / "out", false,
+                       silent_monitor()),
                InputError);
   EXPECT_FALSE(std::filesystem::exists(folder / "out"));
 }

@@ -78,7 +78,8 @@ TEST(StreamHint, BringsTheStreamNearerInTraining) {
   const StreamHint hint(teacher, pictures.list, 1, silent_monitor());
   const auto trained = [&](double weight, const char* name) {
     Graft student(small_vit());
-    for (const NormSite& site : teacher.sites()) student.set_function(site.name, Expression::parse("clip(0.6*x, -1.2, 1.3)"));
+    for (const NormSite& site : teacher.sites())
+      student.set_function(site.name, Expression::parse("clip(0.6*x, -1.2, 1.3)"));
     RealignOptions options = realign_defaults(RealignMode::kConstants);
     options.epochs = 6;
     options.rate = 1e-2;

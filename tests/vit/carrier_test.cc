@@ -66,7 +66,8 @@ TEST(CarryScale, FollowsTheSpreadThatAnotherNormalizerLeaves) {
   stale.set_normalizer(1, half);
   refitted.set_normalizer(1, half);
   carry_scale(refitted, small_images(64), {}, nullptr, silent_monitor());
-  EXPECT_LT(relative_errors(refitted, small_images(64), ratio)[1], relative_errors(stale, small_images(64), ratio)[1]);
+  EXPECT_LT(relative_errors(refitted, small_images(64), ratio)[1],
+            relative_errors(stale, small_images(64), ratio)[1]);
 }
 
 TEST(CarryScale, DrawsTheStreamOfAGraftTowardsItsTeachers) {
@@ -75,7 +76,9 @@ TEST(CarryScale, DrawsTheStreamOfAGraftTowardsItsTeachers) {
   const auto distance = [&](const Vit& student) {
     std::vector<torch::Tensor> expected;
     double sum = 0;
-    teacher.forward(small_images(64), [&](size_t, const torch::Tensor& x, const torch::Tensor&) { expected.push_back(x - x.mean(-1, true)); });
+    teacher.forward(small_images(64), [&](size_t, const torch::Tensor& x, const torch::Tensor&) {
+      expected.push_back(x - x.mean(-1, true));
+    });
     student.forward(small_images(64), [&](size_t site, const torch::Tensor& x, const torch::Tensor&) {
       sum += (x - x.mean(-1, true) - expected[site]).square().sum().item<double>();
     });
@@ -125,14 +128,19 @@ TEST(CarriedLog, GoesOnStraightWhereALogarithmWouldEnd) {
   const torch::Tensor x = torch::tensor({-10.0, 0.0, 1.0, 2.0}, torch::kFloat64);
   const torch::Tensor f = carried_log(x, 20);
   EXPECT_NEAR(f[3].item<double>(), 20 * std::log(0.1), 1e-9);
-  for (int64_t i = 0; i < 3; ++i) EXPECT_NEAR((f[3] - f[i]).item<double>(), 10 * (2 - x[i].item<double>()), 1e-9);
+  for (int64_t i = 0; i < 3; ++i)
+    EXPECT_NEAR((f[3] - f[i]).item<double>(), 10 * (2 - x[i].item<double>()), 1e-9);
 }
 
 TEST(CarryScale, RefusesARatioThatWouldLetXCrossZero) {
   Vit vit = blind_vit();
-  EXPECT_EQ(testing::input_error([&] { carry_scale(vit, small_images(2), {.ratio = 2, .damping = 0.1}, nullptr, silent_monitor()); }),
+  EXPECT_EQ(testing::input_error([&] {
+              carry_scale(vit, small_images(2), {.ratio = 2, .damping = 0.1}, nullptr, silent_monitor());
+            }),
             "carrier: ratio is 2, expected more than the root of the number of channels, or 0");
-  EXPECT_EQ(testing::input_error([&] { carry_scale(vit, small_images(2), {.ratio = 0, .damping = 0}, nullptr, silent_monitor()); }),
+  EXPECT_EQ(testing::input_error([&] {
+              carry_scale(vit, small_images(2), {.ratio = 0, .damping = 0}, nullptr, silent_monitor());
+            }),
             "carrier: damping is 0, expected a number above 0");
 }
 

@@ -47,8 +47,12 @@ TEST(CentreStream, LeavesTheLogitsOfEveryVariantAsTheyWere) {
     const Vit original(v.config, small_preprocessing(), v.tensors);
     Vit centred(v.config, small_preprocessing(), v.tensors);
     centre_stream(centred);
-    EXPECT_LT(testing::relative_error(centred.forward(small_images(4)), original.forward(small_images(4))), 1e-5) << v.name;
-    EXPECT_FALSE(torch::equal(centred.tensors().at("blocks.0.mlp.fc2.weight"), v.tensors.at("blocks.0.mlp.fc2.weight"))) << v.name;
+    EXPECT_LT(testing::relative_error(centred.forward(small_images(4)), original.forward(small_images(4))),
+              1e-5)
+        << v.name;
+    EXPECT_FALSE(torch::equal(centred.tensors().at("blocks.0.mlp.fc2.weight"),
+                              v.tensors.at("blocks.0.mlp.fc2.weight")))
+        << v.name;
   }
 }
 
@@ -59,7 +63,8 @@ TEST(CentreStream, LeavesNoMeanOverChannelsAtAnySite) {
     Vit vit(v.config, small_preprocessing(), v.tensors);
     centre_stream(vit);
     vit.forward(small_images(3), [&](size_t site, const torch::Tensor& x, const torch::Tensor&) {
-      EXPECT_LT(x.mean(-1).abs().max().item<float>(), 1e-5F * x.abs().max().item<float>()) << v.name << " " << vit.sites()[site].name;
+      EXPECT_LT(x.mean(-1).abs().max().item<float>(), 1e-5F * x.abs().max().item<float>())
+          << v.name << " " << vit.sites()[site].name;
     });
   }
 }
@@ -70,7 +75,9 @@ TEST(BlindToMean, LeavesTheLogitsOfEveryVariantAsTheyWereAndFoldsEveryNormThatAL
     const Vit original(v.config, small_preprocessing(), v.tensors);
     Vit blind(v.config, small_preprocessing(), v.tensors);
     blind_to_mean(blind);
-    EXPECT_LT(testing::relative_error(blind.forward(small_images(4)), original.forward(small_images(4))), 1e-5) << v.name;
+    EXPECT_LT(testing::relative_error(blind.forward(small_images(4)), original.forward(small_images(4))),
+              1e-5)
+        << v.name;
     for (size_t site = 0; site < blind.sites().size(); ++site) {
       const bool read = !blind.sites()[site].next_linear.empty();
       EXPECT_EQ(is_blind_to_mean(blind, site), read) << v.name << " " << blind.sites()[site].name;
@@ -87,7 +94,9 @@ TEST(BlindToMean, LetsAFunctionAddAnyNumberToAllChannelsOfAToken) {
   blind_to_mean(vit);
   const torch::Tensor expected = vit.forward(small_images(4));
   for (size_t site = 0; site < vit.sites().size(); ++site) {
-    vit.set_normalizer(site, [](const torch::Tensor& x) { return at::layer_norm(x, {8}, {}, {}, 1e-6) + 10 * torch::randn({x.size(0), x.size(1), 1}); });
+    vit.set_normalizer(site, [](const torch::Tensor& x) {
+      return at::layer_norm(x, {8}, {}, {}, 1e-6) + 10 * torch::randn({x.size(0), x.size(1), 1});
+    });
   }
   EXPECT_LT(testing::relative_error(vit.forward(small_images(4)), expected), 1e-4);
 }

@@ -36,8 +36,8 @@ struct SitePairs {
   torch::Tensor weight;  ///< undefined: all 1
 };
 
-/// Called for one site with the pairs of some pictures: for each site in the order of pictures and never at the
-/// same time, for different sites from different threads.
+/// Called for one site with the pairs of some pictures: for each site in the order of pictures and never at
+/// the same time, for different sites from different threads.
 using PairReceiver = std::function<void(size_t site, const SitePairs& pairs)>;
 
 /// Runs the model over the pictures and hands out what each LayerNorm does to its input. Memory does not grow
@@ -53,8 +53,8 @@ using PairReceiver = std::function<void(size_t site, const SitePairs& pairs)>;
 int64_t for_each_pairs(const Vit& vit, Loader& pictures, int64_t picture_count, const PairOptions& options,
                        const std::string& stage, const PairReceiver& receive, Monitor& monitor);
 
-/// Bytes that for_each_pairs() needs for `batch` pictures beside the model: what is kept of all sites until it
-/// is handed out, and the graphs of the pictures being differentiated.
+/// Bytes that for_each_pairs() needs for `batch` pictures beside the model: what is kept of all sites until
+/// it is handed out, and the graphs of the pictures being differentiated.
 int64_t pairs_bytes(const Vit& vit, Weights weights, int64_t batch);
 
 /// The largest even batch, from 2 to 32 pictures, with pairs_bytes() of at most `bytes`; 2 when none.

@@ -9,7 +9,8 @@
 namespace normgraft {
 
 /// Throws InputError "STAGE: FIELD is VALUE, expected RANGE" unless it holds.
-inline void require(bool holds, const std::string& stage, const std::string& field, double value, const std::string& range) {
+inline void require(bool holds, const std::string& stage, const std::string& field, double value,
+                    const std::string& range) {
   if (!holds) throw InputError(fmt::format("{}: {} is {}, expected {}", stage, field, value, range));
 }
 

@@ -25,12 +25,12 @@ struct NormCost {
 };
 
 /// Every site as LayerNorm. Traffic: the token is read for its statistics, read again to be normalised, and
-/// written once. Energy: 2.3 pJ an operation (mean of an FP32 addition, 0.9, and multiplication, 3.7) and 640 pJ for
-/// each 4 bytes of DRAM traffic (Horowitz, ISSCC 2014).
+/// written once. Energy: 2.3 pJ an operation (mean of an FP32 addition, 0.9, and multiplication, 3.7) and 640
+/// pJ for each 4 bytes of DRAM traffic (Horowitz, ISSCC 2014).
 NormCost layernorm_cost(const std::vector<SiteShape>& sites);
 
-/// The sites in `functions` as scalar functions, read once and written once (a kernel of its own: fused into a
-/// neighbour even this falls away), the others as LayerNorm.
+/// The sites in `functions` as scalar functions, read once and written once (a kernel of its own: fused into
+/// a neighbour even this falls away), the others as LayerNorm.
 NormCost graft_cost(const std::vector<SiteShape>& sites, const std::map<std::string, Expression>& functions,
                     const Profile& profile);
 

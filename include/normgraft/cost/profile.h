@@ -10,8 +10,8 @@ namespace normgraft {
 
 /// What each primitive costs on one target, in one named unit.
 struct Profile {
-  std::string name;  ///< "flops", or the file it came from
-  std::string unit;  ///< "FLOPs"
+  std::string name;                                 ///< "flops", or the file it came from
+  std::string unit;                                 ///< "FLOPs"
   std::map<std::string, double, std::less<>> cost;  ///< primitive name -> cost of one evaluation
 
   /// Sum over the program. Throws InputError naming a primitive that the profile does not price.
@@ -19,16 +19,16 @@ struct Profile {
 };
 
 /// The published counts (arXiv 2605.14047): tanh 23, sigmoid 22, + - * 1, neg 0, clip 0 (the report's figure;
-/// `clip_cost` 1 is the search's, against stacking). Primitives outside the published set are counted by the same
-/// rule, stated beside each figure in the implementation.
+/// `clip_cost` 1 is the search's, against stacking). Primitives outside the published set are counted by the
+/// same rule, stated beside each figure in the implementation.
 Profile flops_profile(double clip_cost = 0.0);
 
 /// A profile by name ("flops"), else from a JSON file {"name", "unit", "cost": {primitive: number}}.
 /// Throws InputError for an unknown name, a missing primitive, or a cost that is not finite and >= 0.
 Profile load_profile(const std::string& name_or_path);
 
-/// FLOPs of one LayerNorm over D channels, for each element: mean (1), centring (1), variance (2), scaling (1)
-/// and the share of the reciprocal square root; gamma and beta excluded on both sides since they fold.
+/// FLOPs of one LayerNorm over D channels, for each element: mean (1), centring (1), variance (2), scaling
+/// (1) and the share of the reciprocal square root; gamma and beta excluded on both sides since they fold.
 double layernorm_flops_per_element(int64_t channels);
 
 }  // namespace normgraft

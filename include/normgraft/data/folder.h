@@ -40,8 +40,9 @@ struct PictureSplit {
   std::vector<Picture> fitted, apart;
 };
 
-/// Keeps `apart` of the pictures apart, chosen by their class folder and file names alone: so that what one stage was fitted
-/// to does not judge the next. The order stays. Throws InputError unless at least one is left to fit to.
+/// Keeps `apart` of the pictures apart, chosen by their class folder and file names alone: so that what one
+/// stage was fitted to does not judge the next. The order stays. Throws InputError unless at least one is
+/// left to fit to.
 PictureSplit keep_apart(const std::vector<Picture>& pictures, size_t apart);
 
 }  // namespace normgraft

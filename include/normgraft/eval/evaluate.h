@@ -24,9 +24,9 @@ Estimate bootstrap_mean(const std::vector<double>& values, uint64_t seed = 1);
 
 /// How good a model is on pictures, and how near to its teacher.
 struct Judgement {
-  Estimate top1, top5;               ///< shares
-  std::optional<Estimate> agreement; ///< share of pictures with the teacher's argmax
-  std::optional<Estimate> kl;        ///< mean of KL(teacher || model) of the softmax, nats, temperature 1
+  Estimate top1, top5;                ///< shares
+  std::optional<Estimate> agreement;  ///< share of pictures with the teacher's argmax
+  std::optional<Estimate> kl;         ///< mean of KL(teacher || model) of the softmax, nats, temperature 1
 };
 
 /// The judgement on plain pictures, and on the same pictures under other conditions.
@@ -36,9 +36,9 @@ struct Evaluation : Judgement {
   std::map<Condition, Judgement> under;
 };
 
-/// Judges a model, against a teacher if there is one, on plain pictures and under `conditions`, which teacher and
-/// model both see. `picture_count` is for the progress line. Throws InputError when teacher and model differ in
-/// their number of classes, or no picture could be read.
+/// Judges a model, against a teacher if there is one, on plain pictures and under `conditions`, which teacher
+/// and model both see. `picture_count` is for the progress line. Throws InputError when teacher and model
+/// differ in their number of classes, or no picture could be read.
 Evaluation evaluate(const Graft& model, const Vit* teacher, Loader& pictures, int64_t picture_count,
                     const std::vector<Condition>& conditions, Monitor& monitor);
 

@@ -35,24 +35,25 @@ struct EvolveOptions {
   std::string profile = "flops";          ///< cost: a name or a file (load_profile)
   int population = 500;                   ///< individuals of all islands, 8 to 100,000
   int generations = 50;                   ///< 1 to 100,000
-  int islands = 1;           ///< populations that share only the archive, 1 to population / 8
-  int migration = 10;        ///< generations between visits of the archive to the islands, 1 to 100,000
-  int patience = 0;          ///< generations without progress before an island starts anew; 0: never
-  int tournament = 7;        ///< size, 1 to population
-  int max_nodes = 20;        ///< 1 to 200; a clip that holds a finished function within LayerNorm's range may be one more
-  int initial_depth = 4;     ///< of the ramped trees, 1 to 10
+  int islands = 1;                        ///< populations that share only the archive, 1 to population / 8
+  int migration = 10;  ///< generations between visits of the archive to the islands, 1 to 100,000
+  int patience = 0;    ///< generations without progress before an island starts anew; 0: never
+  int tournament = 7;  ///< size, 1 to population
+  int max_nodes =
+      20;  ///< 1 to 200; a clip that holds a finished function within LayerNorm's range may be one more
+  int initial_depth = 4;         ///< of the ramped trees, 1 to 10
   int constant_iterations = 10;  ///< Levenberg-Marquardt steps, all for promising individuals only, 0 to 1000
   int digits = 0;                ///< significant decimal digits of constants, 1 to 8; 0: any
   int fraction_bits = -1;        ///< constants are multiples of 2^-fraction_bits, 0 to 30; -1: any
   double tail_penalty = 0.0;     ///< weight of mean f(+-2 max|x|)^2 added to the error; published 0.005
-  bool random_search = false;    ///< every generation anew from random trees: the baseline of the search itself
-  bool seed_closed_forms = false;            ///< the fitted closed forms are in the first population
-  std::vector<std::string> starts = {};      ///< expressions in the first population
-  int seeds = 5;                             ///< independent runs for each site, 1 to 1000
-  uint64_t seed = 1;                         ///< names all random streams
-  int threads = 0;           ///< 0: all cores; the result does not depend on it
-  double seconds = 0;        ///< wall time after which all runs end early, which is not reproducible; 0: no limit
-  size_t search_bins = 128;  ///< bins the search itself uses; fronts are judged on all
+  bool random_search = false;  ///< every generation anew from random trees: the baseline of the search itself
+  bool seed_closed_forms = false;        ///< the fitted closed forms are in the first population
+  std::vector<std::string> starts = {};  ///< expressions in the first population
+  int seeds = 5;                         ///< independent runs for each site, 1 to 1000
+  uint64_t seed = 1;                     ///< names all random streams
+  int threads = 0;                       ///< 0: all cores; the result does not depend on it
+  double seconds = 0;  ///< wall time after which all runs end early, which is not reproducible; 0: no limit
+  size_t search_bins = 128;             ///< bins the search itself uses; fronts are judged on all
   Measure measure = Measure::kWeight;   ///< what the error counts
   std::vector<std::string> sites = {};  ///< empty: all
 
@@ -83,8 +84,8 @@ struct SiteFront {
   Interval seen;       ///< range of x captured
   double ceiling = 0;  ///< cross-fitted, on the fit part
   double held_out_ceiling = 0;
-  double plain_ceiling = 0;    ///< on the pictures held out, all pairs alike
-  double effective_pairs = 0;  ///< of the fit part, under EvolveOptions::measure
+  double plain_ceiling = 0;            ///< on the pictures held out, all pairs alike
+  double effective_pairs = 0;          ///< of the fit part, under EvolveOptions::measure
   std::vector<FrontPoint> front = {};  ///< Pareto set of (error, cost) over all seeds, by increasing cost
   std::vector<std::vector<FrontPoint>> seeds = {};  ///< the front of each seed
   std::vector<BaselinePoint> baselines = {};
@@ -103,10 +104,11 @@ struct Fronts {
 /// Searches all sites, all seeds, in parallel. The same options, seed included, give the same fronts on any
 /// number of threads, unless `seconds` limits them. Throws Interrupted when the monitor asks to stop.
 ///
-/// Each run leaves its state in the folder `checkpoints` every half minute and when it ends or is stopped, and
-/// goes on from there: the same fronts as without interruption. States of other options or mappings are not
-/// used. Empty: no states.
-Fronts evolve(const Mappings& mappings, const EvolveOptions& options, Monitor& monitor, const Path& checkpoints = {});
+/// Each run leaves its state in the folder `checkpoints` every half minute and when it ends or is stopped,
+/// and goes on from there: the same fronts as without interruption. States of other options or mappings are
+/// not used. Empty: no states.
+Fronts evolve(const Mappings& mappings, const EvolveOptions& options, Monitor& monitor,
+              const Path& checkpoints = {});
 
 Json to_json(const Fronts& fronts);
 /// Throws InputError naming the field that is missing or wrong, or the newer version.

@@ -92,8 +92,8 @@ Tail tail(const Expression& expression);
 /// structure. Empty when satisfied, else why not, in words.
 std::string why_not_admissible(const Expression& expression, Interval seen, double scale = 4.0);
 
-/// Whether |f| is at most `most` on `scale` times the range seen, shown by interval arithmetic on pieces. False where
-/// it is so but cannot be shown.
+/// Whether |f| is at most `most` on `scale` times the range seen, shown by interval arithmetic on pieces.
+/// False where it is so but cannot be shown.
 bool stays_within(const Expression& expression, double most, Interval seen, double scale = 4.0);
 
 }  // namespace normgraft

@@ -39,12 +39,13 @@ class Graft {
   const torch::Tensor& constants(size_t site) const { return slots_[site]->constants; }
   /// The function at a site as it was put there, with its first constants; has_function(site) must hold.
   const Expression& expression(size_t site) const { return slots_[site]->expression; }
-  /// Whether y is f(x) without its mean over channels, as LayerNorm's y is, because the Linear behind the site was blind to
-  /// that mean when f was put there (is_blind_to_mean). Folding makes it blind again, so that nothing computes a mean.
+  /// Whether y is f(x) without its mean over channels, as LayerNorm's y is, because the Linear behind the
+  /// site was blind to that mean when f was put there (is_blind_to_mean). Folding makes it blind again, so
+  /// that nothing computes a mean.
   bool drops_mean(size_t site) const { return slots_[site] && slots_[site]->drops_mean; }
 
-  /// From here on only the first `sites` norm sites use their functions; the ones behind them compute LayerNorm as
-  /// long as this holds. What functions() and save_graft() say does not change.
+  /// From here on only the first `sites` norm sites use their functions; the ones behind them compute
+  /// LayerNorm as long as this holds. What functions() and save_graft() say does not change.
   void use_functions(size_t sites);
 
   Vit& vit() { return *vit_; }
@@ -69,14 +70,15 @@ class Graft {
 /// `sites` names the ones wanted, a site of the model for which there is no function.
 void apply_functions(Graft& graft, const Functions& functions, const std::vector<std::string>& sites = {});
 
-/// Folds every grafted site (fold_norm), so that it is f and nothing else. The logits stay the same up to rounding.
-/// Throws InputError naming a site that no Linear follows.
+/// Folds every grafted site (fold_norm), so that it is f and nothing else. The logits stay the same up to
+/// rounding. Throws InputError naming a site that no Linear follows.
 void fold(Graft& graft);
 
 /// Loads a model folder with its functions.json, if there is one.
 Graft load_graft(const Path& path, const VitOptions& options, Monitor& monitor);
 
-/// Writes a model folder, functions.json included when any site is replaced. Sites that drop their mean are folded.
+/// Writes a model folder, functions.json included when any site is replaced. Sites that drop their mean are
+/// folded.
 void save_graft(const Path& folder, const Graft& graft);
 
 }  // namespace normgraft

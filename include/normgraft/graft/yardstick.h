@@ -19,7 +19,8 @@ struct Distance {
   double agreement = 0;  ///< share of pictures with the teacher's argmax
 };
 
-/// Some pictures, held in memory, with what the teacher says to them: measures models against it, as often as wanted.
+/// Some pictures, held in memory, with what the teacher says to them: measures models against it, as often as
+/// wanted.
 class Yardstick {
  public:
   /// Throws InputError when no picture could be read, or the teacher has no classes.

@@ -22,8 +22,9 @@ class SiteAccumulator {
 
   /// Adds the pairs of the next picture: x and y are [N, D], row-major; `weight` likewise and not negative,
   /// or empty for all 1, then for every picture. Values that are not finite or of the wrong number throw
-  /// std::runtime_error naming site and picture, and leave the accumulator as it was. `offset` is [N] or empty, for every
-  /// picture alike: numbers added to y of all channels of a token (SiteMapping::y is without them).
+  /// std::runtime_error naming site and picture, and leave the accumulator as it was. `offset` is [N] or
+  /// empty, for every picture alike: numbers added to y of all channels of a token (SiteMapping::y is without
+  /// them).
   void add_picture(std::span<const float> x, std::span<const float> y, std::span<const float> weight = {},
                    std::span<const float> offset = {});
 

@@ -33,8 +33,8 @@ template <typename T>
 using OfFolds = std::array<std::array<T, kFolds>, kMeasures>;
 
 /// Bins of x of one site: for each measure and fold the moments of the pairs (x, y), y before gamma and beta,
-/// that fell into each bin. Bins without pairs have weight 0. In bins, a number may have been added to y of all channels of
-/// a token (carried_offset), where the network does not see such a number.
+/// that fell into each bin. Bins without pairs have weight 0. In bins, a number may have been added to y of
+/// all channels of a token (carried_offset), where the network does not see such a number.
 struct SiteMapping {
   std::string name;           ///< timm name of the site, "blocks.3.norm2"
   int64_t pictures = 0;       ///< pictures captured

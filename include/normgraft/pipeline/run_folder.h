@@ -20,7 +20,7 @@ class RunFolder {
   Path evolving() const { return root_ / "evolving"; }  ///< states of an unfinished evolve
   Path fronts() const { return root_ / "fronts.json"; }
   Path plan() const { return root_ / "plan.json"; }
-  Path choice() const { return root_ / "choice.json"; }  ///< what select --strategy budget measured
+  Path choice() const { return root_ / "choice.json"; }            ///< what select --strategy budget measured
   Path calibration() const { return root_ / "calibration.json"; }  ///< the steps of a sequential calibration
   Path grafted() const { return root_ / "grafted"; }
   Path constants() const { return root_ / "constants"; }

@@ -17,16 +17,18 @@
 
 namespace normgraft {
 
-/// Each stage reads what the stages before it left in the run folder, leaves its own result there, and notes in
-/// run.json what was asked. All throw InputError for what is wrong in their input, before anything is written.
+/// Each stage reads what the stages before it left in the run folder, leaves its own result there, and notes
+/// in run.json what was asked. All throw InputError for what is wrong in their input, before anything is
+/// written.
 
 struct CaptureRequest {
   Path model;
-  Path data;               ///< ImageFolder tree; labels are not used
-  int64_t pictures = 0;    ///< 0: all
-  uint64_t seed = 1;       ///< of the order in which pictures are taken
+  Path data;             ///< ImageFolder tree; labels are not used
+  int64_t pictures = 0;  ///< 0: all
+  uint64_t seed = 1;     ///< of the order in which pictures are taken
   CaptureOptions options;
-  bool prepare = true;     ///< what is captured and grafted on carries its scale (centre_stream, blind_to_mean, carry_scale)
+  bool prepare = true;  ///< what is captured and grafted on carries its scale (centre_stream, blind_to_mean,
+                        ///< carry_scale)
   VitOptions vit;
 };
 Mappings capture_stage(const RunFolder& run, const CaptureRequest& request, Monitor& monitor);
@@ -41,30 +43,31 @@ struct SelectRequest {
 Plan select_stage(const RunFolder& run, const SelectRequest& request, Monitor& monitor);
 
 struct GraftRequest {
-  std::optional<Path> output;           ///< default: RunFolder::grafted
-  std::vector<std::string> sites;       ///< empty: all
-  std::string calibration = "sequential";  ///< "none", "affine" (calibrate_affine) or "sequential" (carry_scale, calibrate_sequential)
+  std::optional<Path> output;              ///< default: RunFolder::grafted
+  std::vector<std::string> sites;          ///< empty: all
+  std::string calibration = "sequential";  ///< "none", "affine" (calibrate_affine) or "sequential"
+                                           ///< (carry_scale, calibrate_sequential)
   bool fold = false;
 };
 Graft graft_stage(const RunFolder& run, const GraftRequest& request, Monitor& monitor);
 
 struct RealignRequest {
-  Path train;                     ///< ImageFolder tree; with labels where the mode needs them
-  std::optional<Path> classes;    ///< class list for a tree of some classes only
-  int64_t pictures = 0;           ///< 0: all
-  std::optional<Path> start;      ///< graft to begin with; default: RunFolder::grafted
-  std::optional<Path> output;     ///< default: RunFolder::realigned
-  bool restart = false;           ///< replace a training of other options or pictures instead of refusing
+  Path train;                   ///< ImageFolder tree; with labels where the mode needs them
+  std::optional<Path> classes;  ///< class list for a tree of some classes only
+  int64_t pictures = 0;         ///< 0: all
+  std::optional<Path> start;    ///< graft to begin with; default: RunFolder::grafted
+  std::optional<Path> output;   ///< default: RunFolder::realigned
+  bool restart = false;         ///< replace a training of other options or pictures instead of refusing
   RealignOptions options;
 };
 RealignResult realign_stage(const RunFolder& run, const RealignRequest& request, Monitor& monitor);
 
 struct EvalRequest {
-  Path model;                     ///< a model folder, grafted or not
+  Path model;  ///< a model folder, grafted or not
   Path data;
   std::optional<Path> classes;
   std::optional<Path> teacher;
-  int64_t pictures = 0;           ///< 0: all
+  int64_t pictures = 0;  ///< 0: all
   int64_t batch = 32;
   VitOptions vit;
   std::vector<Condition> conditions = {};  ///< judged under these too
@@ -91,17 +94,19 @@ struct PipelineRequest {
   EvolveOptions evolve;
   SelectRequest select;
   GraftRequest graft;
-  std::optional<RealignOptions> constants;  ///< re-alignment of constants on the calibration pictures; nothing: none
+  std::optional<RealignOptions>
+      constants;  ///< re-alignment of constants on the calibration pictures; nothing: none
   std::optional<RealignRequest> realign;  ///< nothing: no training
   std::optional<Path> val;                ///< pictures to judge every stage on; nothing: not judged
   std::optional<Path> classes;            ///< class list for `val`
-  bool staircase = false;  ///< judges also what comes before calibration, and every stage under all conditions
+  bool staircase =
+      false;  ///< judges also what comes before calibration, and every stage under all conditions
 };
 
-/// Returns accuracy.json: the keys of to_json(Evaluation), "stage", "data" and "seconds" (of all work up to there) for
-/// each stage: "teacher", "grafted" ("calibrated" when graft calibrates), "constants" and "realigned"; with `staircase`
-/// also "plain" (min-error functions of an evolution in which all pairs count alike, uncalibrated), "weighted"
-/// (min-error, uncalibrated) and "selected" (the plan, uncalibrated).
+/// Returns accuracy.json: the keys of to_json(Evaluation), "stage", "data" and "seconds" (of all work up to
+/// there) for each stage: "teacher", "grafted" ("calibrated" when graft calibrates), "constants" and
+/// "realigned"; with `staircase` also "plain" (min-error functions of an evolution in which all pairs count
+/// alike, uncalibrated), "weighted" (min-error, uncalibrated) and "selected" (the plan, uncalibrated).
 Json run_pipeline(const RunFolder& run, const PipelineRequest& request, Monitor& monitor);
 
 }  // namespace normgraft

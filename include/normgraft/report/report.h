@@ -13,19 +13,19 @@ namespace normgraft {
 
 /// What the stages of a run left behind. Only mappings and fronts are always there.
 struct ReportInput {
-  Json run;                  ///< run.json: what was asked, and "seconds" of each stage
+  Json run;  ///< run.json: what was asked, and "seconds" of each stage
   Mappings mappings;
   Fronts fronts;
   std::optional<Plan> plan;
-  Json accuracy;             ///< accuracy.json: array of {"stage", "data", and the keys of `eval --json`}; may be empty
+  Json accuracy;  ///< accuracy.json: array of {"stage", "data", and the keys of `eval --json`}; may be empty
   std::vector<Json> epochs;  ///< lines of metrics.jsonl; may be empty
   Json choice = nullptr;     ///< choice.json; null where there is none
 };
 
-/// One self-contained HTML page: the accuracy of each stage with its intervals, what a budget costs in loss, a table
-/// of the sites, and for each site a drawing of its mapping, the ceiling, the fitted closed forms and the evolved function, with the front of
-/// error against cost. Inline SVG, no script, nothing loaded from elsewhere. Computes nothing anew but R^2 at
-/// points to draw.
+/// One self-contained HTML page: the accuracy of each stage with its intervals, what a budget costs in loss,
+/// a table of the sites, and for each site a drawing of its mapping, the ceiling, the fitted closed forms and
+/// the evolved function, with the front of error against cost. Inline SVG, no script, nothing loaded from
+/// elsewhere. Computes nothing anew but R^2 at points to draw.
 std::string render_report(const ReportInput& input);
 
 }  // namespace normgraft

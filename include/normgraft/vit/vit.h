@@ -46,12 +46,13 @@ struct VitOptions {
 
 /// One LayerNorm of the model.
 struct NormSite {
-  std::string name;         ///< "blocks.3.norm2", "norm", "fc_norm"
-  std::string next_linear;  ///< the Linear that its output enters and gamma/beta fold into:
-                            ///< "blocks.3.mlp.fc1", "head"
-  std::string previous_linear;  ///< the Linear that wrote the residual stream last, whose bias shifts the site's x:
-                                ///< "blocks.3.attn.proj"; empty for the first
-  std::string previous_scale;   ///< the LayerScale between the two, where the model has one: "blocks.3.ls1.gamma"
+  std::string name;             ///< "blocks.3.norm2", "norm", "fc_norm"
+  std::string next_linear;      ///< the Linear that its output enters and gamma/beta fold into:
+                                ///< "blocks.3.mlp.fc1", "head"
+  std::string previous_linear;  ///< the Linear that wrote the residual stream last, whose bias shifts the
+                                ///< site's x: "blocks.3.attn.proj"; empty for the first
+  std::string
+      previous_scale;  ///< the LayerScale between the two, where the model has one: "blocks.3.ls1.gamma"
 };
 
 /// A Vision Transformer over timm's tensors. Every norm site can be given a function in place of the
@@ -93,8 +94,9 @@ class Vit {
   /// The residual stream as it enters the blocks: images -> [B, N, D].
   torch::Tensor enter(const torch::Tensor& images) const;
 
-  /// What enters the Linear that writes the stream behind a site of a block (sites()[site + 1].previous_linear), from the
-  /// stream x [B, N, D] before it: the heads' output at norm1, the activated hidden units at norm2.
+  /// What enters the Linear that writes the stream behind a site of a block (sites()[site +
+  /// 1].previous_linear), from the stream x [B, N, D] before it: the heads' output at norm1, the activated
+  /// hidden units at norm2.
   torch::Tensor branch(size_t site, const torch::Tensor& x, const Observer& observer = {}) const;
 
   /// Tokens ahead of the patches: class, distillation and register tokens.
