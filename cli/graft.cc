@@ -1,10 +1,31 @@
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include "command.h"
-#include "normgraft/emit/torch_file.h"
+#include "normgraft/emit/exporter.h"
 #include "normgraft/pipeline/stages.h"
+#include "normgraft/vit/safetensors.h"
 
 namespace normgraft::cli {
+namespace {
+
+/// The tensors as an exporter sees them; they stay the owner's.
+ExportTensors export_tensors(const Tensors& tensors) {
+  ExportTensors exported;
+  for (const auto& [name, t] : tensors)
+    exported[name] = {t.sizes().vec(), {t.data_ptr<float>(), static_cast<size_t>(t.numel())}};
+  return exported;
+}
+
+/// "torch: a PyTorch file", one exporter after another.
+std::string export_targets() {
+  std::vector<std::string> targets;
+  for (const Exporter* each : exporters())
+    targets.push_back(fmt::format("{}: {}", each->name(), each->description()));
+  return fmt::format("{}", fmt::join(targets, "; "));
+}
+
+}  // namespace
 
 void add_graft(CLI::App& app, Context& context) {
   struct Options {
@@ -50,22 +71,21 @@ void add_export(CLI::App& app, Context& context) {
   auto options = std::make_shared<Options>();
   CLI::App* command =
       add_command(app, context, "export", "write a graft for deployment", [&context, options] {
-        if (options->target != "torch") {
-          throw InputError(fmt::format("unknown target \"{}\", expected torch", options->target));
-        }
+        const Exporter& target = exporter(options->target);
         const Graft graft = load_graft(options->model, options->vit, context.console);
         if (graft.functions().empty()) {
           throw InputError(
               fmt::format("{} has no functions.json, expected a grafted model", options->model.string()));
         }
         save_graft(options->output, graft);
-        write_atomically(options->output / "graft.py", torch_source(graft.functions()));
+        const Tensors tensors = read_safetensors(options->output / "model.safetensors");
+        target.write({graft.functions(), {}, export_tensors(tensors)}, options->output);
         context.print(Json{{"target", options->target}, {"folder", options->output.string()}},
-                      fmt::format("{}: graft.py, model.safetensors, config.json, functions.json",
-                                  options->output.string()));
+                      fmt::format("{}: {}, beside model.safetensors, config.json, functions.json",
+                                  options->output.string(), target.description()));
       });
   command->add_option("model", options->model, "grafted model folder")->required();
-  command->add_option("--to", options->target, "torch: a PyTorch file for timm users")->capture_default_str();
+  command->add_option("--to", options->target, export_targets())->capture_default_str();
   command->add_option("-o,--output", options->output, "folder to write")->required();
   add_vit_options(*command, options->vit);
 }

@@ -49,8 +49,7 @@ constexpr Primitive kConstantPrimitive{
     .constants = 1,
     .value = [](double, double, const float* c) -> double { return c[0]; },
     .derivative = [](double, double, double, const float*, double&, double&, double* dc) { dc[0] = 1; },
-    .bound = [](Interval, Interval, const float* c) { return Interval::point(c[0]); },
-    .torch = "{2}"};
+    .bound = [](Interval, Interval, const float* c) { return Interval::point(c[0]); }};
 
 constexpr Primitive kXPrimitive{
     .op = Op::kX,
@@ -59,8 +58,7 @@ constexpr Primitive kXPrimitive{
     .constants = 0,
     .value = [](double x, double, const float*) { return x; },
     .derivative = [](double, double, double, const float*, double& da, double&, double*) { da = 1; },
-    .bound = [](Interval x, Interval, const float*) { return x; },
-    .torch = "x"};
+    .bound = [](Interval x, Interval, const float*) { return x; }};
 
 constexpr Primitive kAddPrimitive{
     .op = Op::kAdd,
@@ -72,8 +70,7 @@ constexpr Primitive kAddPrimitive{
     .bound =
         [](Interval a, Interval b, const float*) {
           return hull({a.low + b.low, a.high + b.high});
-        },
-    .torch = "({0} + {1})"};
+        }};
 
 constexpr Primitive kSubPrimitive{
     .op = Op::kSub,
@@ -89,8 +86,7 @@ constexpr Primitive kSubPrimitive{
     .bound =
         [](Interval a, Interval b, const float*) {
           return hull({a.low - b.high, a.high - b.low});
-        },
-    .torch = "({0} - {1})"};
+        }};
 
 constexpr Primitive kMulPrimitive{
     .op = Op::kMul,
@@ -106,8 +102,7 @@ constexpr Primitive kMulPrimitive{
     .bound =
         [](Interval a, Interval b, const float*) {
           return hull({a.low * b.low, a.low * b.high, a.high * b.low, a.high * b.high});
-        },
-    .torch = "({0} * {1})"};
+        }};
 
 constexpr Primitive kDivPrimitive{
     .op = Op::kDiv,
@@ -124,8 +119,7 @@ constexpr Primitive kDivPrimitive{
         [](Interval a, Interval b, const float*) {
           if (b.contains(0)) return Interval::entire();
           return hull({a.low / b.low, a.low / b.high, a.high / b.low, a.high / b.high});
-        },
-    .torch = "({0} / {1})"};
+        }};
 
 constexpr Primitive kMinPrimitive{
     .op = Op::kMin,
@@ -141,8 +135,7 @@ constexpr Primitive kMinPrimitive{
     .bound =
         [](Interval a, Interval b, const float*) {
           return Interval{std::min(a.low, b.low), std::min(a.high, b.high)};
-        },
-    .torch = "torch.minimum({0}, {1})"};
+        }};
 
 constexpr Primitive kMaxPrimitive{
     .op = Op::kMax,
@@ -158,8 +151,7 @@ constexpr Primitive kMaxPrimitive{
     .bound =
         [](Interval a, Interval b, const float*) {
           return Interval{std::max(a.low, b.low), std::max(a.high, b.high)};
-        },
-    .torch = "torch.maximum({0}, {1})"};
+        }};
 
 constexpr Primitive kNegPrimitive{
     .op = Op::kNeg,
@@ -171,8 +163,7 @@ constexpr Primitive kNegPrimitive{
     .bound =
         [](Interval a, Interval, const float*) {
           return Interval{-a.high, -a.low};
-        },
-    .torch = "(-{0})"};
+        }};
 
 constexpr Primitive kAbsPrimitive{.op = Op::kAbs,
                                   .name = "abs",
@@ -185,8 +176,7 @@ constexpr Primitive kAbsPrimitive{.op = Op::kAbs,
                                       [](Interval a, Interval, const float*) {
                                         const Interval ends = hull({std::fabs(a.low), std::fabs(a.high)});
                                         return a.contains(0) ? Interval{0, ends.high} : ends;
-                                      },
-                                  .torch = "torch.abs({0})"};
+                                      }};
 
 constexpr Primitive kSquarePrimitive{
     .op = Op::kSquare,
@@ -199,8 +189,7 @@ constexpr Primitive kSquarePrimitive{
         [](Interval a, Interval, const float*) {
           const Interval ends = hull({a.low * a.low, a.high * a.high});
           return a.contains(0) ? Interval{0, ends.high} : ends;
-        },
-    .torch = "torch.square({0})"};
+        }};
 
 constexpr Primitive kClipPrimitive{
     .op = Op::kClip,
@@ -220,8 +209,7 @@ constexpr Primitive kClipPrimitive{
     .bound =
         [](Interval a, Interval, const float* c) {
           return Interval{std::clamp<double>(a.low, c[0], c[1]), std::clamp<double>(a.high, c[0], c[1])};
-        },
-    .torch = "torch.clamp({0}, {2}, {3})"};
+        }};
 
 constexpr Primitive kTanhPrimitive{.op = Op::kTanh,
                                    .name = "tanh",
@@ -233,8 +221,7 @@ constexpr Primitive kTanhPrimitive{.op = Op::kTanh,
                                    .bound =
                                        [](Interval a, Interval, const float*) {
                                          return rising(std::tanh, a, {-1, 1});
-                                       },
-                                   .torch = "torch.tanh({0})"};
+                                       }};
 
 constexpr Primitive kSigmoidPrimitive{.op = Op::kSigmoid,
                                       .name = "sigmoid",
@@ -246,8 +233,7 @@ constexpr Primitive kSigmoidPrimitive{.op = Op::kSigmoid,
                                       .bound =
                                           [](Interval a, Interval, const float*) {
                                             return rising(sigmoid, a, {0, 1});
-                                          },
-                                      .torch = "torch.sigmoid({0})"};
+                                          }};
 
 constexpr Primitive kErfPrimitive{
     .op = Op::kErf,
@@ -260,8 +246,7 @@ constexpr Primitive kErfPrimitive{
     .bound =
         [](Interval a, Interval, const float*) {
           return rising(std::erf, a, {-1, 1});
-        },
-    .torch = "torch.erf({0})"};
+        }};
 
 constexpr Primitive kSqrtPrimitive{
     .op = Op::kSqrt,
@@ -273,8 +258,7 @@ constexpr Primitive kSqrtPrimitive{
     .bound =
         [](Interval a, Interval, const float*) {
           return a.low < 0 ? Interval::entire() : Interval{std::sqrt(a.low), std::sqrt(a.high)};
-        },
-    .torch = "torch.sqrt({0})"};
+        }};
 
 constexpr Primitive kRsqrtPrimitive{
     .op = Op::kRsqrt,
@@ -287,8 +271,7 @@ constexpr Primitive kRsqrtPrimitive{
     .bound =
         [](Interval a, Interval, const float*) {
           return a.low <= 0 ? Interval::entire() : Interval{rsqrt(a.high), rsqrt(a.low)};
-        },
-    .torch = "torch.rsqrt({0})"};
+        }};
 
 constexpr Primitive kExpPrimitive{
     .op = Op::kExp,
@@ -300,13 +283,13 @@ constexpr Primitive kExpPrimitive{
     .bound =
         [](Interval a, Interval, const float*) {
           return rising(std::exp, a, {0, kInfinity});
-        },
-    .torch = "torch.exp({0})"};
+        }};
 
 constexpr std::array kRegistry{
     kConstantPrimitive, kXPrimitive,       kAddPrimitive, kSubPrimitive,  kMulPrimitive,    kDivPrimitive,
     kMinPrimitive,      kMaxPrimitive,     kNegPrimitive, kAbsPrimitive,  kSquarePrimitive, kClipPrimitive,
     kTanhPrimitive,     kSigmoidPrimitive, kErfPrimitive, kSqrtPrimitive, kRsqrtPrimitive,  kExpPrimitive};
+static_assert(kRegistry.size() == kOpCount);
 
 }  // namespace
 

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <optional>
 #include <span>
@@ -31,6 +32,7 @@ enum class Op : uint8_t {
   kRsqrt,     ///< rsqrt(a) = 1 / sqrt(a)
   kExp,       ///< exp(a)
 };
+inline constexpr size_t kOpCount = static_cast<size_t>(Op::kExp) + 1;
 
 /// Everything the project knows about one primitive. The registry is the only list of primitives; a test
 /// asserts that the evaluators, cost profiles and exporters cover it.
@@ -47,8 +49,6 @@ struct Primitive {
   void (*derivative)(double a, double b, double v, const float* c, double& da, double& db, double* dc);
   /// An interval that contains value(a, b) for all a in A, b in B; entire() when the domain may be left.
   Interval (*bound)(Interval a, Interval b, const float* c);
-  /// How PyTorch spells it, with {0}, {1} for the operands and {2}, {3} for the constants.
-  std::string_view torch;
 };
 
 /// The registry, in the order of Op.

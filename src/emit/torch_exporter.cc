@@ -1,0 +1,205 @@
+#include <fmt/format.h>
+
+#include <set>
+
+#include "normgraft/core/error.h"
+#include "spelling.h"
+#include "targets.h"
+
+namespace normgraft {
+namespace {
+
+constexpr Spellings kTorch({
+    {Op::kConstant, "torch.full_like(x, {c})"},
+    {Op::kX, "x"},
+    {Op::kAdd, "({a} + {b})"},
+    {Op::kSub, "({a} - {b})"},
+    {Op::kMul, "({a} * {b})"},
+    {Op::kDiv, "({a} / {b})"},
+    {Op::kMin, "torch.minimum({a}, {b})"},
+    {Op::kMax, "torch.maximum({a}, {b})"},
+    {Op::kNeg, "(-{a})"},
+    {Op::kAbs, "torch.abs({a})"},
+    {Op::kSquare, "torch.square({a})"},
+    {Op::kClip, "torch.clamp({a}, {lo}, {hi})"},
+    {Op::kTanh, "torch.tanh({a})"},
+    {Op::kSigmoid, "torch.sigmoid({a})"},
+    {Op::kErf, "torch.erf({a})"},
+    {Op::kSqrt, "torch.sqrt({a})"},
+    {Op::kRsqrt, "torch.rsqrt({a})"},
+    {Op::kExp, "torch.exp({a})"},
+});
+
+constexpr const char* kHead = R"py(# Written by normgraft.
+"""Scalar functions in place of LayerNorm: f(x) replaces (x - mean) / sqrt(var + eps).
+
+With timm, the network that the folder of this file describes, weights loaded:
+
+    model = graft.create("path/to/this/folder")
+
+With PyTorch alone, a network of one's own whose modules have timm's names, and the shapes of model.safetensors:
+
+    graft.load(model, "path/to/this/folder")
+
+Pictures are prepared as "pretrained_cfg" of config.json says.
+"""
+import json
+import pathlib
+import struct
+
+import torch
+
+
+class ScalarNorm(torch.nn.Module):
+    """weight * f(x) + bias, one f for all tokens and channels; weight is gamma and bias beta."""
+
+    def __init__(self, function, weight, bias):
+        super().__init__()
+        self.function = function
+        self.weight = torch.nn.Parameter(weight.detach().clone())
+        self.bias = torch.nn.Parameter(bias.detach().clone())
+
+    def forward(self, x):
+        return self.function(x) * self.weight + self.bias
+
+
+)py";
+
+constexpr const char* kTail = R"py(
+
+def create(folder):
+    """A timm model with the architecture, the functions and the weights of `folder`."""
+    config = _config(folder)
+    if isinstance(config["pretrained_cfg"]["classifier"], list):  # a head for each of class and distillation token
+        from timm.models.deit import VisionTransformerDistilled as Network
+    else:
+        from timm.models.vision_transformer import VisionTransformer as Network
+    model = Network(num_classes=config["num_classes"], global_pool=config["global_pool"], **config["model_args"])
+    model.pretrained_cfg = model.default_cfg = config["pretrained_cfg"]
+    return load(model, folder).eval()
+
+
+def load(model, folder):
+    """Puts the functions and the weights of `folder` into `model`, in place.
+
+    Convolutions and Linears get the biases of the file and lose those that it has not; the LayerNorms that stay get
+    the eps of config.json. Raises ValueError, leaving the model as it was, where anything else does not fit.
+    """
+    weights = pathlib.Path(folder) / "model.safetensors"
+    eps = _config(folder)["norm_eps"]
+    state = _read(weights)
+    _check_sites(model)
+    biased = {f"{name}.bias": module for name, module in model.named_modules()
+              if isinstance(module, (torch.nn.Linear, torch.nn.Conv2d))}
+    expected = {name: list(value.shape) for name, value in model.state_dict().items() if name not in biased}
+    expected.update({name: [len(module.weight)] for name, module in biased.items() if name in state})
+    faults = [f"{name} is missing" for name in expected if name not in state]
+    faults += [f"{name} is not in the model" for name in state if name not in expected]
+    faults += [f"{name} has shape {list(state[name].shape)}, expected {shape}" for name, shape in expected.items()
+               if name in state and list(state[name].shape) != shape]
+    if faults:
+        others = f" (and {len(faults) - 1} more)" if len(faults) > 1 else ""
+        raise ValueError(f"{weights} does not fit the model: {faults[0]}{others}")
+    for name, module in biased.items():
+        if name not in state:
+            module.bias = None
+        elif module.bias is None:
+            module.bias = torch.nn.Parameter(module.weight.new_zeros(len(module.weight)))
+    apply(model)
+    for module in model.modules():
+        if isinstance(module, torch.nn.LayerNorm):
+            module.eps = eps
+    model.load_state_dict(state)
+    return model
+
+
+def apply(model):
+    """Replaces the norm sites of `model` in place; gamma and beta are taken over from its LayerNorms."""
+    _check_sites(model)
+    modules = dict(model.named_modules())
+    for site, function in FUNCTIONS.items():
+        parent, _, child = site.rpartition(".")
+        norm = modules[site]
+        setattr(modules[parent], child, ScalarNorm(function, norm.weight, norm.bias))
+    return model
+
+
+def _check_sites(model):
+    modules = dict(model.named_modules())
+    for site in FUNCTIONS:
+        if site not in modules:
+            raise ValueError(f"norm site {site} is not in the model")
+        if getattr(modules[site], "weight", None) is None or getattr(modules[site], "bias", None) is None:
+            raise ValueError(f"norm site {site} is a {type(modules[site]).__name__}, expected a norm with gamma and beta")
+
+
+def _config(folder):
+    return json.loads((pathlib.Path(folder) / "config.json").read_text(encoding="utf-8"))
+
+
+def _read(path):
+    data = path.read_bytes()
+    (length,) = struct.unpack("<Q", data[:8])
+    state = {}
+    for name, entry in json.loads(data[8 : 8 + length]).items():
+        if name == "__metadata__":
+            continue
+        if entry["dtype"] != "F32":
+            raise ValueError(f"{path}: {name} is {entry['dtype']}, expected F32")
+        begin, end = entry["data_offsets"]
+        values = bytearray(data[8 + length + begin : 8 + length + end])
+        state[name] = torch.frombuffer(values, dtype=torch.float32).reshape(entry["shape"])
+    return state
+)py";
+
+/// A site's name as a Python identifier that is not among those taken.
+std::string identifier(const std::string& site, std::set<std::string>& taken) {
+  constexpr std::string_view kLetters = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789";
+  std::string name = "f_";
+  for (const char c : site) name += kLetters.find(c) == std::string_view::npos ? '_' : c;
+  std::string unique = name;
+  for (int count = 2; !taken.insert(unique).second; ++count) unique = fmt::format("{}_{}", name, count);
+  return unique;
+}
+
+/// JSON's strings are Python's as long as characters beyond ASCII stand for themselves.
+std::string quoted(const std::string& text) {
+  return Json(text).dump(-1, ' ', /*ensure_ascii=*/false, Json::error_handler_t::replace);
+}
+
+std::string definition(const std::string& name, const Expression& f) {
+  const SpelledExpression spelled = spell(f, kTorch);
+  std::string text = fmt::format("def {}(x):\n    # {}\n", name, f.to_string());
+  for (size_t i = 0; i < spelled.steps.size(); ++i)
+    text += fmt::format("    t{} = {}\n", i, spelled.steps[i]);
+  return text + fmt::format("    return {}\n\n\n", spelled.value);
+}
+
+class TorchExporter : public Exporter {
+ public:
+  std::string_view name() const override { return "torch"; }
+  std::string_view description() const override { return "graft.py, a PyTorch file for timm users"; }
+
+ private:
+  void write_files(const ExportInput& input, const Path& folder) const override {
+    if (input.format.kind != NumberFormat::Kind::kFloat32)
+      throw InputError("export torch: another number format, expected float32");
+    std::string definitions, table;
+    std::set<std::string> taken;
+    for (const auto& [site, f] : input.functions) {
+      const std::string function = identifier(site, taken);
+      definitions += definition(function, f);
+      table += fmt::format("    {}: {},\n", quoted(site), function);
+    }
+    write_atomically(folder / "graft.py", kHead + definitions + "FUNCTIONS = {\n" + table + "}\n" + kTail);
+  }
+};
+
+}  // namespace
+
+const Exporter& torch_exporter() {
+  static const TorchExporter kExporter;
+  return kExporter;
+}
+
+}  // namespace normgraft

@@ -1,0 +1,60 @@
+#pragma once
+
+#include <fmt/format.h>
+#include <gtest/gtest.h>
+
+#include <array>
+#include <cstdlib>
+#include <cstring>
+
+#include "normgraft/core/files.h"
+#include "normgraft/emit/exporter.h"
+
+namespace normgraft::testing {
+
+using FunctionMap = std::map<std::string, Expression>;
+
+/// gamma and beta, D = 1, for each site.
+inline ExportTensors tensors_for(const FunctionMap& functions) {
+  static constexpr std::array kOne = {1.0F};
+  ExportTensors tensors;
+  for (const auto& [site, f] : functions) tensors[site + ".weight"] = tensors[site + ".bias"] = {{1}, kOne};
+  return tensors;
+}
+
+/// Writes the functions for PyTorch into `folder`.
+inline void export_to_torch(const FunctionMap& functions, const Path& folder) {
+  exporter("torch").write({functions, {}, tensors_for(functions)}, folder);
+}
+
+/// Runs tests/emit/SCRIPT with the folder that holds graft.py as its argument; fails with what it said.
+inline void run_script(const std::string& script, const Path& folder) {
+  const std::string command = fmt::format("/usr/bin/python3 {0}/tests/emit/{1} {2} > {2}/said.txt 2>&1",
+                                          NORMGRAFT_SOURCE_DIR, script, folder.string());
+  ASSERT_EQ(std::system(command.c_str()), 0) << read_file(folder / "said.txt", "output");
+}
+
+inline std::vector<double> read_doubles(const Path& path) {
+  const std::string bytes = read_file(path, "values");
+  std::vector<double> values(bytes.size() / sizeof(double));
+  std::memcpy(values.data(), bytes.data(), values.size() * sizeof(double));
+  return values;
+}
+
+/// The functions' values in PyTorch, in the order of the map, each at all points.
+struct PyTorchValues {
+  std::vector<double> in_double;
+  std::vector<double> in_float;
+};
+
+inline PyTorchValues values_in_pytorch(const FunctionMap& functions, const std::vector<double>& points,
+                                       const Path& folder) {
+  export_to_torch(functions, folder);
+  const auto* bytes = reinterpret_cast<const char*>(points.data());
+  write_atomically(folder / "points.f64", {bytes, points.size() * sizeof(double)});
+  run_script("evaluate.py", folder);
+  if (::testing::Test::HasFatalFailure()) return {};
+  return {read_doubles(folder / "float64.f64"), read_doubles(folder / "float32.f64")};
+}
+
+}  // namespace normgraft::testing
