@@ -3,12 +3,12 @@ find_package(Torch REQUIRED)
 # at::parallel_for is a header: without OpenMP it silently runs on one thread.
 find_package(OpenMP REQUIRED COMPONENTS CXX)
 
-# normgraft_torch carries LibTorch as a system library, and its header once compiled for every room.
+# normgraft_torch carries LibTorch as a system library, and the header of its tensors once compiled for every room.
 add_library(normgraft_torch STATIC ${CMAKE_SOURCE_DIR}/cmake/torch_header.cc)
 target_include_directories(normgraft_torch SYSTEM PUBLIC ${TORCH_INCLUDE_DIRS})
 target_link_libraries(normgraft_torch PUBLIC normgraft_options ${TORCH_LIBRARIES} OpenMP::OpenMP_CXX)
 target_compile_options(normgraft_torch PUBLIC ${TORCH_CXX_FLAGS})
-target_precompile_headers(normgraft_torch PRIVATE <torch/torch.h>)
+target_precompile_headers(normgraft_torch PRIVATE <ATen/ATen.h>)
 
 # normgraft_uses_torch(TARGET) links LibTorch and reuses the compiled header. Programs are compiled like
 # libraries (-fPIC instead of -fPIE), or the compiler would refuse the header.

@@ -1,1 +1,1 @@
-// Exists so that <torch/torch.h> is compiled once and shared by every room that uses LibTorch.
+// Exists so that <ATen/ATen.h> is compiled once and shared by every room that uses LibTorch.

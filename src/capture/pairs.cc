@@ -1,13 +1,15 @@
 #include "normgraft/capture/pairs.h"
 
-#include <ATen/Parallel.h>
+#include <ATen/ATen.h>
 #include <fmt/format.h>
+#include <torch/csrc/autograd/autograd.h>
 
 #include <algorithm>
 #include <utility>
 
 #include "normgraft/capture/probe.h"
-#include "normgraft/vit/batches.h"
+#include "normgraft/core/error.h"
+#include "normgraft/network/batches.h"
 
 namespace normgraft {
 namespace {
@@ -15,33 +17,33 @@ namespace {
 /// What a few pictures left at every site.
 using ChunkPairs = std::vector<SitePairs>;
 
-ChunkPairs plain_pairs(const Vit& vit, const torch::Tensor& images) {
-  const torch::NoGradGuard no_grad;
-  ChunkPairs pairs(vit.sites().size());
-  vit.forward(images, [&](size_t site, const torch::Tensor& x, const torch::Tensor& y) {
-    pairs[site] = {x.contiguous(), y.contiguous(), {}};
+ChunkPairs plain_pairs(const Network& network, const Tensor& images) {
+  const at::NoGradGuard no_grad;
+  ChunkPairs pairs(network.sites().size());
+  network.forward(images, [&](size_t site, const Tensor& x, const Tensor& y) {
+    pairs[site] = {x.contiguous(), y.contiguous(), {}, {}};
   });
   return pairs;
 }
 
-ChunkPairs weighted_pairs(const Vit& vit, const torch::Tensor& images, std::span<const int64_t> pictures,
+ChunkPairs weighted_pairs(const Network& network, const Tensor& images, std::span<const int64_t> pictures,
                           const PairOptions& options) {
-  const torch::AutoGradMode with_grad(true);
-  const SiteTrace trace = trace_sites(vit, images);
+  const at::AutoGradMode with_grad(true);
+  const SiteTrace trace = trace_sites(network, images);
   ChunkPairs pairs(trace.y.size());
   for (size_t site = 0; site < pairs.size(); ++site) {
-    pairs[site] = {trace.x[site].detach().contiguous(), trace.y[site].detach().contiguous(), {}};
+    pairs[site] = {trace.x[site].detach().contiguous(), trace.y[site].detach().contiguous(), {}, {}};
   }
-  const torch::Tensor prediction = trace.logits.detach().softmax(1);
+  const Tensor prediction = trace.logits.detach().softmax(1);
   for (int probe = 0; probe < options.probes; ++probe) {
     const bool last = probe + 1 == options.probes;
     const auto gradients = torch::autograd::grad({trace.logits}, trace.y,
                                                  {draw_probe(prediction, pictures, probe, options.seed)},
                                                  /*retain_graph=*/!last);
-    const torch::NoGradGuard no_grad;
+    const at::NoGradGuard no_grad;
     for (size_t site = 0; site < pairs.size(); ++site) {
-      torch::Tensor& weight = pairs[site].weight;
-      if (!weight.defined()) weight = torch::zeros_like(pairs[site].y);
+      Tensor& weight = pairs[site].weight;
+      if (!weight.defined()) weight = at::zeros_like(pairs[site].y);
       weight.addcmul_(gradients[site], gradients[site], 1.0 / options.probes);
     }
   }
@@ -50,58 +52,49 @@ ChunkPairs weighted_pairs(const Vit& vit, const torch::Tensor& images, std::span
 
 }  // namespace
 
-Weights weights_named(const std::string& name) {
-  if (name == "none") return Weights::kNone;
-  if (name == "fisher") return Weights::kFisher;
-  throw InputError(fmt::format("unknown weights \"{}\", expected none or fisher", name));
-}
-
-std::string to_string(Weights weights) {
-  return weights == Weights::kFisher ? "fisher" : "none";
-}
-
-void PairOptions::validate() const {
-  if (probes < 1 || probes > 1000)
-    throw InputError(fmt::format("label samples is {}, expected 1 to 1000", probes));
-}
-
-int64_t pairs_bytes(const Vit& vit, Weights weights, int64_t batch) {
+int64_t pairs_bytes(const Network& network, Weights weights, int64_t batch) {
   const bool fisher = weights == Weights::kFisher;
-  const VitConfig& c = vit.config();
-  const auto sites = static_cast<int64_t>(vit.sites().size());
-  const int64_t hidden = vit.tensors().at("blocks.0.mlp.fc1.weight").size(0);
-  const auto plane = vit.tokens() * static_cast<int64_t>(sizeof(float));
-  const int64_t kept = sites * plane * c.channels * (fisher ? 3 : 2);
-  // Of a block: two norms, their affines, query, key and value, attention, its projection, the MLP's two
-  // planes of hidden channels and its output, two sums.
-  const int64_t graph = fisher ? c.depth * plane * (12 * c.channels + 2 * hidden) : 0;
-  return batch * kept + std::min<int64_t>(batch, kChunk * at::get_num_threads()) * graph;
+  const auto outputs = [&](const LinearNames& linear) { return network.tensors().at(linear.weight).size(0); };
+  int64_t kept = 0, graph = 0;  // floats of one picture
+  for (size_t i = 0; i < network.sites().size(); ++i) {
+    const Site& site = network.sites()[i];
+    kept += site.tokens * site.channels * (fisher ? 3 : 2);
+    // The norm, its affine and a sum; what the readers give; what enters the writer, and what it gives.
+    int64_t planes = 4 * site.channels;
+    for (const LinearNames& reader : site.readers) planes += outputs(reader);
+    if (network.writes_behind(i)) planes += network.tensors().at(network.sites()[i + 1].writer->linear.weight).size(1);
+    graph += site.tokens * planes;
+  }
+  const auto at_once = std::min<int64_t>(batch, kChunk * static_cast<int64_t>(chunk_threads()));
+  return static_cast<int64_t>(sizeof(float)) * (batch * kept + (fisher ? at_once * graph : 0));
 }
 
-int64_t pairs_batch(const Vit& vit, Weights weights, int64_t bytes) {
+int64_t pairs_batch(const Network& network, Weights weights, int64_t bytes) {
   int64_t batch = 32;
-  while (batch > kChunk && pairs_bytes(vit, weights, batch) > bytes) batch -= kChunk;
+  while (batch > kChunk && pairs_bytes(network, weights, batch) > bytes) batch -= kChunk;
   return batch;
 }
 
-int64_t for_each_pairs(const Vit& vit, Loader& pictures, int64_t picture_count, const PairOptions& options,
+int64_t for_each_pairs(const Network& network, Loader& pictures, int64_t picture_count, const PairOptions& options,
                        const std::string& stage, const PairReceiver& receive, Monitor& monitor) {
   options.validate();
   const bool fisher = options.weights == Weights::kFisher;
-  if (fisher && vit.config().classes == 0) {
-    throw InputError(fmt::format("{}: the model predicts no classes, expected weights none for it", stage));
+  if (fisher && network.classes() < 2) {
+    throw InputError(fmt::format("{}: the model predicts {} classes, expected at least 2, or weights none", stage,
+                                 network.classes()));
   }
   int64_t done = 0;
   while (const auto batch = pictures.next()) {
     monitor.check();
-    const auto images = images_tensor(*batch, vit.preprocessing()).split(kChunk);
-    std::vector<ChunkPairs> chunks(images.size());
-    parallel(chunks.size(), [&](size_t i) {
-      const auto indices =
-          std::span(batch->indices).subspan(i * kChunk, static_cast<size_t>(images[i].size(0)));
-      chunks[i] = fisher ? weighted_pairs(vit, images[i], indices, options) : plain_pairs(vit, images[i]);
+    const Tensor images = images_tensor(*batch, network.preprocessing());
+    std::vector<ChunkPairs> chunks(chunk_count(batch->size()));
+    for_chunks(images, [&](size_t, const Chunk& chunk) {
+      const auto positions = positions_of(chunk, *batch);
+      ChunkPairs& pairs = chunks[static_cast<size_t>(chunk.index)];
+      pairs = fisher ? weighted_pairs(network, chunk.images, positions, options) : plain_pairs(network, chunk.images);
+      for (SitePairs& site : pairs) site.pictures.assign(positions.begin(), positions.end());
     });
-    parallel(vit.sites().size(), [&](size_t site) {
+    parallel(network.sites().size(), [&](size_t site) {
       for (ChunkPairs& chunk : chunks) receive(site, std::exchange(chunk[site], {}));
     });
     done += batch->size();

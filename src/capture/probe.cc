@@ -1,16 +1,18 @@
 #include "normgraft/capture/probe.h"
 
+#include <ATen/ATen.h>
+
 #include <algorithm>
 
 #include "normgraft/core/random.h"
 
 namespace normgraft {
 
-SiteTrace trace_sites(const Vit& vit, const torch::Tensor& images) {
+SiteTrace trace_sites(const Network& network, const Tensor& images) {
   SiteTrace trace;
-  trace.x.resize(vit.sites().size());
-  trace.y.resize(vit.sites().size());
-  trace.logits = vit.forward(images, [&](size_t site, const torch::Tensor& x, const torch::Tensor& y) {
+  trace.x.resize(network.sites().size());
+  trace.y.resize(network.sites().size());
+  trace.logits = network.forward(images, [&](size_t site, const Tensor& x, const Tensor& y) {
     if (!y.requires_grad()) y.requires_grad_();
     trace.x[site] = x;
     trace.y[site] = y;
@@ -18,9 +20,9 @@ SiteTrace trace_sites(const Vit& vit, const torch::Tensor& images) {
   return trace;
 }
 
-torch::Tensor draw_probe(const torch::Tensor& prediction, std::span<const int64_t> pictures, int probe,
+Tensor draw_probe(const Tensor& prediction, std::span<const int64_t> pictures, int probe,
                          uint64_t seed) {
-  torch::Tensor signs = torch::empty_like(prediction);
+  Tensor signs = at::empty_like(prediction);
   float* sign = signs.data_ptr<float>();
   for (const int64_t picture : pictures) {
     Random random{seed, static_cast<uint64_t>(picture), static_cast<uint64_t>(probe)};
@@ -30,7 +32,7 @@ torch::Tensor draw_probe(const torch::Tensor& prediction, std::span<const int64_
         *sign++ = (bits & 1) != 0 ? 1.0F : -1.0F;
     }
   }
-  const torch::Tensor root = signs * prediction.sqrt();
+  const Tensor root = signs * prediction.sqrt();
   return root - prediction * root.sum(1, true);
 }
 

@@ -1,5 +1,6 @@
 #include "normgraft/choice/choice.h"
 
+#include <ATen/ATen.h>
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -8,6 +9,8 @@
 
 #include "candidates.h"
 #include "normgraft/core/require.h"
+#include "normgraft/graft/graft.h"
+#include "normgraft/graft/yardstick.h"
 #include "superposition.h"
 
 namespace normgraft {
@@ -17,19 +20,19 @@ constexpr size_t kCurvePoints = 12;  ///< plans along the curve that are measure
 
 class Chooser {
  public:
-  Chooser(const Fronts& fronts, const Mappings& mappings, Vit vit, const Profile& profile,
+  Chooser(const Fronts& fronts, const Mappings& mappings, Network network, const Profile& profile,
           const Yardstick& yardstick, const ChoiceOptions& options, Monitor& monitor)
       : fronts_(fronts),
         profile_(profile),
         yardstick_(yardstick),
         options_(options),
         monitor_(monitor),
-        graft_(std::move(vit)),
+        graft_(std::move(network)),
         sites_(candidates_of(fronts, mappings, profile)),
         budget_(options.budget.value_or(std::numeric_limits<double>::infinity())) {
-    if (sites_.size() != graft_.vit().sites().size()) {
+    if (sites_.size() != graft_.network().sites().size()) {
       throw InputError(fmt::format("choice: the fronts hold {} sites and the model {}, expected the same",
-                                   sites_.size(), graft_.vit().sites().size()));
+                                   sites_.size(), graft_.network().sites().size()));
     }
   }
 
@@ -73,11 +76,11 @@ class Chooser {
         monitor_.check();
         const Candidate& c = site.candidates[i];
         graft_.set_function(site.site, c.point.expression);
-        found.push_back(yardstick_.measure(graft_.vit(), options_.pictures).kl);
+        found.push_back(yardstick_.measure(graft_.network(), options_.pictures).kl);
         trial.points.push_back({c.cost, c.predicted, found.back()});
         monitor_.progress("select, single sites", ++done, total, "grafts");
       }
-      graft_.vit().set_normalizer(s, {});
+      graft_.network().set_normalizer(s, {});
       expect(site, indices, found);
       trials.push_back(std::move(trial));
     }
@@ -88,7 +91,7 @@ class Chooser {
   void look_around(const Indices& base) {
     const Indices around = base;
     put(around);
-    base_kl_ = yardstick_.measure(graft_.vit(), options_.pictures).kl;
+    base_kl_ = yardstick_.measure(graft_.network(), options_.pictures).kl;
     base_loss_ = 0;
     const int64_t total = grafts_to_measure();
     int64_t done = 0;
@@ -102,7 +105,7 @@ class Chooser {
         monitor_.check();
         graft_.set_function(site.site, site.candidates[i].point.expression);
         indices.push_back(i);
-        differences.push_back(yardstick_.measure(graft_.vit(), options_.pictures).kl - base_kl_);
+        differences.push_back(yardstick_.measure(graft_.network(), options_.pictures).kl - base_kl_);
         monitor_.progress("select, exchanges", done, total, "plans");
       }
       graft_.set_function(site.site, site.candidates[around[s]].point.expression);
@@ -137,7 +140,7 @@ class Chooser {
   /// Measures a plan; remembers it as the best if it is, within the budget, and as the nearest of all.
   ChoicePoint consider(const Indices& plan) {
     put(plan);
-    return judge(plan, yardstick_.measure(graft_.vit()).kl);
+    return judge(plan, yardstick_.measure(graft_.network()).kl);
   }
 
   ChoicePoint judge(const Indices& plan, double kl) {
@@ -252,7 +255,7 @@ class Chooser {
   /// Measures a plan, and learns from its logits.
   void measure(const Indices& plan, Superposition& near) {
     put(plan);
-    const torch::Tensor logits = yardstick_.logits(graft_.vit());
+    const Tensor logits = yardstick_.logits(graft_.network());
     near.learn(plan, logits);
     judge(plan, divergence(yardstick_.teacher_logits(), logits).mean().item<double>());
     if (best_ == plan) near.move(plan, logits);
@@ -267,7 +270,7 @@ class Chooser {
       total += static_cast<int64_t>(worth_their_cost(site).size());
     }
     put(base);
-    Superposition near(yardstick_.teacher_logits(), yardstick_.logits(graft_.vit()), base, options);
+    Superposition near(yardstick_.teacher_logits(), yardstick_.logits(graft_.network()), base, options);
     for (size_t s = 0; s < sites_.size(); ++s) {
       const SiteCandidates& site = sites_[s];
       for (const size_t i : worth_their_cost(site)) {
@@ -275,7 +278,7 @@ class Chooser {
         if (i == base[s]) continue;
         monitor_.check();
         graft_.set_function(site.site, site.candidates[i].point.expression);
-        near.add(s, i, yardstick_.logits(graft_.vit()));
+        near.add(s, i, yardstick_.logits(graft_.network()));
         monitor_.progress("select, exchanges", done, total, "plans");
       }
       graft_.set_function(site.site, site.candidates[base[s]].point.expression);
@@ -294,8 +297,8 @@ class Chooser {
       for (size_t s = 0; s < sites_.size(); ++s) {
         if (is_kept[s]) continue;
         monitor_.check();
-        graft_.vit().set_normalizer(s, {});
-        const double kl = yardstick_.measure(graft_.vit(), options_.pictures).kl;
+        graft_.network().set_normalizer(s, {});
+        const double kl = yardstick_.measure(graft_.network(), options_.pictures).kl;
         graft_.set_function(sites_[s].site, sites_[s].candidates[plan[s]].point.expression);
         if (kl < best.measured) {
           best = {sites_[s].site, kl};
@@ -305,8 +308,8 @@ class Chooser {
                           static_cast<int64_t>(s + 1), static_cast<int64_t>(sites_.size()), "sites");
       }
       is_kept[where] = true;
-      graft_.vit().set_normalizer(where, {});
-      best.measured = yardstick_.measure(graft_.vit()).kl;
+      graft_.network().set_normalizer(where, {});
+      best.measured = yardstick_.measure(graft_.network()).kl;
       kept.push_back(best);
     }
     return kept;
@@ -357,11 +360,11 @@ void ChoiceOptions::validate() const {
   require(keep >= 0 && keep <= 100, "choice", "keep", keep, "0 to 100");
 }
 
-Choice choose_plan(const Fronts& fronts, const Mappings& mappings, Vit vit, const Profile& profile,
+Choice choose_plan(const Fronts& fronts, const Mappings& mappings, Network network, const Profile& profile,
                    const Yardstick& yardstick, const ChoiceOptions& options, Monitor& monitor) {
   options.validate();
-  const torch::NoGradGuard no_grad;
-  return Chooser(fronts, mappings, std::move(vit), profile, yardstick, options, monitor).run();
+  const at::NoGradGuard no_grad;
+  return Chooser(fronts, mappings, std::move(network), profile, yardstick, options, monitor).run();
 }
 
 }  // namespace normgraft

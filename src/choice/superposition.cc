@@ -1,5 +1,7 @@
 #include "superposition.h"
 
+#include <ATen/ATen.h>
+
 #include <cmath>
 
 namespace normgraft {
@@ -7,8 +9,8 @@ namespace {
 
 constexpr double kLeastGain = 1e-9;  ///< nats; smaller steps are not taken
 
-std::vector<double> values(const torch::Tensor& tensor) {
-  const torch::Tensor flat = tensor.to(torch::kFloat64).contiguous();
+std::vector<double> values(const Tensor& tensor) {
+  const Tensor flat = tensor.to(at::kDouble).contiguous();
   return {flat.data_ptr<double>(), flat.data_ptr<double>() + flat.numel()};
 }
 
@@ -131,7 +133,7 @@ Indices descend(const PlanLoss& loss, const std::vector<std::vector<double>>& co
   return Descent(loss, costs, start, budget, reach).run();
 }
 
-Superposition::Superposition(const torch::Tensor& teacher, const torch::Tensor& logits, const Indices& base,
+Superposition::Superposition(const Tensor& teacher, const Tensor& logits, const Indices& base,
                              const Indices& options)
     : teacher_(teacher), logits_(logits), base_(base) {
   for (size_t s = 0; s < options.size(); ++s) {
@@ -140,13 +142,13 @@ Superposition::Superposition(const torch::Tensor& teacher, const torch::Tensor& 
   }
 }
 
-void Superposition::add(size_t site, size_t option, const torch::Tensor& logits) {
+void Superposition::add(size_t site, size_t option, const Tensor& logits) {
   rows_[site][option] = shifts_.size();
   shifts_.push_back(logits - logits_);
 }
 
-void Superposition::learn(const Indices& plan, const torch::Tensor& logits) {
-  torch::Tensor surprise = logits - logits_;
+void Superposition::learn(const Indices& plan, const Tensor& logits) {
+  Tensor surprise = logits - logits_;
   std::vector<size_t> changed;
   for (size_t s = 0; s < plan.size(); ++s) {
     if (plan[s] == base_[s]) continue;
@@ -156,9 +158,9 @@ void Superposition::learn(const Indices& plan, const torch::Tensor& logits) {
   for (const size_t s : changed) shift(s, plan[s]) += surprise / static_cast<double>(changed.size());
 }
 
-void Superposition::move(const Indices& plan, const torch::Tensor& logits) {
+void Superposition::move(const Indices& plan, const Tensor& logits) {
   for (size_t s = 0; s < plan.size(); ++s) {
-    const torch::Tensor origin = shift(s, plan[s]).clone();
+    const Tensor origin = shift(s, plan[s]).clone();
     for (const auto& row : rows_[s]) {
       if (row) shifts_[*row] -= origin;
     }
@@ -171,10 +173,10 @@ PlanLoss Superposition::loss() const {
   // With q the base's softmax, p the teacher's: slope (q - p) . shift, bend the Fisher information of the
   // logits, diag(q) - q q', whose root takes q . shift off the shift and scales by sqrt(q).
   const auto pictures = static_cast<double>(logits_.size(0));
-  const torch::Tensor p = teacher_.softmax(1), q = logits_.softmax(1);
-  const torch::Tensor shifts = torch::stack(shifts_);
-  const torch::Tensor slope = ((q - p) * shifts).sum({1, 2}) / pictures;
-  const torch::Tensor rooted = ((q / pictures).sqrt() * (shifts - (q * shifts).sum(2, true))).flatten(1);
+  const Tensor p = teacher_.softmax(1), q = logits_.softmax(1);
+  const Tensor shifts = at::stack(shifts_);
+  const Tensor slope = ((q - p) * shifts).sum({1, 2}) / pictures;
+  const Tensor rooted = ((q / pictures).sqrt() * (shifts - (q * shifts).sum(2, true))).flatten(1);
   return {rows_, values(slope), values(rooted.matmul(rooted.t()))};
 }
 

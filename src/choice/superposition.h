@@ -1,6 +1,6 @@
 #pragma once
 
-#include <torch/torch.h>
+#include "normgraft/network/tensors.h"
 
 #include <cstddef>
 #include <optional>
@@ -32,29 +32,29 @@ Indices descend(const PlanLoss& loss, const std::vector<std::vector<double>>& co
 class Superposition {
  public:
   /// `teacher` and `logits` (of the base) [B, classes]; `options` says how many each site has.
-  Superposition(const torch::Tensor& teacher, const torch::Tensor& logits, const Indices& base,
+  Superposition(const Tensor& teacher, const Tensor& logits, const Indices& base,
                 const Indices& options);
 
   /// The logits of the base with another option at one site, not told before.
-  void add(size_t site, size_t option, const torch::Tensor& logits);
+  void add(size_t site, size_t option, const Tensor& logits);
 
   /// The logits of a plan of known options: those in which it differs from the base answer alike for what is
   /// unexpected.
-  void learn(const Indices& plan, const torch::Tensor& logits);
+  void learn(const Indices& plan, const Tensor& logits);
 
   /// Makes a plan, with its logits, the base.
-  void move(const Indices& plan, const torch::Tensor& logits);
+  void move(const Indices& plan, const Tensor& logits);
 
   /// KL(teacher || plan) to second order about the base, means over pictures, less the base's own.
   PlanLoss loss() const;
 
  private:
-  torch::Tensor& shift(size_t site, size_t option) { return shifts_[*rows_[site][option]]; }
+  Tensor& shift(size_t site, size_t option) { return shifts_[*rows_[site][option]]; }
 
-  torch::Tensor teacher_, logits_;  // [B, classes]
+  Tensor teacher_, logits_;  // [B, classes]
   Indices base_;
   std::vector<std::vector<std::optional<size_t>>> rows_;
-  std::vector<torch::Tensor> shifts_;  // of each row: [B, classes]
+  std::vector<Tensor> shifts_;  // of each row: [B, classes]
 };
 
 }  // namespace normgraft

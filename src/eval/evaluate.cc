@@ -1,26 +1,30 @@
 #include "normgraft/eval/evaluate.h"
 
+#include <ATen/ATen.h>
 #include <fmt/format.h>
 
 #include <algorithm>
 #include <chrono>
 
 #include "normgraft/core/random.h"
+#include "normgraft/data/loader.h"
+#include "normgraft/eval/under.h"
+#include "normgraft/graft/graft.h"
 #include "normgraft/graft/yardstick.h"
-#include "normgraft/vit/batches.h"
+#include "normgraft/network/batches.h"
 
 namespace normgraft {
 namespace {
 
 constexpr int kResamples = 2000;
 
-void append(std::vector<double>& values, const torch::Tensor& tensor) {
-  const torch::Tensor flat = tensor.to(torch::kFloat64).contiguous();
+void append(std::vector<double>& values, const Tensor& tensor) {
+  const Tensor flat = tensor.to(at::kDouble).contiguous();
   values.insert(values.end(), flat.data_ptr<double>(), flat.data_ptr<double>() + flat.numel());
 }
 
-torch::Tensor is_label_among_top(const torch::Tensor& logits, const torch::Tensor& labels, int64_t k) {
-  const torch::Tensor top = std::get<1>(logits.topk(std::min(k, logits.size(1)), 1));
+Tensor is_label_among_top(const Tensor& logits, const Tensor& labels, int64_t k) {
+  const Tensor top = std::get<1>(logits.topk(std::min(k, logits.size(1)), 1));
   return top.eq(labels.unsqueeze(1)).any(1);
 }
 
@@ -29,7 +33,7 @@ struct Tally {
   std::vector<double> top1, top5, agreement, kl;
 
   /// `target` holds the teacher's logits; undefined: no teacher.
-  void add(const torch::Tensor& logits, const torch::Tensor& target, const torch::Tensor& labels) {
+  void add(const Tensor& logits, const Tensor& target, const Tensor& labels) {
     append(top1, is_label_among_top(logits, labels, 1));
     append(top5, is_label_among_top(logits, labels, 5));
     if (!target.defined()) return;
@@ -75,34 +79,34 @@ Estimate bootstrap_mean(const std::vector<double>& values, uint64_t seed) {
   return {sum / static_cast<double>(n), means[kResamples / 40], means[kResamples - 1 - kResamples / 40]};
 }
 
-Evaluation evaluate(const Graft& model, const Vit* teacher, Loader& pictures, int64_t picture_count,
+Evaluation evaluate(const Graft& model, const Network* teacher, Loader& pictures, int64_t picture_count,
                     const std::vector<Condition>& conditions, Monitor& monitor) {
-  const int64_t classes = model.vit().config().classes;
-  if (teacher != nullptr && teacher->config().classes != classes) {
-    throw InputError(fmt::format("the teacher has {} classes and the model {}, expected as many",
-                                 teacher->config().classes, classes));
+  const int64_t classes = model.network().classes();
+  if (classes < 2) throw InputError(fmt::format("eval: the model predicts {} classes, expected at least 2 to judge", classes));
+  if (teacher != nullptr && teacher->classes() != classes) {
+    throw InputError(fmt::format("the teacher has {} classes and the model {}, expected as many", teacher->classes(), classes));
   }
-  torch::NoGradGuard no_grad;
+  at::NoGradGuard no_grad;
   std::map<Condition, Tally> tallies;
   Tally& plain = tallies[Condition::kPlain];
   for (const Condition condition : conditions) tallies[condition];
   std::chrono::duration<double> network_time{0};
   while (const auto batch = pictures.next()) {
-    const torch::Tensor labels = labels_tensor(*batch);
+    const Tensor labels = labels_tensor(*batch);
     if (labels.max().item<int64_t>() >= classes) {
       throw InputError(
           fmt::format("a picture has class {}, but the model has {} classes: expected a class list "
                       "(--classes) or a folder for each class",
                       labels.max().item<int64_t>(), classes));
     }
-    const torch::Tensor images = images_tensor(*batch, model.vit().preprocessing());
+    const Tensor images = images_tensor(*batch, model.network().preprocessing());
     for (auto& [condition, tally] : tallies) {
       monitor.check();
-      const torch::Tensor seen = under(condition, images, model.vit().preprocessing());
+      const Tensor seen = under(condition, images, model.network().preprocessing());
       const auto start = std::chrono::steady_clock::now();
-      const torch::Tensor logits = model.forward(seen);
+      const Tensor logits = model.forward(seen);
       if (condition == Condition::kPlain) network_time += std::chrono::steady_clock::now() - start;
-      tally.add(logits, teacher != nullptr ? teacher->forward(seen) : torch::Tensor(), labels);
+      tally.add(logits, teacher != nullptr ? teacher->forward(seen) : Tensor(), labels);
     }
     monitor.progress("eval", static_cast<int64_t>(plain.top1.size()), picture_count, "pictures");
   }

@@ -1,7 +1,10 @@
 #include "normgraft/graft/scalar_function.h"
 
+#include <ATen/ATen.h>
 #include <ATen/Parallel.h>
 #include <fmt/format.h>
+#include <torch/csrc/autograd/custom_function.h>
+#include <torch/custom_class.h>
 
 #include <algorithm>
 #include <array>
@@ -16,9 +19,11 @@ namespace {
 
 constexpr int64_t kGrain = 1 << 14;  // elements a task: fixed, so that sums do not depend on threads
 
+/// A function with its constants, and where its clips' bounds came in the wrong order.
 struct Program : torch::CustomClassHolder {
-  explicit Program(Expression e) : expression(std::move(e)) {}
+  Program(Expression e, std::vector<size_t> c) : expression(std::move(e)), crossed(std::move(c)) {}
   Expression expression;
+  std::vector<size_t> crossed;  ///< indices of the lower bounds of clips that took their bounds in turn
 };
 
 BlockEvaluator& evaluator() {
@@ -26,11 +31,11 @@ BlockEvaluator& evaluator() {
   return instance;
 }
 
-std::span<const float> elements(const torch::Tensor& t, int64_t begin, int64_t end) {
+std::span<const float> elements(const Tensor& t, int64_t begin, int64_t end) {
   return {t.data_ptr<float>() + begin, static_cast<size_t>(end - begin)};
 }
 
-std::span<float> mutable_elements(const torch::Tensor& t, int64_t begin, int64_t end) {
+std::span<float> mutable_elements(const Tensor& t, int64_t begin, int64_t end) {
   return {t.data_ptr<float>() + begin, static_cast<size_t>(end - begin)};
 }
 
@@ -47,10 +52,10 @@ void for_each_task(int64_t count, const Body& body) {
 
 class FusedFunction : public torch::autograd::Function<FusedFunction> {
  public:
-  static torch::Tensor forward(torch::autograd::AutogradContext* context, const torch::Tensor& x,
-                               const torch::Tensor& constants, c10::intrusive_ptr<Program> program) {
-    const torch::Tensor input = x.contiguous();
-    torch::Tensor y = torch::empty_like(input);
+  static Tensor forward(torch::autograd::AutogradContext* context, const Tensor& x,
+                               const Tensor& constants, c10::intrusive_ptr<Program> program) {
+    const Tensor input = x.contiguous();
+    Tensor y = at::empty_like(input);
     for_each_task(input.numel(), [&](int64_t, int64_t begin, int64_t end) {
       evaluator().values(program->expression, elements(input, begin, end), mutable_elements(y, begin, end));
     });
@@ -62,15 +67,15 @@ class FusedFunction : public torch::autograd::Function<FusedFunction> {
 
   static torch::autograd::tensor_list backward(torch::autograd::AutogradContext* context,
                                                torch::autograd::tensor_list gradients) {
-    const torch::Tensor x = context->get_saved_variables()[0];
+    const Tensor x = context->get_saved_variables()[0];
     const auto program =
         c10::static_intrusive_pointer_cast<Program>(context->saved_data["program"].toCapsule());
-    const torch::Tensor g = gradients[0].contiguous();
+    const Tensor g = gradients[0].contiguous();
     const auto constant_count =
         context->saved_data["constants"].toBool() ? program->expression.constant_count() : size_t{0};
     const int64_t tasks = (x.numel() + kGrain - 1) / kGrain;
 
-    torch::Tensor dx = torch::empty_like(x);
+    Tensor dx = at::empty_like(x);
     std::vector<double> partial(static_cast<size_t>(tasks) * constant_count, 0.0);
     for_each_task(x.numel(), [&](int64_t task, int64_t begin, int64_t end) {
       const std::span<double> dc(partial.data() + static_cast<size_t>(task) * constant_count, constant_count);
@@ -78,18 +83,22 @@ class FusedFunction : public torch::autograd::Function<FusedFunction> {
                            mutable_elements(dx, begin, end), dc);
     });
 
-    torch::Tensor dc;
+    Tensor dc;
     if (context->saved_data["constants"].toBool()) {
-      dc = torch::from_blob(partial.data(), {tasks, static_cast<int64_t>(constant_count)}, torch::kFloat64)
+      dc = at::from_blob(partial.data(), {tasks, static_cast<int64_t>(constant_count)}, at::kDouble)
                .sum(0)
-               .to(torch::kFloat32);
+               .to(at::kFloat);
+      for (const size_t lower : program->crossed) {
+        float* bound = dc.data_ptr<float>() + lower;
+        std::swap(bound[0], bound[1]);
+      }
     }
-    return {dx, dc, torch::Tensor()};
+    return {dx, dc, Tensor()};
   }
 };
 
-torch::Tensor apply(Op op, const torch::Tensor& a, const torch::Tensor& b, const torch::Tensor& lo,
-                    const torch::Tensor& hi) {
+Tensor apply(Op op, const Tensor& a, const Tensor& b, const Tensor& lo,
+                    const Tensor& hi) {
   switch (op) {
     case Op::kAdd:
       return a + b;
@@ -100,9 +109,9 @@ torch::Tensor apply(Op op, const torch::Tensor& a, const torch::Tensor& b, const
     case Op::kDiv:
       return a / b;
     case Op::kMin:
-      return torch::minimum(a, b);
+      return at::minimum(a, b);
     case Op::kMax:
-      return torch::maximum(a, b);
+      return at::maximum(a, b);
     case Op::kNeg:
       return -a;
     case Op::kAbs:
@@ -110,7 +119,7 @@ torch::Tensor apply(Op op, const torch::Tensor& a, const torch::Tensor& b, const
     case Op::kSquare:
       return a * a;
     case Op::kClip:
-      return torch::minimum(torch::maximum(a, lo), hi);
+      return at::minimum(at::maximum(a, lo), hi);
     case Op::kTanh:
       return a.tanh();
     case Op::kSigmoid:
@@ -130,47 +139,57 @@ torch::Tensor apply(Op op, const torch::Tensor& a, const torch::Tensor& b, const
   throw std::logic_error("leaves are not applied");
 }
 
-}  // namespace
-
-torch::Tensor constants_tensor(const Expression& f) {
-  const std::vector<float> values = f.constants();
-  return torch::tensor(values, torch::kFloat32);
-}
-
-Expression with_constants(const Expression& f, const torch::Tensor& constants) {
-  const torch::Tensor values = constants.detach().to(torch::kCPU, torch::kFloat32).contiguous();
+/// f with the values of `constants`, bounds of clips in increasing order, and the lower bounds' indices of clips whose
+/// bounds were not.
+std::pair<Expression, std::vector<size_t>> ordered(const Expression& f, const Tensor& constants) {
+  const Tensor values = constants.detach().to(at::kFloat).contiguous();
   if (values.dim() != 1 || values.numel() != static_cast<int64_t>(f.constant_count())) {
     throw InputError(fmt::format("constants of {}: {} values, expected {}", f.to_string(), values.numel(),
                                  f.constant_count()));
   }
   std::vector<float> sorted(values.data_ptr<float>(), values.data_ptr<float>() + values.numel());
+  std::vector<size_t> crossed;
   size_t next = 0;
   for (const Instruction& step : f.program()) {
-    if (step.op == Op::kClip && sorted[next] > sorted[next + 1]) std::swap(sorted[next], sorted[next + 1]);
+    if (step.op == Op::kClip && sorted[next] > sorted[next + 1]) {
+      std::swap(sorted[next], sorted[next + 1]);
+      crossed.push_back(next);
+    }
     next += static_cast<size_t>(primitive(step.op).constants);
   }
   Expression result = f;
   result.set_constants(sorted);
-  return result;
+  return {std::move(result), std::move(crossed)};
 }
 
-torch::Tensor scalar_function(const Expression& f, const torch::Tensor& x, const torch::Tensor& constants) {
-  if (!x.is_cpu()) return scalar_function_by_operations(f, x, constants);
-  return FusedFunction::apply(x, constants, c10::make_intrusive<Program>(with_constants(f, constants)));
+}  // namespace
+
+Tensor constants_tensor(const Expression& f) {
+  const std::vector<float> values = f.constants();
+  return at::tensor(values, at::kFloat);
 }
 
-torch::Tensor scalar_function_by_operations(const Expression& f, const torch::Tensor& x,
-                                            const torch::Tensor& constants) {
-  std::vector<torch::Tensor> stack;
+Expression with_constants(const Expression& f, const Tensor& constants) {
+  return ordered(f, constants).first;
+}
+
+Tensor scalar_function(const Expression& f, const Tensor& x, const Tensor& constants) {
+  auto [expression, crossed] = ordered(f, constants);
+  return FusedFunction::apply(x, constants, c10::make_intrusive<Program>(std::move(expression), std::move(crossed)));
+}
+
+Tensor scalar_function_by_operations(const Expression& f, const Tensor& x,
+                                            const Tensor& constants) {
+  std::vector<Tensor> stack;
   int64_t next = 0;
   const auto pop = [&stack] {
-    torch::Tensor top = std::move(stack.back());
+    Tensor top = std::move(stack.back());
     stack.pop_back();
     return top;
   };
   for (const Instruction& step : f.program()) {
     const Primitive& p = primitive(step.op);
-    torch::Tensor lo, hi;
+    Tensor lo, hi;
     if (p.constants > 0) lo = constants[next];
     if (p.constants > 1) hi = constants[next + 1];
     next += p.constants;
@@ -179,10 +198,10 @@ torch::Tensor scalar_function_by_operations(const Expression& f, const torch::Te
     } else if (step.op == Op::kConstant) {
       stack.push_back(lo);
     } else {
-      const torch::Tensor b = p.arity == 2 ? pop() : torch::Tensor();
-      const torch::Tensor a = pop();
+      const Tensor b = p.arity == 2 ? pop() : Tensor();
+      const Tensor a = pop();
       if (step.op == Op::kClip) {
-        stack.push_back(apply(step.op, a, b, torch::minimum(lo, hi), torch::maximum(lo, hi)));
+        stack.push_back(apply(step.op, a, b, at::minimum(lo, hi), at::maximum(lo, hi)));
       } else {
         stack.push_back(apply(step.op, a, b, lo, hi));
       }

@@ -2,7 +2,9 @@
 
 #include <functional>
 
-#include "normgraft/pipeline/stages.h"
+#include "normgraft/pipeline/pipeline.h"
+
+#include "normgraft/pipeline/models.h"
 
 namespace normgraft {
 namespace {
@@ -46,10 +48,10 @@ class Pipeline {
     eval.data = *request_.val;
     eval.classes = request_.classes;
     eval.teacher = request_.capture.model;
-    eval.vit = request_.capture.vit;
+    eval.model_options = request_.capture.model_options;
     if (request_.staircase) eval.conditions = {Condition::kContrast, Condition::kBlur};
     Json entry{{"stage", name}, {"data", data}, {"seconds", seconds(stages)}};
-    entry.update(to_json(eval_stage(eval, monitor_)));
+    entry.update(to_json(eval_model(eval, monitor_)));
     accuracy_.push_back(std::move(entry));
     write_json(run_.accuracy(), accuracy_);
   }
@@ -79,7 +81,7 @@ void write_uncalibrated(const RunFolder& run, const Fronts& fronts, const Path& 
   write_json(part.fronts(), to_json(fronts));
   select_stage(part, {}, monitor);
   GraftRequest graft;
-  graft.calibration = "none";
+  graft.calibration = Calibration::kNone;
   graft_stage(part, graft, monitor);
 }
 
@@ -102,7 +104,7 @@ void judge_uncalibrated(Pipeline& pipeline, const RunFolder& run, const Pipeline
   });
   pipeline.judge("selected", selected.grafted(), {"capture", "evolve", "select"}, [&] {
     GraftRequest uncalibrated = request.graft;
-    uncalibrated.calibration = "none";
+    uncalibrated.calibration = Calibration::kNone;
     write_json(selected.run_json(), run.read());
     write_json(selected.plan(), read_json(run.plan(), "plan"));
     graft_stage(selected, uncalibrated, monitor);
@@ -125,7 +127,7 @@ Json run_pipeline(const RunFolder& run, const PipelineRequest& request, Monitor&
   std::vector<std::string> stages = {"capture", "evolve", "select", "graft"};
   pipeline.stage("graft", asked_of(request.graft), run.grafted() / "functions.json",
                  [&] { graft_stage(run, request.graft, monitor); });
-  pipeline.judge(request.graft.calibration == "none" ? "grafted" : "calibrated", run.grafted(), stages);
+  pipeline.judge(request.graft.calibration == Calibration::kNone ? "grafted" : "calibrated", run.grafted(), stages);
 
   const auto train = [&](const std::string& stage, const std::string& name, RealignRequest realign,
                          const Path& folder) {

@@ -3,24 +3,18 @@
 #include <fmt/format.h>
 
 #include "normgraft/core/error.h"
+#include "normgraft/core/json_place.h"
 
 namespace normgraft {
 namespace {
 
-constexpr int kVersion = 1;
+constexpr int kVersion = 2;
 
 }  // namespace
 
 Json RunFolder::read() const {
-  const Json json = read_json(run_json(), "run folder's run.json");
-  if (!json.is_object() || !json.contains("version") || !json["version"].is_number_integer()) {
-    throw InputError(
-        fmt::format("{}: no \"version\", expected a run.json of normgraft", run_json().string()));
-  }
-  if (json["version"].get<int64_t>() > kVersion) {
-    throw InputError(fmt::format("{}: version {} is newer than {}, the newest this program reads",
-                                 run_json().string(), json["version"].get<int64_t>(), kVersion));
-  }
+  Json json = read_json(run_json(), "run folder's run.json");
+  JsonPlace(json, run_json().string()).check_version(kVersion);
   return json;
 }
 
@@ -30,11 +24,16 @@ Json RunFolder::asked(const std::string& stage) const {
   return json.contains(stage) ? json[stage] : Json(nullptr);
 }
 
+void RunFolder::note(const std::string& key, const Json& value) const {
+  Json json =
+      std::filesystem::exists(run_json()) ? read() : Json{{"version", kVersion}, {"normgraft", NORMGRAFT_VERSION}};
+  json[key] = value;
+  write_json(run_json(), json);
+}
+
 void RunFolder::record(const std::string& stage, const Json& asked, double seconds) const {
-  Json json = std::filesystem::exists(run_json())
-                  ? read()
-                  : Json{{"version", kVersion}, {"normgraft", NORMGRAFT_VERSION}};
-  json[stage] = asked;
+  note(stage, asked);
+  Json json = read();
   json["seconds"][stage] = seconds;
   write_json(run_json(), json);
 }

@@ -1,54 +1,27 @@
 #include "normgraft/pipeline/stages.h"
 
 #include <fmt/format.h>
-#include <fmt/ranges.h>
 
 #include <algorithm>
+#include <array>
 #include <sstream>
 
-#include "network.h"
-#include "normgraft/core/shuffle.h"
+#include "normgraft/capture/capture.h"
+#include "normgraft/capture/pairs.h"
+#include "normgraft/core/names.h"
 #include "normgraft/core/timer.h"
 #include "normgraft/data/loader.h"
-#include "normgraft/graft/calibrate.h"
-#include "normgraft/graft/sequential.h"
+#include "normgraft/graft/yardstick.h"
 #include "normgraft/report/report.h"
+#include "pictures.h"
+#include "run_network.h"
 
 namespace normgraft {
 namespace {
 
-constexpr size_t kMostHeldOut = 128;  ///< calibration pictures kept for judging
+constexpr std::array<Named<Carrier>, 2> kCarriers = {{{"none", Carrier::kNone}, {"mean", Carrier::kMean}}};
 
-/// The pictures of a tree in a seeded random order, the first `count` of them (0: all).
-std::vector<Picture> some_pictures(std::vector<Picture> pictures, int64_t count, uint64_t seed) {
-  shuffle(pictures, Random({seed, 0x9ac7}));
-  if (count > 0 && static_cast<size_t>(count) < pictures.size()) pictures.resize(static_cast<size_t>(count));
-  return pictures;
-}
-
-std::vector<Picture> labelled_pictures(const Path& data, const std::optional<Path>& classes, int64_t count,
-                                       const VitConfig& config) {
-  std::optional<ClassList> list;
-  if (classes) list = read_class_list(*classes);
-  const PictureFolder folder = open_picture_folder(data, list ? &*list : nullptr);
-  const auto folders = static_cast<int64_t>(folder.classes.size());
-  if (!list && config.classes != folders) {
-    throw InputError(
-        fmt::format("{} holds {} classes and the model has {}: expected a class list (--classes) or a "
-                    "folder for each class",
-                    data.string(), folders, config.classes));
-  }
-  return count > 0 ? some_pictures(folder.pictures, count, 1) : folder.pictures;
-}
-
-Loader evaluation_loader(const Vit& vit, std::vector<Picture> pictures, int64_t batch, Monitor& monitor) {
-  const Preprocessing& p = vit.preprocessing();
-  LoaderOptions options;
-  options.batch = batch;
-  return Loader(std::move(pictures), evaluation_transform(p), p.height, p.width, options, monitor);
-}
-
-Json vit_options_json(const VitOptions& options) {
+Json model_options_json(const ModelOptions& options) {
   Json json = Json::object();
   if (options.heads) json["heads"] = *options.heads;
   if (options.eps) json["eps"] = *options.eps;
@@ -56,74 +29,29 @@ Json vit_options_json(const VitOptions& options) {
   return json;
 }
 
-VitOptions vit_options_from(const Json& json) {
-  VitOptions options;
-  if (json.contains("heads")) options.heads = json["heads"].get<int64_t>();
-  if (json.contains("eps")) options.eps = json["eps"].get<double>();
-  if (json.contains("activation")) options.activation = json["activation"].get<std::string>();
-  return options;
+/// The folds of the pictures of a split, by their position in the list of all: the parts one after another.
+Fold fold_at(const PictureSplit& split, int64_t position) {
+  const auto fit = static_cast<int64_t>(split.fit.size()), choose = static_cast<int64_t>(split.choose.size());
+  if (position < fit) return fit_fold(position);
+  return position < fit + choose ? Fold::kChoose : Fold::kReport;
 }
 
-/// The model and the pictures that capture was asked for.
-CaptureRequest capture_request(const RunFolder& run) {
-  CaptureRequest request;
-  request.model = run.text("capture", "model");
-  request.data = run.text("capture", "data");
-  const Json asked = run.asked("capture");
-  request.pictures = asked.value("pictures", int64_t{0});
-  request.seed = asked.value("seed", uint64_t{1});
-  request.prepare = asked.value("prepare", false);
-  request.options.pairs.weights = weights_named(asked.value("weights", "none"));
-  request.options.pairs.probes = asked.value("label_samples", request.options.pairs.probes);
-  if (asked.contains("vit")) request.vit = vit_options_from(asked["vit"]);
-  return request;
-}
-
-/// The model and the pictures of a run's calibration, in their random order.
-struct Calibration {
-  CaptureRequest request;
-  Vit teacher;
-  std::vector<Picture> pictures;
-
-  PictureSplit split() const {
-    return keep_apart(pictures, std::clamp<size_t>(pictures.size() * 3 / 20, 1, kMostHeldOut));
-  }
-};
-
-Calibration calibration_of(const RunFolder& run, Monitor& monitor) {
-  CaptureRequest request = capture_request(run);
-  Vit teacher = load_network(run, request, monitor);
-  auto pictures = some_pictures(open_picture_folder(request.data).pictures, request.pictures, request.seed);
-  return {std::move(request), std::move(teacher), std::move(pictures)};
-}
-
-Functions functions_of(const Plan& plan) {
-  Functions functions;
-  for (const PlanEntry& entry : plan.entries) functions.emplace(entry.site, entry.expression);
-  return functions;
-}
-
-Json to_json(const Distance& before, const Distance& after, double seconds) {
-  return {{"kl_before", before.kl},
-          {"kl_after", after.kl},
-          {"agreement_before", before.agreement},
-          {"agreement_after", after.agreement},
-          {"seconds", seconds}};
-}
-
-Json calibration_json(size_t pictures, size_t held_out, const std::optional<WriterStep>& writers,
-                      const std::vector<SequentialStep>& steps) {
-  Json list = Json::array();
-  for (const SequentialStep& step : steps) {
-    list.push_back({{"sites", step.sites}, {"damping", step.damping}});
-    list.back().update(to_json(step.before, step.after, step.seconds));
-  }
-  Json json{{"version", 1}, {"pictures", pictures}, {"held_out", held_out}, {"steps", list}};
-  if (writers) json["writers"] = to_json(writers->before, writers->after, writers->seconds);
-  return json;
+std::vector<Picture> all_parts(const PictureSplit& split) {
+  std::vector<Picture> all = split.fit;
+  all.insert(all.end(), split.choose.begin(), split.choose.end());
+  all.insert(all.end(), split.report.begin(), split.report.end());
+  return all;
 }
 
 }  // namespace
+
+Carrier carrier_named(const std::string& name) {
+  return value_named<Carrier>(kCarriers, "carrier", name);
+}
+
+std::string to_string(Carrier carrier) {
+  return name_of<Carrier>(kCarriers, carrier);
+}
 
 Json asked_of(const CaptureRequest& request) {
   return Json{{"model", std::filesystem::absolute(request.model).lexically_normal().string()},
@@ -132,26 +60,31 @@ Json asked_of(const CaptureRequest& request) {
               {"bins", request.options.bins},
               {"weights", to_string(request.options.pairs.weights)},
               {"label_samples", request.options.pairs.probes},
-              {"prepare", request.prepare},
+              {"carrier", to_string(request.carrier)},
               {"seed", request.seed},
-              {"vit", vit_options_json(request.vit)}};
+              {"model_options", model_options_json(request.model_options)}};
 }
 
 Mappings capture_stage(const RunFolder& run, const CaptureRequest& request, Monitor& monitor) {
   request.options.validate();
   const Timer timer;
-  const auto pictures =
-      some_pictures(open_picture_folder(request.data).pictures, request.pictures, request.seed);
-  const Vit vit = prepare_network(request, pictures, monitor);
-  const int64_t batch = pairs_batch(vit, request.options.pairs.weights);
+  const PictureSplit split =
+      split_pictures(unlabelled_pictures(request.data, request.pictures, request.seed, monitor));
+  monitor.notice(fmt::format("capture: {} pictures to fit to, {} to choose by, {} to report on", split.fit.size(),
+                             split.choose.size(), split.report.size()));
+  const Network network = prepare_network(request, split.fit, monitor);
+  const Weights weights = request.options.pairs.weights;
+  const int64_t batch = pairs_batch(network, weights);
   monitor.notice(fmt::format("capture: batches of {} pictures, about {} MiB", batch,
-                             pairs_bytes(vit, request.options.pairs.weights, batch) >> 20));
-  Loader loader = evaluation_loader(vit, pictures, batch, monitor);
-  CaptureOptions options = request.options;
-  options.carried = carried_ratio(request, vit);
-  Mappings mappings = capture(vit, loader, static_cast<int64_t>(pictures.size()), options, monitor);
+                             pairs_bytes(network, weights, batch) >> 20));
+  const std::vector<Picture> pictures = all_parts(split);
+  Loader loader = evaluation_loader(network, pictures, batch, monitor);
+  const auto fold = [&](int64_t position) { return fold_at(split, position); };
+  Mappings mappings =
+      capture(network, loader, static_cast<int64_t>(pictures.size()), fold, request.options, monitor);
   write_mappings(run.mappings(), mappings);
-  record_network(run, request, vit);
+  record_network(run, request, network);
+  run.note("split", to_json(split));
   run.record("capture", asked_of(request), timer.seconds());
   return mappings;
 }
@@ -192,10 +125,11 @@ Plan select_stage(const RunFolder& run, const SelectRequest& request, Monitor& m
   if (request.strategy == "budget") {
     request.options.validate();
     const Profile profile = load_profile(request.profile);
-    Calibration calibration = calibration_of(run, monitor);
-    const Yardstick yardstick(calibration.teacher, calibration.split().apart, monitor);
-    Choice choice = choose_plan(fronts, read_mappings(run.mappings()), std::move(calibration.teacher),
-                                profile, yardstick, request.options, monitor);
+    const CapturedRun captured = captured_run(run, monitor);
+    Network teacher = captured.network(run, monitor);
+    const Yardstick yardstick(teacher, captured.pictures.judges(), monitor);
+    Choice choice = choose_plan(fronts, read_mappings(run.mappings()), std::move(teacher), profile, yardstick,
+                                request.options, monitor);
     write_json(run.choice(), to_json(choice));
     plan = std::move(choice.plan);
   } else {
@@ -205,82 +139,6 @@ Plan select_stage(const RunFolder& run, const SelectRequest& request, Monitor& m
   write_json(run.plan(), to_json(plan));
   run.record("select", asked_of(request), timer.seconds());
   return plan;
-}
-
-Json asked_of(const GraftRequest& request) {
-  return Json{{"sites", request.sites}, {"calibration", request.calibration}, {"fold", request.fold}};
-}
-
-Graft graft_stage(const RunFolder& run, const GraftRequest& request, Monitor& monitor) {
-  const std::vector<std::string> known = {"none", "affine", "sequential"};
-  if (std::find(known.begin(), known.end(), request.calibration) == known.end()) {
-    throw InputError(
-        fmt::format("unknown calibration \"{}\", expected {}", request.calibration, fmt::join(known, ", ")));
-  }
-  const Timer timer;
-  const Plan plan = plan_from_json(read_json(run.plan(), "plan"), run.plan().string());
-  const Calibration calibration = calibration_of(run, monitor);
-  Graft graft(load_network(run, calibration.request, silent_monitor()));
-  apply_functions(graft, functions_of(plan), request.sites);
-
-  if (request.calibration == "affine") {
-    const PairOptions& pairs = calibration.request.options.pairs;
-    Loader loader = evaluation_loader(calibration.teacher, calibration.pictures,
-                                      pairs_batch(calibration.teacher, pairs.weights), monitor);
-    calibrate_affine(graft, calibration.teacher, loader, static_cast<int64_t>(calibration.pictures.size()),
-                     pairs, monitor);
-  } else if (request.calibration == "sequential") {
-    const auto [fitted, held_out] = calibration.split();
-    const Yardstick yardstick(calibration.teacher, held_out, monitor);
-    std::optional<WriterStep> writers;
-    if (calibration.request.prepare)
-      writers = refit_writers(graft, calibration.teacher, fitted, yardstick, monitor);
-    const auto steps = calibrate_sequential(graft, calibration.teacher, fitted, yardstick, {}, monitor);
-    write_json(run.calibration(), calibration_json(fitted.size(), held_out.size(), writers, steps));
-  }
-  if (request.fold) fold(graft);
-  save_graft(request.output.value_or(run.grafted()), graft);
-  run.record("graft", asked_of(request), timer.seconds());
-  return graft;
-}
-
-Json asked_of(const RealignRequest& request) {
-  return Json{
-      {"train", std::filesystem::absolute(request.train).lexically_normal().string()},
-      {"pictures", request.pictures},
-      {"start",
-       request.start ? Json(std::filesystem::absolute(*request.start).lexically_normal().string()) : Json()},
-      {"options", to_json(request.options)}};
-}
-
-RealignResult realign_stage(const RunFolder& run, const RealignRequest& request, Monitor& monitor) {
-  request.options.validate();
-  const Timer timer;
-  const CaptureRequest captured = capture_request(run);
-  Graft student = load_graft(request.start.value_or(run.grafted()), {}, monitor);
-  const auto pictures =
-      needs_labels(request.options)
-          ? labelled_pictures(request.train, request.classes, request.pictures, student.vit().config())
-          : some_pictures(open_picture_folder(request.train).pictures, request.pictures,
-                          request.options.seed);
-  std::optional<Vit> teacher;
-  if (needs_teacher(request.options)) teacher = load_network(run, captured, silent_monitor());
-  const RealignResult result = realign(student, teacher ? &*teacher : nullptr, pictures, request.options,
-                                       request.output.value_or(run.realigned()), request.restart, monitor);
-  run.record(request.options.mode == RealignMode::kConstants ? "constants" : "realign", asked_of(request),
-             timer.seconds());
-  return result;
-}
-
-Evaluation eval_stage(const EvalRequest& request, Monitor& monitor) {
-  const Graft model = load_graft(request.model, request.vit, monitor);
-  std::optional<Vit> teacher;
-  if (request.teacher) teacher = load_vit(*request.teacher, request.vit, monitor);
-  const auto pictures =
-      labelled_pictures(request.data, request.classes, request.pictures, model.vit().config());
-  Loader loader = evaluation_loader(model.vit(), pictures, request.batch, monitor);
-  return evaluate(model, teacher ? &*teacher : nullptr, loader, static_cast<int64_t>(pictures.size()),
-                  request.conditions, monitor);
 }
 
 void report_stage(const RunFolder& run) {
@@ -307,15 +165,6 @@ void report_stage(const RunFolder& run) {
     }
   }
   write_atomically(run.report(), render_report(input));
-}
-
-std::vector<SiteShape> site_shapes(const Vit& vit) {
-  std::vector<SiteShape> shapes;
-  for (const NormSite& site : vit.sites()) {
-    const int64_t tokens = site.name == "fc_norm" ? 1 : vit.tokens();
-    shapes.push_back({site.name, tokens, vit.config().channels});
-  }
-  return shapes;
 }
 
 }  // namespace normgraft

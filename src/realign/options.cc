@@ -1,34 +1,72 @@
-#include <fmt/format.h>
+#include <array>
 
+#include "normgraft/core/names.h"
 #include "normgraft/core/require.h"
 #include "normgraft/realign/realign.h"
 
 namespace normgraft {
+namespace {
+
+constexpr std::array<Named<RealignMode>, 4> kModes = {{{"constants", RealignMode::kConstants},
+                                                       {"affine", RealignMode::kAffine},
+                                                       {"full", RealignMode::kFull},
+                                                       {"distill", RealignMode::kDistill}}};
+
+RealignOptions published() {
+  RealignOptions options;
+  options.epochs = 20;
+  options.batch = 512;
+  options.clip_norm = 0;
+  options.warmup = 0;
+  options.augmentation.scale_low = 0.08;
+  options.augmentation.color_jitter = 0.4;
+  options.augmentation.random_erasing = 0.25;
+  options.augmentation.rand_augment = 9;
+  return options;
+}
+
+RealignOptions published_affine() {
+  RealignOptions options = published();
+  options.mode = RealignMode::kAffine;
+  options.rate = 1e-3;
+  options.cosine = false;
+  return options;
+}
+
+RealignOptions published_full() {
+  RealignOptions options = published();
+  options.mode = RealignMode::kFull;
+  options.rate = 1e-5;
+  return options;
+}
+
+RealignOptions published_distill() {
+  RealignOptions options = published();
+  options.mode = RealignMode::kDistill;
+  options.rate = 1e-5;
+  options.weight_decay = 0.05;
+  options.drop_path = 0.2;
+  options.temperature = 4;
+  options.label_weight = 0.5;
+  return options;
+}
+
+constexpr std::array<Named<RealignOptions (*)()>, 3> kRecipes = {
+    {{"carrigg2026-a", published_affine}, {"carrigg2026-f", published_full}, {"carrigg2026-d", published_distill}}};
+
+}  // namespace
+
 RealignMode realign_mode(const std::string& name) {
-  if (name == "constants") return RealignMode::kConstants;
-  if (name == "affine") return RealignMode::kAffine;
-  if (name == "full") return RealignMode::kFull;
-  if (name == "distill") return RealignMode::kDistill;
-  throw InputError(fmt::format("unknown mode \"{}\", expected constants, affine, full or distill", name));
+  return value_named<RealignMode>(kModes, "mode", name);
 }
 
 std::string to_string(RealignMode mode) {
-  switch (mode) {
-    case RealignMode::kConstants:
-      return "constants";
-    case RealignMode::kAffine:
-      return "affine";
-    case RealignMode::kFull:
-      return "full";
-    case RealignMode::kDistill:
-      break;
-  }
-  return "distill";
+  return name_of<RealignMode>(kModes, mode);
 }
 
 void RealignOptions::validate() const {
-  require(epochs >= 1, "realign", "epochs", static_cast<double>(epochs), "at least 1");
-  require(batch >= 1, "realign", "batch", static_cast<double>(batch), "at least 1");
+  require(epochs >= 1, "realign", "epochs", epochs, "at least 1");
+  require(batch >= 1, "realign", "batch", batch, "at least 1");
   require(rate > 0 && rate < 10, "realign", "rate", rate, "a number in (0, 10)");
   require(weight_decay >= 0 && weight_decay < 10, "realign", "weight decay", weight_decay,
           "a number in [0, 10)");
@@ -45,34 +83,7 @@ void RealignOptions::validate() const {
 }
 
 RealignOptions realign_recipe(const std::string& name) {
-  RealignOptions options;
-  options.epochs = 20;
-  options.batch = 512;
-  options.clip_norm = 0;
-  options.warmup = 0;
-  options.augmentation.scale_low = 0.08;
-  options.augmentation.color_jitter = 0.4;
-  options.augmentation.random_erasing = 0.25;
-  options.augmentation.rand_augment = 9;
-  if (name == "carrigg2026-a") {
-    options.mode = RealignMode::kAffine;
-    options.rate = 1e-3;
-    options.cosine = false;
-  } else if (name == "carrigg2026-f") {
-    options.mode = RealignMode::kFull;
-    options.rate = 1e-5;
-  } else if (name == "carrigg2026-d") {
-    options.mode = RealignMode::kDistill;
-    options.rate = 1e-5;
-    options.weight_decay = 0.05;
-    options.drop_path = 0.2;
-    options.temperature = 4;
-    options.label_weight = 0.5;
-  } else {
-    throw InputError(
-        fmt::format("unknown recipe \"{}\", expected carrigg2026-a, carrigg2026-f or carrigg2026-d", name));
-  }
-  return options;
+  return value_named<RealignOptions (*)()>(kRecipes, "recipe", name)();
 }
 
 RealignOptions realign_defaults(RealignMode mode) {

@@ -11,18 +11,20 @@ namespace normgraft {
 namespace {
 
 /// Everything that the course of a run depends on, as text.
-std::string identity_of(const Graft& student, const std::vector<Picture>& pictures,
+std::string identity_of(const Graft& student, const PictureSplit& pictures,
                         const RealignOptions& options) {
   uint64_t hash = fnv1a({});
   const auto add = [&hash](const void* data, size_t size) {
     hash = fnv1a({static_cast<const std::byte*>(data), size}, hash);
   };
-  for (const Picture& picture : pictures) {
-    const std::string text = fmt::format("{} {}", picture.path.string(), picture.label);
-    add(text.data(), text.size());
+  for (const auto* part : {&pictures.fit, &pictures.judges()}) {
+    for (const Picture& picture : *part) {
+      const std::string text = fmt::format("{} {}", picture.path.string(), picture.label);
+      add(text.data(), text.size());
+    }
   }
-  for (const auto& [name, tensor] : student.vit().tensors()) {
-    const torch::Tensor bytes = tensor.detach().contiguous();
+  for (const auto& [name, tensor] : student.network().tensors()) {
+    const Tensor bytes = tensor.detach().contiguous();
     add(name.data(), name.size());
     add(bytes.data_ptr(), bytes.nbytes());
   }
@@ -35,34 +37,39 @@ std::string identity_of(const Graft& student, const std::vector<Picture>& pictur
 
 }  // namespace
 
-RealignResult realign(Graft& student, const Vit* teacher, const std::vector<Picture>& pictures,
+RealignResult realign(Graft& student, const Network* teacher, const PictureSplit& pictures,
                       const RealignOptions& options, const Path& folder, bool restart, Monitor& monitor) {
   options.validate();
-  const int64_t classes = student.vit().config().classes;
+  const int64_t classes = student.network().classes();
   if (needs_teacher(options) && teacher == nullptr) {
     throw InputError(
         fmt::format("realign: mode {} needs a teacher, the model before grafting", to_string(options.mode)));
   }
-  for (const Picture& picture : pictures) {
-    if (needs_labels(options) && picture.label >= classes) {
-      throw InputError(
-          fmt::format("{} has class {}, but the model has {} classes: expected a class list (--classes)",
-                      picture.path.string(), picture.label, classes));
+  for (const auto* part : {&pictures.fit, &pictures.judges()}) {
+    for (const Picture& picture : *part) {
+      if (!needs_labels(options) || picture.label < classes) continue;
+      throw InputError(fmt::format("{} has class {}, but the model has {} classes: expected a class list (--classes)",
+                                   picture.path.string(), picture.label, classes));
     }
   }
 
-  const auto apart =
-      std::max<size_t>(1, static_cast<size_t>(options.held_out * static_cast<double>(pictures.size())));
-  auto [train, held_out] = keep_apart(pictures, apart);
+  std::vector<Picture> train = pictures.fit;
   shuffle(train, Random({options.seed, 0x401d}));
-
-  Trainer trainer(student, teacher, train, held_out, options, identity_of(student, pictures, options), folder,
-                  monitor);
+  Trainer trainer(student, teacher, std::move(train), pictures.judges(), options,
+                  identity_of(student, pictures, options), folder, monitor);
+  RealignResult result;
+  // Where there are only three pictures, those to report on also choose.
+  const std::vector<Picture>& report = pictures.choose.empty() ? pictures.choose : pictures.report;
+  result.reported = static_cast<int64_t>(report.size());
+  if (result.reported > 0) result.before = trainer.score(report);
   trainer.resume(restart);
   while (!trainer.finished()) trainer.run_epoch();
+  result.epochs = trainer.history();
+  result.best_epoch = trainer.best_epoch();
 
   student = load_graft(folder, {}, monitor);
-  return {trainer.history(), trainer.best_epoch()};
+  if (result.reported > 0) result.after = trainer.score(report);
+  return result;
 }
 
 }  // namespace normgraft

@@ -1,10 +1,14 @@
 #include "stream_hint.h"
 
+#include <ATen/ATen.h>
+#include <torch/csrc/autograd/autograd.h>
+
 #include <span>
 
 #include "normgraft/capture/probe.h"
+#include "normgraft/core/error.h"
 #include "normgraft/data/loader.h"
-#include "normgraft/vit/batches.h"
+#include "normgraft/network/batches.h"
 
 namespace normgraft {
 namespace {
@@ -13,19 +17,19 @@ constexpr size_t kPictures = 64;  ///< looked at for the weights
 constexpr int kProbes = 3;        ///< gradients drawn for each
 
 /// Sums over a few pictures and their probes of squared gradients by x, for each site but the first: [N, D].
-std::vector<torch::Tensor> squared_gradients(const Vit& teacher, const torch::Tensor& images,
+std::vector<Tensor> squared_gradients(const Network& teacher, const Tensor& images,
                                              std::span<const int64_t> pictures, uint64_t seed) {
-  const torch::AutoGradMode with_grad(true);
+  const at::AutoGradMode with_grad(true);
   const auto [logits, x, y] = trace_sites(teacher, images);
-  const torch::Tensor prediction = logits.detach().softmax(1);
-  std::vector<torch::Tensor> sums(x.size());
+  const Tensor prediction = logits.detach().softmax(1);
+  std::vector<Tensor> sums(x.size());
   for (int probe = 0; probe < kProbes; ++probe) {
     const auto gradients = torch::autograd::grad({logits}, {x.begin() + 1, x.end()},
                                                  {draw_probe(prediction, pictures, probe, seed)},
                                                  /*retain_graph=*/probe + 1 < kProbes);
-    const torch::NoGradGuard no_grad;
+    const at::NoGradGuard no_grad;
     for (size_t site = 1; site < x.size(); ++site) {
-      const torch::Tensor squares = gradients[site - 1].square().sum(0);
+      const Tensor squares = gradients[site - 1].square().sum(0);
       sums[site] = sums[site].defined() ? sums[site] + squares : squares;
     }
   }
@@ -34,7 +38,7 @@ std::vector<torch::Tensor> squared_gradients(const Vit& teacher, const torch::Te
 
 }  // namespace
 
-StreamHint::StreamHint(const Vit& teacher, std::vector<Picture> pictures, uint64_t seed, Monitor& monitor) {
+StreamHint::StreamHint(const Network& teacher, std::vector<Picture> pictures, uint64_t seed, Monitor& monitor) {
   if (pictures.size() > kPictures) pictures.resize(kPictures);
   const Preprocessing& p = teacher.preprocessing();
   Loader loader(std::move(pictures), evaluation_transform(p), p.height, p.width, {}, monitor);
@@ -42,12 +46,10 @@ StreamHint::StreamHint(const Vit& teacher, std::vector<Picture> pictures, uint64
   int64_t done = 0;
   while (const auto batch = loader.next()) {
     monitor.check();
-    const auto chunks = images_tensor(*batch, p).split(kChunk);
-    std::vector<std::vector<torch::Tensor>> sums(chunks.size());
-    parallel(chunks.size(), [&](size_t i) {
-      const auto indices =
-          std::span(batch->indices).subspan(i * kChunk, static_cast<size_t>(chunks[i].size(0)));
-      sums[i] = squared_gradients(teacher, chunks[i], indices, seed);
+    std::vector<std::vector<Tensor>> sums(chunk_count(batch->size()));
+    for_chunks(images_tensor(*batch, p), [&](size_t, const Chunk& chunk) {
+      const auto positions = positions_of(chunk, *batch);
+      sums[static_cast<size_t>(chunk.index)] = squared_gradients(teacher, chunk.images, positions, seed);
     });
     for (const auto& sum : sums) {
       for (size_t site = 1; site < sum.size(); ++site) {
@@ -57,20 +59,20 @@ StreamHint::StreamHint(const Vit& teacher, std::vector<Picture> pictures, uint64
     done += batch->size();
   }
   if (done == 0) throw InputError("realign: no picture could be read, expected at least one");
-  for (torch::Tensor& weight : weights_) {
+  for (Tensor& weight : weights_) {
     if (weight.defined()) weight = weight / static_cast<double>(done * kProbes);
   }
 }
 
-Vit::Observer StreamHint::watch(Streams& streams) const {
+Network::Observer StreamHint::watch(Streams& streams) const {
   streams.assign(weights_.size(), {});
-  return [&streams](size_t site, const torch::Tensor& x, const torch::Tensor&) { streams[site] = x; };
+  return [&streams](size_t site, const Tensor& x, const Tensor&) { streams[site] = x; };
 }
 
-torch::Tensor StreamHint::distance(const Streams& student, const Streams& teacher) const {
-  torch::Tensor sum = torch::zeros({});
+Tensor StreamHint::distance(const Streams& student, const Streams& teacher) const {
+  Tensor sum = at::zeros({});
   for (size_t site = 1; site < weights_.size(); ++site) {
-    const torch::Tensor error = student[site] - teacher[site];
+    const Tensor error = student[site] - teacher[site];
     sum = sum + ((error - error.mean(-1, true)).square() * weights_[site]).sum();
   }
   return sum;

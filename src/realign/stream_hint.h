@@ -1,12 +1,10 @@
 #pragma once
 
-#include <torch/torch.h>
-
 #include <vector>
 
 #include "normgraft/core/monitor.h"
 #include "normgraft/data/folder.h"
-#include "normgraft/vit/vit.h"
+#include "normgraft/network/network.h"
 
 namespace normgraft {
 
@@ -18,17 +16,17 @@ namespace normgraft {
 class StreamHint {
  public:
   /// Looks at the first of some pictures. Throws InputError when none could be read.
-  StreamHint(const Vit& teacher, std::vector<Picture> pictures, uint64_t seed, Monitor& monitor);
+  StreamHint(const Network& teacher, std::vector<Picture> pictures, uint64_t seed, Monitor& monitor);
 
   /// The streams of one forward pass: x of each site, as an observer sees it.
-  using Streams = std::vector<torch::Tensor>;
-  Vit::Observer watch(Streams& streams) const;
+  using Streams = std::vector<Tensor>;
+  Network::Observer watch(Streams& streams) const;
 
   /// Sum over sites, tokens, channels and pictures, differentiable in the student's.
-  torch::Tensor distance(const Streams& student, const Streams& teacher) const;
+  Tensor distance(const Streams& student, const Streams& teacher) const;
 
  private:
-  std::vector<torch::Tensor> weights_;  // by site [N, D]; undefined for the first, which nothing comes before
+  std::vector<Tensor> weights_;  // by site [N, D]; undefined for the first, which nothing comes before
 };
 
 }  // namespace normgraft

@@ -1,35 +1,37 @@
 #include "trainer.h"
 
-#include <ATen/Parallel.h>
+#include <ATen/ATen.h>
 #include <fmt/format.h>
+#include <fmt/ranges.h>
+#include <torch/nn/utils/clip_grad.h>
+#include <torch/serialize.h>
 
 #include <cmath>
 #include <limits>
 #include <map>
-#include <mutex>
 #include <numbers>
 #include <sstream>
 
 #include "normgraft/core/shuffle.h"
 #include "normgraft/core/timer.h"
 #include "normgraft/data/loader.h"
-#include "normgraft/vit/batches.h"
+#include "normgraft/network/batches.h"
 
 namespace normgraft {
 namespace {
 
-bool is_gamma_or_beta(const NormSite& site, const std::string& name) {
-  return name == site.name + ".weight" || name == site.name + ".bias";
+bool is_gamma_or_beta(const Site& site, const std::string& name) {
+  return name == site.gamma || name == site.beta;
 }
 
 bool is_trained(const Graft& student, const std::string& name, RealignMode mode) {
-  const auto& sites = student.vit().sites();
+  const auto& sites = student.network().sites();
   if (mode == RealignMode::kFull || mode == RealignMode::kDistill) return true;
   for (size_t i = 0; i < sites.size(); ++i) {
     if (mode == RealignMode::kAffine && is_gamma_or_beta(sites[i], name)) return true;
     if (mode != RealignMode::kConstants || !student.has_function(i)) continue;
     if (is_gamma_or_beta(sites[i], name)) return true;
-    if (!sites[i].previous_linear.empty() && name == sites[i].previous_linear + ".bias") return true;
+    if (sites[i].writer && name == sites[i].writer->linear.bias) return true;
   }
   return false;
 }
@@ -84,32 +86,32 @@ EpochMetrics metrics_from_json(const Json& json) {
 
 }  // namespace
 
-Trainer::Trainer(Graft& student, const Vit* teacher, std::vector<Picture> train,
-                 std::vector<Picture> held_out, const RealignOptions& options, std::string identity,
+Trainer::Trainer(Graft& student, const Network* teacher, std::vector<Picture> train,
+                 std::vector<Picture> choose, const RealignOptions& options, std::string identity,
                  Path folder, Monitor& monitor)
     : student_(student),
       teacher_(teacher),
       train_(std::move(train)),
-      held_out_(std::move(held_out)),
+      choose_(std::move(choose)),
       options_(options),
       identity_(std::move(identity)),
       folder_(std::move(folder)),
       monitor_(monitor) {
-  std::vector<torch::Tensor> matrices, others;
-  for (auto& [name, tensor] : student_.vit().tensors()) {
+  std::vector<Tensor> matrices, others;
+  for (auto& [name, tensor] : student_.network().tensors()) {
     tensor = tensor.detach().clone();
     if (!is_trained(student_, name, options_.mode) || !tensor.is_floating_point()) continue;
     tensor.set_requires_grad(true);
     (tensor.dim() >= 2 ? matrices : others).push_back(tensor);
   }
   if (options_.mode != RealignMode::kAffine) {
-    for (size_t site = 0; site < student_.vit().sites().size(); ++site) {
+    for (size_t site = 0; site < student_.network().sites().size(); ++site) {
       if (student_.has_function(site) && student_.constants(site).numel() > 0) {
         others.push_back(student_.constants(site).set_requires_grad(true));
       }
     }
   }
-  const auto group = [&](std::vector<torch::Tensor> tensors, double weight_decay) {
+  const auto group = [&](std::vector<Tensor> tensors, double weight_decay) {
     auto settings = std::make_unique<torch::optim::AdamWOptions>(options_.rate);
     settings->weight_decay(weight_decay);
     return torch::optim::OptimizerParamGroup(std::move(tensors), std::move(settings));
@@ -137,33 +139,33 @@ double Trainer::rate_at(int64_t step) const {
   return options_.rate * 0.5 * (1 + std::cos(std::numbers::pi * (now - warm) / (total - warm)));
 }
 
-torch::Tensor Trainer::loss(const torch::Tensor& logits, const torch::Tensor& teacher,
-                            const torch::Tensor& labels) const {
+Tensor Trainer::loss(const Tensor& logits, const Tensor& teacher,
+                            const Tensor& labels) const {
   const double w = label_share(options_);
-  torch::Tensor total = torch::zeros({});
-  if (w > 0) total = total + w * torch::cross_entropy_loss(logits, labels);
+  Tensor total = at::zeros({});
+  if (w > 0) total = total + w * at::cross_entropy_loss(logits, labels);
   if (w < 1) {
-    const torch::Tensor target = (teacher / options_.temperature).log_softmax(1);
-    const torch::Tensor own = (logits / options_.temperature).log_softmax(1);
-    const torch::Tensor divergence = (target.exp() * (target - own)).sum(1).mean();
+    const Tensor target = (teacher / options_.temperature).log_softmax(1);
+    const Tensor own = (logits / options_.temperature).log_softmax(1);
+    const Tensor divergence = (target.exp() * (target - own)).sum(1).mean();
     total = total + (1 - w) * options_.temperature * options_.temperature * divergence;
   }
   return total;
 }
 
-torch::Tensor Trainer::teacher_logits(const torch::Tensor& images, const Vit::Observer& observer) const {
+Tensor Trainer::teacher_logits(const Tensor& images, const Network::Observer& observer) const {
   if (teacher_ == nullptr || !needs_teacher(options_)) return {};
-  const torch::NoGradGuard no_grad;
+  const at::NoGradGuard no_grad;
   return teacher_->forward(images, observer);
 }
 
-double Trainer::add_gradients(const torch::Tensor& images, const torch::Tensor& labels, double share,
-                              std::vector<torch::Tensor>& gradients) const {
+double Trainer::add_gradients(const Tensor& images, const Tensor& labels, double share,
+                              std::vector<Tensor>& gradients) const {
   StreamHint::Streams teacher_streams, student_streams;
-  const torch::Tensor teacher = teacher_logits(images, hint_ ? hint_->watch(teacher_streams) : nullptr);
-  const torch::Tensor logits = student_.forward(images, hint_ ? hint_->watch(student_streams) : nullptr);
-  const torch::Tensor objective = share * loss(logits, teacher, labels);
-  torch::Tensor total = objective;
+  const Tensor teacher = teacher_logits(images, hint_ ? hint_->watch(teacher_streams) : nullptr);
+  const Tensor logits = student_.forward(images, hint_ ? hint_->watch(student_streams) : nullptr);
+  const Tensor objective = share * loss(logits, teacher, labels);
+  Tensor total = objective;
   if (hint_) {
     const double scale = options_.hint * share / static_cast<double>(images.size(0));
     total = total + 0.5 * scale * hint_->distance(student_streams, teacher_streams);
@@ -171,7 +173,7 @@ double Trainer::add_gradients(const torch::Tensor& images, const torch::Tensor& 
   const auto found =
       torch::autograd::grad({total}, parameters_, {}, /*retain_graph=*/false, /*create_graph=*/false,
                             /*allow_unused=*/true);
-  const torch::NoGradGuard no_grad;
+  const at::NoGradGuard no_grad;
   gradients.resize(parameters_.size());
   for (size_t i = 0; i < found.size(); ++i) {
     if (found[i].defined()) gradients[i] = gradients[i].defined() ? gradients[i] + found[i] : found[i];
@@ -179,36 +181,35 @@ double Trainer::add_gradients(const torch::Tensor& images, const torch::Tensor& 
   return objective.item<double>();
 }
 
-double Trainer::find_gradients(const torch::Tensor& images, const torch::Tensor& labels) {
-  // Stochastic depth draws from one stream, so its pictures stay together.
-  const int64_t chunk = options_.drop_path > 0 || !images.is_cpu() ? images.size(0) : kChunk;
-  const auto image_chunks = images.split(chunk), label_chunks = labels.split(chunk);
+double Trainer::find_gradients(const Tensor& images, const Tensor& labels) {
   struct Part {
     double loss = 0;
-    std::vector<torch::Tensor> gradients;
+    std::vector<Tensor> gradients;
   };
-  std::map<int64_t, Part> parts;  // of each thread, by its first chunk: summed up in that order
-  std::mutex mutex;
-  at::parallel_for(0, static_cast<int64_t>(image_chunks.size()), 1, [&](int64_t begin, int64_t end) {
-    const torch::AutoGradMode with_grad(true);
-    Part part;
-    for (auto i = static_cast<size_t>(begin); i < static_cast<size_t>(end); ++i) {
-      const double share = static_cast<double>(image_chunks[i].size(0)) / static_cast<double>(images.size(0));
-      part.loss += add_gradients(image_chunks[i], label_chunks[i], share, part.gradients);
-    }
-    const std::lock_guard lock(mutex);
-    parts.emplace(begin, std::move(part));
-  });
-  const torch::NoGradGuard no_grad;
+  std::vector<Part> parts(chunk_threads());
+  const auto add = [&](Part& part, const Tensor& some, int64_t first) {
+    const at::AutoGradMode with_grad(true);
+    const double share = static_cast<double>(some.size(0)) / static_cast<double>(images.size(0));
+    const Tensor own = labels.slice(0, first, first + some.size(0));
+    part.loss += add_gradients(some, own, share, part.gradients);
+  };
+  // Stochastic depth draws from one stream, so its pictures stay together.
+  if (options_.drop_path > 0) {
+    add(parts[0], images, 0);
+    parts.resize(1);
+  } else {
+    parts.resize(for_chunks(images, [&](size_t thread, const Chunk& chunk) { add(parts[thread], chunk.images, chunk.first); }));
+  }
+  const at::NoGradGuard no_grad;
   double total = 0;
   for (size_t i = 0; i < parameters_.size(); ++i) {
-    torch::Tensor sum;
-    for (auto& [begin, part] : parts) {
+    Tensor sum;
+    for (const Part& part : parts) {
       if (part.gradients[i].defined()) sum = sum.defined() ? sum + part.gradients[i] : part.gradients[i];
     }
     parameters_[i].mutable_grad() = sum;
   }
-  for (const auto& [begin, part] : parts) total += part.loss;
+  for (const Part& part : parts) total += part.loss;
   return total;
 }
 
@@ -217,16 +218,30 @@ void Trainer::run_epoch() {
   EpochMetrics metrics;
   metrics.epoch = static_cast<int64_t>(history_.size());
   if (metrics.epoch > 0) train(metrics);
-  judge(metrics);
+  // What is judged and saved has settled constants; training goes on with those it has.
+  std::map<size_t, Tensor> moving;
+  for (size_t site = 0; site < student_.network().sites().size(); ++site) {
+    if (student_.has_function(site)) moving[site] = student_.constants(site);
+  }
+  const std::vector<std::string> back = student_.settle_constants();
+  if (!back.empty()) {
+    monitor_.notice(fmt::format("realign, epoch {}: no proof holds for the constants of {}, their first ones are saved",
+                                metrics.epoch, fmt::join(back, ", ")));
+  }
+  const RealignScore found = score(choose_);
+  metrics.held_out_loss = found.loss;
+  metrics.held_out_top1 = found.top1;
+  metrics.held_out_agreement = found.agreement;
   metrics.seconds = timer.seconds();
   history_.push_back(metrics);
   save();
+  for (const auto& [site, constants] : moving) student_.constants(site) = constants;
 }
 
 void Trainer::train(EpochMetrics& metrics) {
   const Timer timer;
   const int64_t epoch = metrics.epoch;
-  const Preprocessing& preprocessing = student_.vit().preprocessing();
+  const Preprocessing& preprocessing = student_.network().preprocessing();
   Loader loader(
       shuffled(train_, options_.seed, epoch),
       [&](const Image& image, int64_t position, std::span<float> chw) {
@@ -235,8 +250,8 @@ void Trainer::train(EpochMetrics& metrics) {
       },
       preprocessing.height, preprocessing.width, {options_.batch, options_.threads, 4}, monitor_);
 
-  torch::manual_seed(Random({options_.seed, 0xd09, static_cast<uint64_t>(epoch)})());
-  student_.vit().set_drop_path(options_.drop_path);
+  at::manual_seed(Random({options_.seed, 0xd09, static_cast<uint64_t>(epoch)})());
+  student_.network().set_drop_path(options_.drop_path);
   int64_t images_done = 0;
   while (const auto batch = loader.next()) {
     monitor_.check();
@@ -244,7 +259,7 @@ void Trainer::train(EpochMetrics& metrics) {
     for (auto& group : optimizer_->param_groups()) {
       static_cast<torch::optim::AdamWOptions&>(group.options()).lr(metrics.rate);
     }
-    const torch::Tensor images = images_tensor(*batch, preprocessing);
+    const Tensor images = images_tensor(*batch, preprocessing);
     metrics.loss += find_gradients(images, labels_tensor(*batch));
     if (options_.clip_norm > 0) torch::nn::utils::clip_grad_norm_(parameters_, options_.clip_norm);
     optimizer_->step();
@@ -254,7 +269,7 @@ void Trainer::train(EpochMetrics& metrics) {
                       static_cast<int64_t>(train_.size()), "pictures",
                       fmt::format("loss {:.4f}", metrics.loss / static_cast<double>(metrics.steps)));
   }
-  student_.vit().set_drop_path(0);
+  student_.network().set_drop_path(0);
   if (metrics.steps == 0)
     throw std::runtime_error(fmt::format("epoch {} had no step: no picture could be read", epoch));
   metrics.loss /= static_cast<double>(metrics.steps);
@@ -266,27 +281,27 @@ void Trainer::train(EpochMetrics& metrics) {
   metrics.images_per_second = static_cast<double>(images_done) / timer.seconds();
 }
 
-void Trainer::judge(EpochMetrics& metrics) {
-  torch::NoGradGuard no_grad;
-  const Preprocessing& preprocessing = student_.vit().preprocessing();
-  Loader loader(held_out_, evaluation_transform(preprocessing), preprocessing.height, preprocessing.width,
+RealignScore Trainer::score(const std::vector<Picture>& pictures) const {
+  const at::NoGradGuard no_grad;
+  const Preprocessing& preprocessing = student_.network().preprocessing();
+  Loader loader(pictures, evaluation_transform(preprocessing), preprocessing.height, preprocessing.width,
                 {options_.batch, options_.threads, 4}, monitor_);
+  RealignScore sum;
   double images = 0;
   while (const auto batch = loader.next()) {
-    const torch::Tensor pixels = images_tensor(*batch, preprocessing);
-    const torch::Tensor labels = labels_tensor(*batch);
-    const torch::Tensor logits = student_.forward(pixels);
+    const Tensor pixels = images_tensor(*batch, preprocessing);
+    const Tensor labels = labels_tensor(*batch);
+    const Tensor logits = student_.forward(pixels);
     const auto size = static_cast<double>(batch->size());
-    const torch::Tensor teacher = teacher_logits(pixels);
-    metrics.held_out_loss += loss(logits, teacher, labels).item<double>() * size;
-    if (teacher.defined())
-      metrics.held_out_agreement += logits.argmax(1).eq(teacher.argmax(1)).sum().item<double>();
-    if (needs_labels(options_)) metrics.held_out_top1 += logits.argmax(1).eq(labels).sum().item<double>();
+    const Tensor teacher = teacher_logits(pixels);
+    sum.loss += loss(logits, teacher, labels).item<double>() * size;
+    if (teacher.defined()) sum.agreement += logits.argmax(1).eq(teacher.argmax(1)).sum().item<double>();
+    if (needs_labels(options_)) sum.top1 += logits.argmax(1).eq(labels).sum().item<double>();
     images += size;
   }
-  metrics.held_out_loss /= images;
-  metrics.held_out_top1 = needs_labels(options_) ? metrics.held_out_top1 / images : kUnknown;
-  metrics.held_out_agreement = needs_teacher(options_) ? metrics.held_out_agreement / images : kUnknown;
+  if (images == 0) throw InputError("realign: no picture to judge by could be read, expected at least one");
+  return {sum.loss / images, needs_labels(options_) ? sum.top1 / images : kUnknown,
+          needs_teacher(options_) ? sum.agreement / images : kUnknown};
 }
 
 int64_t Trainer::best_epoch() const {
@@ -339,9 +354,9 @@ void Trainer::resume(bool pass_over_others) {
   }
   std::istringstream lines(history.toStringRef());
   for (std::string line; std::getline(lines, line);) history_.push_back(metrics_from_json(Json::parse(line)));
-  torch::NoGradGuard no_grad;
+  at::NoGradGuard no_grad;
   for (size_t i = 0; i < parameters_.size(); ++i) {
-    torch::Tensor value;
+    Tensor value;
     archive.read(fmt::format("parameter{}", i), value);
     parameters_[i].copy_(value);
   }

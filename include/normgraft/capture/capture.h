@@ -1,24 +1,21 @@
 #pragma once
 
-#include "normgraft/capture/pairs.h"
+#include <functional>
+
+#include "normgraft/capture/options.h"
+#include "normgraft/core/monitor.h"
 #include "normgraft/mapping/mapping.h"
 
 namespace normgraft {
 
-struct CaptureOptions {
-  size_t bins = 2048;  ///< of x for each site, 16 to 65,536
-  PairOptions pairs = {};
-  double carried =
-      0;  ///< carrier_ratio of a network whose tokens carry their scale (carry_scale); 0: they do not
+class Loader;
+class Network;
 
-  /// Throws InputError naming the field, its value and its range.
-  void validate() const;
-};
-
-/// The mappings of every norm site over the pictures (for_each_pairs). Where tokens carry their scale, the
-/// pairs are (x, y + carried_offset): y is only known up to a number for all channels there, and with this
-/// one it is a function of x.
-Mappings capture(const Vit& vit, Loader& pictures, int64_t picture_count, const CaptureOptions& options,
-                 Monitor& monitor);
+/// The mappings of every norm site over the pictures (for_each_pairs); `fold` says for which purpose a picture, by its
+/// position in the loader's list, may be used. Where the mean of a token carries its scale (Site::carried), the pairs are
+/// (x, y + carried_offset): y is only known up to a number for all channels there, and with this one it is a function of x.
+/// Throws InputError where a fold stays empty because its pictures could not be read.
+Mappings capture(const Network& network, Loader& pictures, int64_t picture_count,
+                 const std::function<Fold(int64_t position)>& fold, const CaptureOptions& options, Monitor& monitor);
 
 }  // namespace normgraft

@@ -1,39 +1,22 @@
 #pragma once
 
-#include <torch/torch.h>
-
+#include <cstdint>
 #include <functional>
 #include <string>
+#include <vector>
 
+#include "normgraft/capture/options.h"
 #include "normgraft/core/monitor.h"
 #include "normgraft/data/loader.h"
-#include "normgraft/vit/vit.h"
+#include "normgraft/network/network.h"
 
 namespace normgraft {
 
-/// What a pair weighs.
-enum class Weights : uint8_t {
-  kNone,    ///< 1
-  kFisher,  ///< what an error of y there costs the network
-};
-
-/// "none" or "fisher"; throws InputError naming these.
-Weights weights_named(const std::string& name);
-std::string to_string(Weights weights);
-
-struct PairOptions {
-  Weights weights = Weights::kFisher;
-  int probes = 3;     ///< gradients drawn for each picture under Fisher weights, 1 to 1000
-  uint64_t seed = 1;  ///< of the probes
-
-  /// Throws InputError naming the field, its value and its range.
-  void validate() const;
-};
-
 /// What a few pictures left at one site, y before gamma and beta: [B, N, D], or [B, D] behind the pooling.
 struct SitePairs {
-  torch::Tensor x, y;
-  torch::Tensor weight;  ///< undefined: all 1
+  Tensor x, y;
+  Tensor weight;  ///< undefined: all 1
+  std::vector<int64_t> pictures;  ///< [B] their positions in the loader's list
 };
 
 /// Called for one site with the pairs of some pictures: for each site in the order of pictures and never at
@@ -50,14 +33,14 @@ using PairReceiver = std::function<void(size_t site, const SitePairs& pairs)>;
 /// pairs of a picture is the divergence KL(model || graft), in nats, that f causes there, to second order and
 /// without the correlations of the errors. Parameters get no gradients. Throws InputError when the model has
 /// no classes to predict, or there was no picture.
-int64_t for_each_pairs(const Vit& vit, Loader& pictures, int64_t picture_count, const PairOptions& options,
+int64_t for_each_pairs(const Network& network, Loader& pictures, int64_t picture_count, const PairOptions& options,
                        const std::string& stage, const PairReceiver& receive, Monitor& monitor);
 
 /// Bytes that for_each_pairs() needs for `batch` pictures beside the model: what is kept of all sites until
 /// it is handed out, and the graphs of the pictures being differentiated.
-int64_t pairs_bytes(const Vit& vit, Weights weights, int64_t batch);
+int64_t pairs_bytes(const Network& network, Weights weights, int64_t batch);
 
 /// The largest even batch, from 2 to 32 pictures, with pairs_bytes() of at most `bytes`; 2 when none.
-int64_t pairs_batch(const Vit& vit, Weights weights, int64_t bytes = int64_t{512} << 20);
+int64_t pairs_batch(const Network& network, Weights weights, int64_t bytes = int64_t{512} << 20);
 
 }  // namespace normgraft

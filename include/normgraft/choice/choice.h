@@ -5,12 +5,14 @@
 #include <vector>
 
 #include "normgraft/cost/profile.h"
+#include "normgraft/core/monitor.h"
 #include "normgraft/evolve/plan.h"
-#include "normgraft/graft/graft.h"
-#include "normgraft/graft/yardstick.h"
 #include "normgraft/mapping/mapping.h"
 
 namespace normgraft {
+
+class Network;
+class Yardstick;
 
 struct ChoiceOptions {
   std::optional<double>
@@ -72,9 +74,9 @@ struct Choice {
 /// corrects them, and is the next to start from where it gains. The same bytes for the same number of
 /// threads.
 ///
-/// `vit` is the original model. Throws InputError when fronts, mappings and model do not belong together, or
+/// `network` is the original model. Throws InputError when fronts, mappings and model do not belong together, or
 /// nothing fits the budget (naming the least cost).
-Choice choose_plan(const Fronts& fronts, const Mappings& mappings, Vit vit, const Profile& profile,
+Choice choose_plan(const Fronts& fronts, const Mappings& mappings, Network network, const Profile& profile,
                    const Yardstick& yardstick, const ChoiceOptions& options, Monitor& monitor);
 
 /// The content of choice.json.

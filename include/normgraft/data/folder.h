@@ -35,14 +35,4 @@ struct PictureFolder {
 /// class list.
 PictureFolder open_picture_folder(const Path& root, const ClassList* classes = nullptr);
 
-/// Pictures to fit to, and pictures to judge by.
-struct PictureSplit {
-  std::vector<Picture> fitted, apart;
-};
-
-/// Keeps `apart` of the pictures apart, chosen by their class folder and file names alone: so that what one
-/// stage was fitted to does not judge the next. The order stays. Throws InputError unless at least one is
-/// left to fit to.
-PictureSplit keep_apart(const std::vector<Picture>& pictures, size_t apart);
-
 }  // namespace normgraft

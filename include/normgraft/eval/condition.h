@@ -1,11 +1,7 @@
 #pragma once
 
-#include <torch/torch.h>
-
 #include <cstdint>
 #include <string>
-
-#include "normgraft/data/preprocess.h"
 
 namespace normgraft {
 
@@ -20,9 +16,5 @@ enum class Condition : uint8_t {
 /// "plain", "contrast" or "blur"; throws InputError naming these.
 Condition condition_named(const std::string& name);
 std::string to_string(Condition condition);
-
-/// Pictures [B, 3, H, W], normalised as `preprocessing` says, under a condition: normalised likewise, not
-/// rounded to levels. Plain pictures are returned as they are.
-torch::Tensor under(Condition condition, const torch::Tensor& images, const Preprocessing& preprocessing);
 
 }  // namespace normgraft

@@ -6,11 +6,13 @@
 
 #include "normgraft/core/files.h"
 #include "normgraft/core/monitor.h"
-#include "normgraft/data/loader.h"
 #include "normgraft/eval/condition.h"
-#include "normgraft/graft/graft.h"
 
 namespace normgraft {
+
+class Graft;
+class Loader;
+class Network;
 
 /// A mean over pictures with its 95 % bootstrap interval (percentile, 2,000 resamples of pictures).
 struct Estimate {
@@ -39,7 +41,7 @@ struct Evaluation : Judgement {
 /// Judges a model, against a teacher if there is one, on plain pictures and under `conditions`, which teacher
 /// and model both see. `picture_count` is for the progress line. Throws InputError when teacher and model
 /// differ in their number of classes, or no picture could be read.
-Evaluation evaluate(const Graft& model, const Vit* teacher, Loader& pictures, int64_t picture_count,
+Evaluation evaluate(const Graft& model, const Network* teacher, Loader& pictures, int64_t picture_count,
                     const std::vector<Condition>& conditions, Monitor& monitor);
 
 /// Keys top1, top5, images, images_per_second and, with a teacher, agreement, kl; each estimate X also as

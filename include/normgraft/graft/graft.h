@@ -1,84 +1,83 @@
 #pragma once
 
-#include <map>
 #include <memory>
 #include <string>
 #include <vector>
 
-#include "normgraft/core/monitor.h"
-#include "normgraft/expr/expression.h"
-#include "normgraft/vit/vit.h"
+#include "normgraft/graft/functions.h"
+#include "normgraft/models/model_folder.h"
+#include "normgraft/network/network.h"
 
 namespace normgraft {
 
-/// Site name -> expression; the content of functions.json.
-using Functions = std::map<std::string, Expression>;
-
-/// Reads and writes functions.json: {"version": 1, "functions": {site: expression text}}.
-Functions read_functions(const Path& path);
-void write_functions(const Path& path, const Functions& functions);
-
-/// A Vision Transformer with scalar functions in place of the normalisation at some of its sites, or at none:
-/// then it is the original. One function of one variable a site for all tokens and channels; gamma and beta
-/// remain. Move-only.
+/// A network with scalar functions in place of the normalisation at some of its sites, or at none: then it is the
+/// original. One function of one variable a site for all tokens and channels; gamma and beta remain. Move-only.
 class Graft {
  public:
   /// The original network, no site replaced.
-  explicit Graft(Vit vit);
+  explicit Graft(Network network);
   Graft(Graft&&) = default;
   Graft& operator=(Graft&&) = default;
 
-  /// Puts f at a site. Throws InputError, listing sites, when there is none of that name.
+  /// Puts f at a site, and gives it what calibration moves: a beta, and a bias of the Linear that wrote the stream, 0 where
+  /// there was none. Throws InputError, listing sites, when there is none of that name.
   void set_function(const std::string& site, const Expression& f);
+
+  /// Puts the functions of a file at their sites, with their grid and ranges. Throws InputError naming a site that the
+  /// model does not have, and, unless `sites` names the ones wanted, a site of the model for which there is no function.
+  void set_functions(const FunctionFile& file, const std::vector<std::string>& sites = {});
 
   /// The functions with their constants as they are now.
   Functions functions() const;
+  /// The same with their grid and ranges.
+  FunctionFile function_file() const;
+
   bool has_function(size_t site) const { return slots_[site] != nullptr; }
   /// Trainable constants of the function at a site, F32 [K]; has_function(site) must hold.
-  torch::Tensor& constants(size_t site) { return slots_[site]->constants; }
-  const torch::Tensor& constants(size_t site) const { return slots_[site]->constants; }
+  Tensor& constants(size_t site) { return slots_[site]->constants; }
+  const Tensor& constants(size_t site) const { return slots_[site]->constants; }
   /// The function at a site as it was put there, with its first constants; has_function(site) must hold.
   const Expression& expression(size_t site) const { return slots_[site]->expression; }
-  /// Whether y is f(x) without its mean over channels, as LayerNorm's y is, because the Linear behind the
-  /// site was blind to that mean when f was put there (is_blind_to_mean). Folding makes it blind again, so
-  /// that nothing computes a mean.
-  bool drops_mean(size_t site) const { return slots_[site] && slots_[site]->drops_mean; }
+  /// Whether y is f(x) without its mean over channels, as LayerNorm's y is, because the Linears behind the site are blind
+  /// to that mean (Carried::blind). Folding makes them blind again, so that nothing computes a mean.
+  bool drops_mean(size_t site) const { return slots_[site] && network_->sites()[site].carried.blind; }
 
-  /// From here on only the first `sites` norm sites use their functions; the ones behind them compute
-  /// LayerNorm as long as this holds. What functions() and save_graft() say does not change.
+  /// Puts constants that were moved where they may be, in new tensors: the nearest on the grid, and where a function is
+  /// then not proved admissible on the range of x its site has seen, back to those it was given. Returns the sites that
+  /// went back.
+  std::vector<std::string> settle_constants();
+
+  /// From here on only the first `sites` norm sites use their functions; the ones behind them compute their norm as long
+  /// as this holds. What functions() and save_graft() say does not change.
   void use_functions(size_t sites);
 
-  Vit& vit() { return *vit_; }
-  const Vit& vit() const { return *vit_; }
-  torch::Tensor forward(const torch::Tensor& images, const Vit::Observer& observer = {}) const {
-    return vit_->forward(images, observer);
+  Network& network() { return *network_; }
+  const Network& network() const { return *network_; }
+  Tensor forward(const Tensor& images, const Network::Observer& observer = {}) const {
+    return network_->forward(images, observer);
   }
 
  private:
   struct Slot {
     Expression expression;
-    torch::Tensor constants;
-    bool drops_mean;
+    Tensor constants;
   };
   void use_function(size_t site);
 
-  std::unique_ptr<Vit> vit_;
-  std::vector<std::shared_ptr<Slot>> slots_;  // by site; null where LayerNorm stays
+  std::unique_ptr<Network> network_;
+  std::vector<std::shared_ptr<Slot>> slots_;  // by site; null where the norm stays
+  ConstantGrid grid_;
+  std::map<std::string, Interval> seen_;  // by site
 };
 
-/// Puts functions at their sites. Throws InputError naming a site that the model does not have, and, unless
-/// `sites` names the ones wanted, a site of the model for which there is no function.
-void apply_functions(Graft& graft, const Functions& functions, const std::vector<std::string>& sites = {});
-
-/// Folds every grafted site (fold_norm), so that it is f and nothing else. The logits stay the same up to
-/// rounding. Throws InputError naming a site that no Linear follows.
+/// Folds every grafted site (fold_norm), so that it is f and nothing else. The logits stay the same up to rounding.
+/// Throws InputError naming a site that no Linear reads.
 void fold(Graft& graft);
 
 /// Loads a model folder with its functions.json, if there is one.
-Graft load_graft(const Path& path, const VitOptions& options, Monitor& monitor);
+Graft load_graft(const Path& path, const ModelOptions& options, Monitor& monitor);
 
-/// Writes a model folder, functions.json included when any site is replaced. Sites that drop their mean are
-/// folded.
+/// Writes a model folder, functions.json included when any site is replaced. Sites that drop their mean are folded.
 void save_graft(const Path& folder, const Graft& graft);
 
 }  // namespace normgraft

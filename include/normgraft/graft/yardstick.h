@@ -1,17 +1,15 @@
 #pragma once
 
-#include <torch/torch.h>
-
 #include <vector>
 
 #include "normgraft/core/monitor.h"
 #include "normgraft/data/folder.h"
-#include "normgraft/vit/vit.h"
+#include "normgraft/network/network.h"
 
 namespace normgraft {
 
 /// KL(teacher || model) of the softmax, nats, temperature 1, for each row of logits [B, classes], F64 [B].
-torch::Tensor divergence(const torch::Tensor& teacher, const torch::Tensor& model);
+Tensor divergence(const Tensor& teacher, const Tensor& model);
 
 /// How far a model is from its teacher: means over pictures.
 struct Distance {
@@ -23,21 +21,21 @@ struct Distance {
 /// wanted.
 class Yardstick {
  public:
-  /// Throws InputError when no picture could be read, or the teacher has no classes.
-  Yardstick(const Vit& teacher, const std::vector<Picture>& pictures, Monitor& monitor);
+  /// Throws InputError when no picture could be read, or the teacher tells fewer than two classes apart.
+  Yardstick(const Network& teacher, const std::vector<Picture>& pictures, Monitor& monitor);
 
   /// Over the first `pictures` of them; 0: all.
-  Distance measure(const Vit& model, int64_t pictures = 0) const;
+  Distance measure(const Network& model, int64_t pictures = 0) const;
 
   /// What a model says to all pictures, and what the teacher does: [B, classes].
-  torch::Tensor logits(const Vit& model) const;
-  const torch::Tensor& teacher_logits() const { return logits_; }
+  Tensor logits(const Network& model) const;
+  const Tensor& teacher_logits() const { return logits_; }
 
   int64_t pictures() const { return images_.size(0); }
 
  private:
-  torch::Tensor images_;  // [B, 3, height, width]
-  torch::Tensor logits_;  // [B, classes]
+  Tensor images_;  // [B, 3, height, width]
+  Tensor logits_;  // [B, classes]
 };
 
 }  // namespace normgraft

@@ -32,8 +32,11 @@ class RunFolder {
   /// run.json. Throws InputError when it is missing, damaged or from a newer version.
   Json read() const;
 
-  /// What was asked of a stage; null when it has not run.
+  /// What was asked of a stage, or noted under another key; null when it has not run.
   Json asked(const std::string& stage) const;
+
+  /// Notes a value in run.json.
+  void note(const std::string& key, const Json& value) const;
 
   /// Notes in run.json what was asked of a stage and the seconds that it took.
   void record(const std::string& stage, const Json& asked, double seconds) const;

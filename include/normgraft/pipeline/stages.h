@@ -4,14 +4,12 @@
 #include <string>
 #include <vector>
 
-#include "normgraft/capture/capture.h"
+#include "normgraft/capture/options.h"
 #include "normgraft/choice/choice.h"
 #include "normgraft/core/monitor.h"
-#include "normgraft/cost/network.h"
-#include "normgraft/eval/evaluate.h"
 #include "normgraft/evolve/evolve.h"
 #include "normgraft/evolve/plan.h"
-#include "normgraft/graft/graft.h"
+#include "normgraft/models/options.h"
 #include "normgraft/pipeline/run_folder.h"
 #include "normgraft/realign/realign.h"
 
@@ -21,16 +19,26 @@ namespace normgraft {
 /// in run.json what was asked. All throw InputError for what is wrong in their input, before anything is
 /// written.
 
+/// What is made to tell a function of x alone the scale of a token.
+enum class Carrier : uint8_t {
+  kNone,  ///< nothing: the stream stays as it is
+  kMean,  ///< the mean of the token over channels (let_mean_carry_scale)
+};
+
+/// "none" or "mean"; throws InputError naming these.
+Carrier carrier_named(const std::string& name);
+std::string to_string(Carrier carrier);
+
 struct CaptureRequest {
   Path model;
   Path data;             ///< ImageFolder tree; labels are not used
   int64_t pictures = 0;  ///< 0: all
   uint64_t seed = 1;     ///< of the order in which pictures are taken
   CaptureOptions options;
-  bool prepare = true;  ///< what is captured and grafted on carries its scale (centre_stream, blind_to_mean,
-                        ///< carry_scale)
-  VitOptions vit;
+  Carrier carrier = Carrier::kMean;  ///< of the network that is captured and grafted on
+  ModelOptions model_options;
 };
+/// Splits the pictures (split_pictures), prepares the network and captures its mappings.
 Mappings capture_stage(const RunFolder& run, const CaptureRequest& request, Monitor& monitor);
 
 Fronts evolve_stage(const RunFolder& run, const EvolveOptions& options, Monitor& monitor);
@@ -42,14 +50,27 @@ struct SelectRequest {
 };
 Plan select_stage(const RunFolder& run, const SelectRequest& request, Monitor& monitor);
 
+/// How a graft is brought nearer to its teacher without training.
+enum class Calibration : uint8_t {
+  kNone,
+  kAffine,      ///< gamma and beta, site by site (calibrate_affine)
+  kSequential,  ///< what writes the stream (refit_writers), then all sites together (calibrate_sequential)
+};
+
+/// "none", "affine" or "sequential"; throws InputError naming these.
+Calibration calibration_named(const std::string& name);
+std::string to_string(Calibration calibration);
+
 struct GraftRequest {
-  std::optional<Path> output;              ///< default: RunFolder::grafted
-  std::vector<std::string> sites;          ///< empty: all
-  std::string calibration = "sequential";  ///< "none", "affine" (calibrate_affine) or "sequential"
-                                           ///< (carry_scale, calibrate_sequential)
+  std::optional<Path> output;      ///< default: RunFolder::grafted
+  std::vector<std::string> sites;  ///< empty: all
+  Calibration calibration = Calibration::kSequential;
   bool fold = false;
 };
-Graft graft_stage(const RunFolder& run, const GraftRequest& request, Monitor& monitor);
+struct GraftResult {
+  size_t replaced = 0, sites = 0;
+};
+GraftResult graft_stage(const RunFolder& run, const GraftRequest& request, Monitor& monitor);
 
 struct RealignRequest {
   Path train;                   ///< ImageFolder tree; with labels where the mode needs them
@@ -62,18 +83,6 @@ struct RealignRequest {
 };
 RealignResult realign_stage(const RunFolder& run, const RealignRequest& request, Monitor& monitor);
 
-struct EvalRequest {
-  Path model;  ///< a model folder, grafted or not
-  Path data;
-  std::optional<Path> classes;
-  std::optional<Path> teacher;
-  int64_t pictures = 0;  ///< 0: all
-  int64_t batch = 32;
-  VitOptions vit;
-  std::vector<Condition> conditions = {};  ///< judged under these too
-};
-Evaluation eval_stage(const EvalRequest& request, Monitor& monitor);
-
 /// Writes report.html from what the run folder holds.
 void report_stage(const RunFolder& run);
 
@@ -83,30 +92,5 @@ Json asked_of(const EvolveOptions& options);
 Json asked_of(const SelectRequest& request);
 Json asked_of(const GraftRequest& request);
 Json asked_of(const RealignRequest& request);
-
-/// All norm sites of a model, for counting.
-std::vector<SiteShape> site_shapes(const Vit& vit);
-
-/// Everything, from checkpoint to report. A stage whose result is there and was asked for in the same
-/// words is not run again, unless one before it was.
-struct PipelineRequest {
-  CaptureRequest capture;
-  EvolveOptions evolve;
-  SelectRequest select;
-  GraftRequest graft;
-  std::optional<RealignOptions>
-      constants;  ///< re-alignment of constants on the calibration pictures; nothing: none
-  std::optional<RealignRequest> realign;  ///< nothing: no training
-  std::optional<Path> val;                ///< pictures to judge every stage on; nothing: not judged
-  std::optional<Path> classes;            ///< class list for `val`
-  bool staircase =
-      false;  ///< judges also what comes before calibration, and every stage under all conditions
-};
-
-/// Returns accuracy.json: the keys of to_json(Evaluation), "stage", "data" and "seconds" (of all work up to
-/// there) for each stage: "teacher", "grafted" ("calibrated" when graft calibrates), "constants" and
-/// "realigned"; with `staircase` also "plain" (min-error functions of an evolution in which all pairs count
-/// alike, uncalibrated), "weighted" (min-error, uncalibrated) and "selected" (the plan, uncalibrated).
-Json run_pipeline(const RunFolder& run, const PipelineRequest& request, Monitor& monitor);
 
 }  // namespace normgraft

@@ -6,10 +6,12 @@
 
 #include "normgraft/core/monitor.h"
 #include "normgraft/data/augment.h"
-#include "normgraft/data/folder.h"
-#include "normgraft/graft/graft.h"
+#include "normgraft/data/split.h"
 
 namespace normgraft {
+
+class Graft;
+class Network;
 
 /// What training moves, and towards what.
 enum class RealignMode : uint8_t {
@@ -78,19 +80,29 @@ struct EpochMetrics {
   double images_per_second = 0;  ///< trained, augmentation included
 };
 
+/// How good a student is on some pictures; NaN for what the training does not look at.
+struct RealignScore {
+  double loss = 0;
+  double top1 = 0;
+  double agreement = 0;  ///< with the teacher
+};
+
 struct RealignResult {
   std::vector<EpochMetrics> epochs;  ///< the start first
   int64_t best_epoch = 0;            ///< lowest held-out loss; 0 when training did not help
+  int64_t reported = 0;              ///< pictures that nothing was fitted to nor chosen by; 0: none are left
+  RealignScore before, after;        ///< on these: the start, and the best epoch
 };
 
-/// Trains `student` and leaves in `folder`: the model of the best epoch (config.json, model.safetensors,
+/// Trains `student` on the pictures to fit to, and chooses the best epoch by those to choose by. After every epoch the
+/// constants that are judged and saved are settled (Graft::settle_constants). Leaves in `folder`: the model of the best epoch (config.json, model.safetensors,
 /// functions.json), last/ likewise, checkpoints/last.pt and metrics.jsonl, each replaced atomically after
 /// every epoch. Where checkpoints/last.pt is of the same options, pictures and start, training goes on from
 /// it, and ends with the same bytes as if it had never stopped (same number of threads). On return `student`
 /// is the best epoch's. Throws InputError: a mode that needs a teacher without one, a checkpoint of another
 /// run (`restart` ignores it instead), labels beyond the classes where they are needed, no picture left to
 /// train on.
-RealignResult realign(Graft& student, const Vit* teacher, const std::vector<Picture>& pictures,
+RealignResult realign(Graft& student, const Network* teacher, const PictureSplit& pictures,
                       const RealignOptions& options, const Path& folder, bool restart, Monitor& monitor);
 
 }  // namespace normgraft

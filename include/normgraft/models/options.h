@@ -1,0 +1,16 @@
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+
+namespace normgraft {
+
+/// What neither the tensors nor the config of a checkpoint may say. Unset values are deduced and announced as notices.
+struct ModelOptions {
+  std::optional<int64_t> heads;
+  std::optional<double> eps;
+  std::optional<std::string> activation;
+};
+
+}  // namespace normgraft

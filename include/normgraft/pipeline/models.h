@@ -1,0 +1,44 @@
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "normgraft/core/monitor.h"
+#include "normgraft/cost/network.h"
+#include "normgraft/eval/evaluate.h"
+#include "normgraft/models/options.h"
+
+namespace normgraft {
+
+/// What can be asked of one model folder, grafted or not, without a run.
+
+/// Architecture, parameters, sites and what the stream carries at each, preprocessing, functions.
+Json describe_model(const Path& model, const ModelOptions& options, Monitor& monitor);
+
+struct EvalRequest {
+  Path model;
+  Path data;                    ///< ImageFolder tree with labels
+  std::optional<Path> classes;  ///< class list for a tree of some classes only
+  std::optional<Path> teacher;
+  int64_t pictures = 0;  ///< 0: all
+  int64_t batch = 32;
+  ModelOptions model_options;
+  std::vector<Condition> conditions = {};  ///< judged under these too
+};
+Evaluation eval_model(const EvalRequest& request, Monitor& monitor);
+
+/// What the norm sites of a model cost for one picture.
+struct ModelCost {
+  NormCost layernorm, graft;
+  std::string profile, unit;
+  size_t sites = 0, replaced = 0;
+};
+ModelCost cost_of_model(const Path& model, const std::string& profile, const ModelOptions& options, Monitor& monitor);
+
+/// Writes a grafted model for a target (exporter()) into a folder, beside the model folder's own files. Throws InputError
+/// for a model without functions. Returns the names of the files.
+std::vector<std::string> export_model(const Path& model, const std::string& target, const Path& folder,
+                                      const ModelOptions& options, Monitor& monitor);
+
+}  // namespace normgraft

@@ -1,0 +1,94 @@
+#include "normgraft/network/stream.h"
+
+#include <ATen/ATen.h>
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "normgraft/core/error.h"
+
+namespace normgraft {
+namespace {
+
+/// Takes the mean out of dimension `dim`, which holds the channels, where the tensor is there.
+void subtract_mean(Tensors& tensors, const std::string& name, int64_t dim) {
+  const auto found = tensors.find(name);
+  if (found != tensors.end()) found->second = found->second - found->second.mean(dim, true);
+}
+
+void centre_writer(Tensors& tensors, const Writer& writer) {
+  const Tensor scale = find_tensor(tensors, writer.scale);
+  if (scale.defined()) {
+    Tensor& weight = tensors.at(writer.linear.weight);
+    weight = weight * scale.unsqueeze(1);
+    const auto bias = tensors.find(writer.linear.bias);
+    if (bias != tensors.end()) bias->second = bias->second * scale;
+    tensors[writer.scale] = at::ones_like(scale);
+  }
+  subtract_mean(tensors, writer.linear.weight, 0);
+  subtract_mean(tensors, writer.linear.bias, 0);
+}
+
+}  // namespace
+
+Tensor without_mean(const Tensor& x) {
+  return x - x.mean(-1, true);
+}
+
+bool hides_mean(const Network& network) {
+  const auto& sites = network.sites();
+  return std::all_of(sites.begin(), sites.end(), [](const Site& site) {
+    return site.kind == NormKind::kLayerNorm && site.trunk == Trunk::kInput;
+  });
+}
+
+void centre_stream(Network& network) {
+  const at::NoGradGuard no_grad;
+  Tensors& tensors = network.tensors();
+  for (const std::string& name : network.architecture().embedding_tensors()) {
+    subtract_mean(tensors, name, name.ends_with(".weight") || name.ends_with(".bias") ? 0 : -1);
+  }
+  for (const Site& site : network.sites()) {
+    if (site.writer) centre_writer(tensors, *site.writer);
+  }
+}
+
+void fold_norm(Network& network, size_t site, bool blind) {
+  const at::NoGradGuard no_grad;
+  const Site& norm = network.sites()[site];
+  if (norm.readers.empty()) {
+    throw InputError(fmt::format("cannot fold norm site \"{}\": no Linear reads it alone", norm.name));
+  }
+  Tensors& tensors = network.tensors();
+  Tensor& gamma = tensors.at(norm.gamma);
+  const auto beta = tensors.find(norm.beta);
+  for (const LinearNames& reader : norm.readers) {
+    Tensor& weight = tensors.at(reader.weight);
+    if (beta != tensors.end()) {
+      const Tensor shift = weight.matmul(beta->second);
+      const auto bias = tensors.find(reader.bias);
+      if (bias == tensors.end()) {
+        tensors.emplace(reader.bias, shift);
+      } else {
+        bias->second = bias->second + shift;
+      }
+    }
+    weight = weight * gamma;
+    if (blind) weight = without_mean(weight);
+  }
+  gamma = at::ones_like(gamma);
+  if (beta != tensors.end()) beta->second = at::zeros_like(beta->second);
+  if (blind) {
+    Carried carried = norm.carried;
+    carried.blind = true;
+    network.set_carried(site, carried);
+  }
+}
+
+void blind_to_mean(Network& network) {
+  for (size_t site = 0; site < network.sites().size(); ++site) {
+    if (!network.sites()[site].readers.empty()) fold_norm(network, site, /*blind=*/true);
+  }
+}
+
+}  // namespace normgraft

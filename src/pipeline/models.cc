@@ -1,0 +1,99 @@
+#include "normgraft/pipeline/models.h"
+
+#include <ATen/ATen.h>
+#include <fmt/format.h>
+
+#include "normgraft/core/error.h"
+#include "normgraft/emit/exporter.h"
+#include "normgraft/graft/graft.h"
+#include "normgraft/pipeline/stages.h"
+#include "pictures.h"
+
+namespace normgraft {
+namespace {
+
+/// The shortest decimal numbers that stand for these floats.
+Json decimals(const std::array<float, 3>& values) {
+  Json json = Json::array();
+  for (const float value : values) json.push_back(std::stod(fmt::format("{}", value)));
+  return json;
+}
+
+std::vector<SiteShape> site_shapes(const Network& network) {
+  std::vector<SiteShape> shapes;
+  for (const Site& site : network.sites()) shapes.push_back({site.name, site.tokens, site.channels});
+  return shapes;
+}
+
+}  // namespace
+
+Json describe_model(const Path& model, const ModelOptions& options, Monitor& monitor) {
+  const Graft graft = load_graft(model, options, monitor);
+  const Network& network = graft.network();
+  const Preprocessing& p = network.preprocessing();
+  std::vector<std::string> sites;
+  Json stream = Json::object(), functions = Json::object();
+  for (const Site& site : network.sites()) {
+    sites.push_back(site.name);
+    if (site.carried == Carried{}) continue;
+    stream[site.name] = {{"carrier", to_string(site.carried.ratio > 0 ? Carrier::kMean : Carrier::kNone)},
+                         {"ratio", site.carried.ratio},
+                         {"blind", site.carried.blind}};
+  }
+  for (const auto& [site, f] : graft.functions()) functions[site] = f.to_string();
+  Json json{{"architecture", network.architecture().name()},
+            {"parameters", network.parameter_count()},
+            {"classes", network.classes()}};
+  json.update(network.architecture().facts());
+  json.update(Json{{"sites", sites},
+                   {"stream", stream},
+                   {"functions", functions},
+                   {"preprocessing",
+                    {{"input_size", {3, p.height, p.width}},
+                     {"crop_pct", p.crop_pct},
+                     {"crop_mode", p.crop_mode},
+                     {"interpolation", p.interpolation == Interpolation::kBicubic ? "bicubic" : "bilinear"},
+                     {"mean", decimals(p.mean)},
+                     {"std", decimals(p.std)}}}});
+  return json;
+}
+
+Evaluation eval_model(const EvalRequest& request, Monitor& monitor) {
+  const Graft model = load_graft(request.model, request.model_options, monitor);
+  std::optional<Graft> teacher;
+  if (request.teacher) teacher = load_graft(*request.teacher, request.model_options, monitor);
+  const auto pictures =
+      labelled_pictures(request.data, request.classes, request.pictures, model.network(), monitor);
+  Loader loader = evaluation_loader(model.network(), pictures, request.batch, monitor);
+  return evaluate(model, teacher ? &teacher->network() : nullptr, loader, static_cast<int64_t>(pictures.size()),
+                  request.conditions, monitor);
+}
+
+ModelCost cost_of_model(const Path& model, const std::string& profile_name, const ModelOptions& options,
+                        Monitor& monitor) {
+  const Profile profile = load_profile(profile_name);
+  const Graft graft = load_graft(model, options, monitor);
+  const auto shapes = site_shapes(graft.network());
+  const Functions functions = graft.functions();
+  return {layernorm_cost(shapes), graft_cost(shapes, functions, profile), profile.name, profile.unit, shapes.size(),
+          functions.size()};
+}
+
+std::vector<std::string> export_model(const Path& model, const std::string& target, const Path& folder,
+                                      const ModelOptions& options, Monitor& monitor) {
+  const Exporter& to = exporter(target);
+  const Graft graft = load_graft(model, options, monitor);
+  const Functions functions = graft.functions();
+  if (functions.empty()) {
+    throw InputError(fmt::format("{} has no functions.json, expected a grafted model", model.string()));
+  }
+  ExportTensors tensors;
+  for (const auto& [name, tensor] : graft.network().tensors()) {
+    tensors[name] = {tensor.sizes().vec(), {tensor.data_ptr<float>(), static_cast<size_t>(tensor.numel())}};
+  }
+  to.write({functions, {}, tensors}, folder);
+  save_graft(folder, graft);
+  return {"graft.py", "model.safetensors", "config.json", "functions.json"};
+}
+
+}  // namespace normgraft

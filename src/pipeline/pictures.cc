@@ -1,0 +1,55 @@
+#include "pictures.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "normgraft/core/error.h"
+#include "normgraft/core/shuffle.h"
+
+namespace normgraft {
+namespace {
+
+std::vector<Picture> some(std::vector<Picture> pictures, int64_t count, uint64_t seed) {
+  shuffle(pictures, Random({seed, 0x9ac7}));
+  if (count > 0 && static_cast<size_t>(count) < pictures.size()) pictures.resize(static_cast<size_t>(count));
+  return pictures;
+}
+
+}  // namespace
+
+std::vector<Picture> unlabelled_pictures(const Path& data, int64_t count, uint64_t seed, Monitor& monitor) {
+  return some(open_picture_folder(data, nullptr, monitor).pictures, count, seed);
+}
+
+std::vector<Picture> labelled_pictures(const Path& data, const std::optional<Path>& class_list, int64_t count,
+                                       const Network& network, Monitor& monitor) {
+  std::optional<ClassList> list;
+  if (class_list) {
+    list = read_class_list(*class_list);
+  } else if (!network.architecture().class_names().empty()) {
+    list = class_list_from(network.architecture().class_names());
+  }
+  PictureFolder folder = open_picture_folder(data, list ? &*list : nullptr, monitor);
+  const auto folders = static_cast<int64_t>(folder.classes.size());
+  if (!list && network.classes() != folders) {
+    throw InputError(fmt::format("{} holds {} classes and the model has {}: expected a class list (--classes) or a "
+                                 "folder for each class",
+                                 data.string(), folders, network.classes()));
+  }
+  for (const Picture& picture : folder.pictures) {
+    if (picture.label < network.classes()) continue;
+    throw InputError(fmt::format("{} has class {}, but the model has {} classes: expected another class list (--classes)",
+                                 picture.path.string(), picture.label, network.classes()));
+  }
+  return count > 0 ? some(std::move(folder.pictures), count, 1) : std::move(folder.pictures);
+}
+
+Loader evaluation_loader(const Network& network, std::vector<Picture> pictures, int64_t batch, Monitor& monitor) {
+  const Preprocessing& p = network.preprocessing();
+  LoaderOptions options;
+  options.batch = batch;
+  return Loader(std::move(pictures), evaluation_transform(p), p.height, p.width, options, monitor);
+}
+
+}  // namespace normgraft

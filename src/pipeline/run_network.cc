@@ -1,0 +1,78 @@
+#include "run_network.h"
+
+#include <fmt/format.h>
+
+#include "normgraft/calibrate/writers.h"
+#include "normgraft/core/error.h"
+#include "normgraft/models/model_folder.h"
+#include "normgraft/network/carrier.h"
+#include "normgraft/network/stream.h"
+#include "pictures.h"
+
+namespace normgraft {
+namespace {
+
+constexpr size_t kPicturesOfCapture = 256;  ///< that carriers are first fitted to
+
+ModelOptions model_options_from(const Json& json) {
+  ModelOptions options;
+  if (json.contains("heads")) options.heads = json["heads"].get<int64_t>();
+  if (json.contains("eps")) options.eps = json["eps"].get<double>();
+  if (json.contains("activation")) options.activation = json["activation"].get<std::string>();
+  return options;
+}
+
+CaptureRequest capture_request(const RunFolder& run) {
+  CaptureRequest request;
+  request.model = run.text("capture", "model");
+  request.data = run.text("capture", "data");
+  const Json asked = run.asked("capture");
+  request.pictures = asked.value("pictures", int64_t{0});
+  request.seed = asked.value("seed", uint64_t{1});
+  request.carrier = carrier_named(asked.value("carrier", "none"));
+  request.options.pairs.weights = weights_named(asked.value("weights", "none"));
+  request.options.pairs.probes = asked.value("label_samples", request.options.pairs.probes);
+  if (asked.contains("model_options")) request.model_options = model_options_from(asked["model_options"]);
+  return request;
+}
+
+}  // namespace
+
+Network prepare_network(const CaptureRequest& request, const std::vector<Picture>& fit, Monitor& monitor) {
+  Network network = load_model(request.model, request.model_options, monitor);
+  if (request.carrier == Carrier::kNone) return network;
+  if (!hides_mean(network)) {
+    throw InputError("capture: the mean of a token is seen by the norms of " + network.architecture().name() +
+                     ", expected carrier none for it");
+  }
+  let_mean_carry_scale(network, walk_images(network, fit, kPicturesOfCapture, "capture", monitor), {}, monitor);
+  return network;
+}
+
+void record_network(const RunFolder& run, const CaptureRequest& request, const Network& network) {
+  if (request.carrier == Carrier::kNone) {
+    std::filesystem::remove_all(run.prepared());
+  } else {
+    save_model(run.prepared(), network);
+  }
+}
+
+Network CapturedRun::network(const RunFolder& run, Monitor& monitor) const {
+  return request.carrier == Carrier::kNone ? load_model(request.model, request.model_options, monitor)
+                                           : load_model(run.prepared(), {}, monitor);
+}
+
+CapturedRun captured_run(const RunFolder& run, Monitor& monitor) {
+  CapturedRun captured{capture_request(run), {}};
+  const Json split = run.asked("split");
+  if (split.is_null()) {
+    throw InputError(fmt::format("{}: no word of how the pictures are split, expected what `normgraft capture` of this "
+                                 "version notes there", run.run_json().string()));
+  }
+  const CaptureRequest& request = captured.request;
+  captured.pictures = split_as_recorded(
+      unlabelled_pictures(request.data, request.pictures, request.seed, monitor), split);
+  return captured;
+}
+
+}  // namespace normgraft

@@ -1,0 +1,30 @@
+#pragma once
+
+#include <vector>
+
+#include "normgraft/data/split.h"
+#include "normgraft/network/network.h"
+#include "normgraft/pipeline/stages.h"
+
+namespace normgraft {
+
+/// The network that capture looks at: the model, made to carry the scale of its tokens as the request says, fitted to the
+/// first of `fit`. It computes what the model does.
+Network prepare_network(const CaptureRequest& request, const std::vector<Picture>& fit, Monitor& monitor);
+
+/// Leaves a prepared network in the run folder, or none where the model itself was captured.
+void record_network(const RunFolder& run, const CaptureRequest& request, const Network& network);
+
+/// What the stages after capture work on.
+struct CapturedRun {
+  CaptureRequest request;
+  PictureSplit pictures;
+
+  /// The captured network: functions are grafted on it, and it is their teacher.
+  Network network(const RunFolder& run, Monitor& monitor) const;
+};
+
+/// What capture noted in a run folder. Throws InputError naming what is missing in it.
+CapturedRun captured_run(const RunFolder& run, Monitor& monitor);
+
+}  // namespace normgraft
