@@ -1,11 +1,9 @@
-#include "json_fields.h"
+#include "normgraft/core/json_place.h"
 
 #include <fmt/format.h>
 
 #include <cmath>
 #include <limits>
-
-#include "normgraft/core/error.h"
 
 namespace normgraft {
 
@@ -16,12 +14,20 @@ void JsonPlace::fail(const std::string& problem) const {
   throw InputError(fmt::format("{}: {}{}{}", file_, place_, place_.empty() ? "" : ": ", problem));
 }
 
-JsonPlace JsonPlace::operator[](const std::string& key) const {
+std::string JsonPlace::place_of(const std::string& key) const {
+  return place_.empty() ? key : place_ + "." + key;
+}
+
+std::optional<JsonPlace> JsonPlace::find(const std::string& key) const {
   if (!json_.is_object()) fail("expected an object");
   const auto found = json_.find(key);
-  const std::string place = place_.empty() ? key : place_ + "." + key;
-  if (found == json_.end()) throw InputError(fmt::format("{}: {} is missing", file_, place));
-  return {*found, file_, place};
+  if (found == json_.end()) return {};
+  return JsonPlace(*found, file_, place_of(key));
+}
+
+JsonPlace JsonPlace::operator[](const std::string& key) const {
+  if (std::optional<JsonPlace> field = find(key)) return *std::move(field);
+  throw InputError(fmt::format("{}: {} is missing", file_, place_of(key)));
 }
 
 std::vector<JsonPlace> JsonPlace::elements() const {
@@ -29,6 +35,15 @@ std::vector<JsonPlace> JsonPlace::elements() const {
   std::vector<JsonPlace> result;
   for (size_t i = 0; i < json_.size(); ++i)
     result.emplace_back(json_[i], file_, fmt::format("{}[{}]", place_, i));
+  return result;
+}
+
+std::vector<std::pair<std::string, JsonPlace>> JsonPlace::members() const {
+  if (!json_.is_object()) fail("expected an object");
+  std::vector<std::pair<std::string, JsonPlace>> result;
+  for (const auto& [key, value] : json_.items()) {
+    result.emplace_back(key, JsonPlace(value, file_, place_of(key)));
+  }
   return result;
 }
 
@@ -65,19 +80,16 @@ std::string JsonPlace::text() const {
   return json_.get<std::string>();
 }
 
-Expression JsonPlace::expression() const {
-  try {
-    return Expression::parse(text());
-  } catch (const InputError& error) {
-    fail(error.what());
-  }
-}
-
-void JsonPlace::check_version(int newest) const {
+int JsonPlace::check_version(int newest) const {
   const int64_t version = (*this)["version"].integer(1, INT64_MAX);
   if (version > newest) {
     fail(fmt::format("version {} is newer than version {}, the newest this program reads", version, newest));
   }
+  return static_cast<int>(version);
+}
+
+Json number_or_null(double value) {
+  return std::isfinite(value) ? Json(value) : Json();
 }
 
 }  // namespace normgraft
