@@ -75,7 +75,7 @@ struct Change {
 
 TEST(EvolveOptions, ComeBackFromJsonWhateverTheyAre) {
   EvolveOptions options;
-  visit_options(options, [](const OptionText& option, auto& value, auto... range) {
+  visit_options(options, [&](const OptionText& option, auto& value, auto... range) {
     if (option.key != "fraction_bits") Change()(option, value, range...);
     // Others may lie in ranges that depend on it.
     if (option.key == "population") options.population = 1000;
