@@ -1,6 +1,7 @@
 #include <fmt/format.h>
 
-#include <numeric>
+#include <algorithm>
+#include <map>
 
 #include "command.h"
 #include "normgraft/evolve/plan.h"
@@ -63,63 +64,43 @@ std::string as_text(const Json& json) {
                     json["seed"].get<uint64_t>());
 }
 
+/// Adds the command-line option of one option of the search.
+struct AddOption {
+  CLI::App& command;
+
+  template <typename Value, typename... Range>
+  void operator()(const OptionText& option, Value& value, Range...) const {
+    command.add_option(flag(option), value, std::string(option.description))->capture_default_str();
+  }
+  void operator()(const OptionText& option, bool& value) const {
+    command.add_flag(flag(option), value, std::string(option.description));
+  }
+  void operator()(const OptionText& option, std::vector<std::string>& values) const {
+    if (option.key == "sites") return;  // an option of the command evolve alone
+    command.add_option("--start", values, std::string(option.description) + "; repeatable");
+  }
+  void operator()(const OptionText& option, Measure& value) const {
+    std::map<std::string, Measure> names;
+    for (const Measure measure : {Measure::kCount, Measure::kWeight})
+      names.emplace(measure_name(measure), measure);
+    command.add_option(flag(option), value, std::string(option.description))
+        ->transform(CLI::CheckedTransformer(std::move(names)))
+        ->default_str(std::string(measure_name(value)));
+  }
+
+ private:
+  static std::string flag(const OptionText& option) {
+    std::string name(option.key);
+    std::replace(name.begin(), name.end(), '_', '-');
+    return "--" + name;
+  }
+};
+
 }  // namespace
 
 void add_search_options(CLI::App& command, EvolveOptions& options) {
-  command
-      .add_option("--function-set", options.function_set,
-                  "hardware, paper, or a list of primitives: +,*,clip=2")
-      ->capture_default_str();
-  command.add_option("--profile", options.profile, "what cost means: flops, or a JSON file")
-      ->capture_default_str();
-  command.add_option("--population", options.population, "individuals")->capture_default_str();
-  command.add_option("--generations", options.generations, "generations")->capture_default_str();
-  command.add_option("--islands", options.islands, "populations that share only the archive")
-      ->capture_default_str();
-  command
-      .add_option("--migration", options.migration,
-                  "generations between visits of the archive to the islands")
-      ->capture_default_str();
-  command
-      .add_option("--patience", options.patience,
-                  "generations without progress before an island starts anew; 0: never")
-      ->capture_default_str();
-  command.add_option("--tournament", options.tournament, "size of a tournament")->capture_default_str();
-  command.add_option("--max-nodes", options.max_nodes, "largest expression")->capture_default_str();
-  command.add_option("--initial-depth", options.initial_depth, "of the first trees")->capture_default_str();
-  command
-      .add_option("--constant-iterations", options.constant_iterations,
-                  "Levenberg-Marquardt steps for each new individual")
-      ->capture_default_str();
-  command
-      .add_option("--tail-penalty", options.tail_penalty,
-                  "weight of the sampled guard on extrapolation (published: 0.005)")
-      ->capture_default_str();
-  CLI::Option* digits =
-      command.add_option("--digits", options.digits, "significant digits of constants; 0: any");
-  digits->capture_default_str();
-  command.add_option("--fraction-bits", options.fraction_bits, "constants are multiples of 2^-N; -1: any")
-      ->excludes(digits)
-      ->capture_default_str();
-  command
-      .add_option("--measure", options.measure, "weight: errors count as captured; count: all pairs alike")
-      ->transform(CLI::CheckedTransformer(
-          std::map<std::string, Measure>{{"weight", Measure::kWeight}, {"count", Measure::kCount}}))
-      ->default_str("weight");
-  command.add_flag("--random-search", options.random_search,
-                   "random trees in every generation, for comparison");
-  command.add_flag("--seed-closed-forms", options.seed_closed_forms,
-                   "start from the fitted closed forms too");
-  command.add_option("--start", options.starts, "an expression to start from; repeatable");
-  command
-      .add_option("--seconds", options.seconds, "end early after so much time, not reproducible; 0: no limit")
-      ->capture_default_str();
-  command.add_option("--seeds", options.seeds, "independent runs for each site")->capture_default_str();
-  command.add_option("--seed", options.seed, "names all random streams")->capture_default_str();
-  command
-      .add_option("--search-bins", options.search_bins,
-                  "bins that the search looks at; fronts are judged on all")
-      ->capture_default_str();
+  visit_options(options, AddOption{command});
+  command.get_option("--fraction-bits")->excludes("--digits");
 }
 
 void add_evolve(CLI::App& app, Context& context) {

@@ -2,7 +2,7 @@
 
 #include <fmt/format.h>
 
-#include "json_fields.h"
+#include "normgraft/expr/expression_json.h"
 
 namespace normgraft {
 namespace {
@@ -19,7 +19,7 @@ std::vector<Individual> individuals_from(const JsonPlace& place) {
   for (const JsonPlace& element : place.elements()) {
     const auto fields = element.elements();
     if (fields.size() != 3) element.fail("expected [expression, error, cost]");
-    Individual individual{.expression = fields[0].expression(),
+    Individual individual{.expression = expression_at(fields[0]),
                           .error = fields[1].number(),
                           .cost = fields[2].number(),
                           .admissible = true};
@@ -94,7 +94,7 @@ void Checkpoints::write(const std::string& site, int seed, const SearchState& st
 }
 
 uint64_t search_identity(const Mappings& mappings, const EvolveOptions& options) {
-  const std::string asked = to_json(Fronts{.options = options, .unit = {}}).at("options").dump();
+  const std::string asked = normgraft::to_json(options).dump();
   uint64_t identity = fnv1a(std::as_bytes(std::span(asked)));
   for (const SiteMapping& site : mappings.sites) {
     identity = hashed(site.edges, fnv1a(std::as_bytes(std::span(site.name)), identity));

@@ -218,7 +218,7 @@ void search_site(Site& site, int seed, size_t task, const Searches& shared) {
                               .functions = shared.functions,
                               .cost = shared.cost,
                               .samples = site.search,
-                              .rules = ConstantRules(shared.options, shared.functions),
+                              .rules = {shared.functions.free_clip_bounds, shared.options.grid()},
                               .starts = first_expressions(site, shared.options),
                               .seen = site.result.seen,
                               .channels = site.mapping->channels,

@@ -15,7 +15,7 @@ constexpr double kTolerance =
 std::optional<Program> with_rounded(const Program& program, size_t node, int k, int digits) {
   Program result = program;
   Instruction& step = result[node];
-  step.c[k] = with_digits(step.c[k], digits);
+  step.c[k] = ConstantGrid{.digits = digits}.nearest(step.c[k]);
   if (step.op == Op::kClip && step.c[0] > step.c[1]) return {};
   return result;
 }
@@ -44,7 +44,7 @@ Expression refined(const Expression& f, const SearchProblem& problem, const Samp
                    FitWorkspace& workspace) {
   Expression candidate = f;
   if (problem.options.constant_iterations > 0) fit(candidate, samples, kIterations, problem.rules, workspace);
-  if (!problem.rules.on_grid()) candidate = simplify(with_short_constants(candidate, samples, workspace));
+  if (problem.rules.grid.any()) candidate = simplify(with_short_constants(candidate, samples, workspace));
   return why_not_admissible(candidate, problem.seen).empty() ? candidate : f;
 }
 
@@ -55,8 +55,8 @@ float largest_y(const SearchProblem& problem, const Samples& samples) {
   float seen = 0;
   for (float y : samples.y) seen = std::max(seen, std::abs(y));
   const float bound = std::ceil(seen > 1.001F * own ? seen + own : own);
-  const float nearest = nearest_on_grid(bound, problem.rules);
-  return nearest < bound ? nearest_on_grid(1.5F * bound, problem.rules) : nearest;
+  const float nearest = problem.rules.grid.nearest(bound);
+  return nearest < bound ? problem.rules.grid.nearest(1.5F * bound) : nearest;
 }
 
 /// f, with a clip around it where it leaves the range of LayerNorm's y near the range of x seen. Grafts drift
@@ -69,7 +69,10 @@ Expression within_range_of_layernorm(Expression f, const SearchProblem& problem,
   if (!may_clip || stays_within(f, most, problem.seen)) return f;
   Program program(f.program().begin(), f.program().end());
   program.push_back({Op::kClip, {-most, most}});
-  return simplify(Expression(std::move(program)));
+  Expression held(std::move(program));
+  // Constants that simplify() computes from others need not be on the grid.
+  Expression simple = simplify(held);
+  return is_on_grid(simple, problem.rules.grid) ? simple : held;
 }
 
 }  // namespace

@@ -1,43 +1,10 @@
-#include <cmath>
-
-#include "json_fields.h"
 #include "normgraft/evolve/evolve.h"
+#include "normgraft/expr/expression_json.h"
 
 namespace normgraft {
 namespace {
 
 constexpr int kVersion = 2;
-
-Json number_or_null(double value) {
-  return std::isfinite(value) ? Json(value) : Json();
-}
-
-Json to_json(const EvolveOptions& options) {
-  // Not the threads: the same search gives the same bytes on any number of them.
-  return {{"function_set", options.function_set},
-          {"profile", options.profile},
-          {"population", options.population},
-          {"generations", options.generations},
-          {"islands", options.islands},
-          {"migration", options.migration},
-          {"patience", options.patience},
-          {"tournament", options.tournament},
-          {"max_nodes", options.max_nodes},
-          {"initial_depth", options.initial_depth},
-          {"constant_iterations", options.constant_iterations},
-          {"digits", options.digits},
-          {"fraction_bits", options.fraction_bits},
-          {"tail_penalty", options.tail_penalty},
-          {"random_search", options.random_search},
-          {"seed_closed_forms", options.seed_closed_forms},
-          {"starts", options.starts},
-          {"seeds", options.seeds},
-          {"seed", options.seed},
-          {"seconds", options.seconds},
-          {"search_bins", options.search_bins},
-          {"measure", options.measure == Measure::kCount ? "count" : "weight"},
-          {"sites", options.sites}};
-}
 
 Json to_json(const FrontPoint& point) {
   return {{"expression", point.expression.to_string()},
@@ -77,55 +44,6 @@ Json to_json(const SiteFront& site) {
           {"seeds", std::move(seeds)}};
 }
 
-int small_integer(const JsonPlace& place, int low) {
-  return static_cast<int>(place.integer(low, INT32_MAX));
-}
-
-Measure measure_from(const JsonPlace& place) {
-  const std::string name = place.text();
-  if (name == "count") return Measure::kCount;
-  if (name == "weight") return Measure::kWeight;
-  place.fail("expected count or weight");
-}
-
-std::vector<std::string> texts_from(const JsonPlace& place) {
-  std::vector<std::string> texts;
-  for (const JsonPlace& element : place.elements()) texts.push_back(element.text());
-  return texts;
-}
-
-EvolveOptions options_from(const JsonPlace& place) {
-  EvolveOptions options{.function_set = place["function_set"].text(),
-                        .profile = place["profile"].text(),
-                        .population = small_integer(place["population"], 0),
-                        .generations = small_integer(place["generations"], 0),
-                        .islands = small_integer(place["islands"], 0),
-                        .migration = small_integer(place["migration"], 0),
-                        .patience = small_integer(place["patience"], 0),
-                        .tournament = small_integer(place["tournament"], 0),
-                        .max_nodes = small_integer(place["max_nodes"], 0),
-                        .initial_depth = small_integer(place["initial_depth"], 0),
-                        .constant_iterations = small_integer(place["constant_iterations"], 0),
-                        .digits = small_integer(place["digits"], 0),
-                        .fraction_bits = small_integer(place["fraction_bits"], -1),
-                        .tail_penalty = place["tail_penalty"].number(),
-                        .random_search = place["random_search"].boolean(),
-                        .seed_closed_forms = place["seed_closed_forms"].boolean(),
-                        .starts = texts_from(place["starts"]),
-                        .seeds = small_integer(place["seeds"], 0),
-                        .seed = place["seed"].unsigned_integer(),
-                        .seconds = place["seconds"].number(),
-                        .search_bins = place["search_bins"].unsigned_integer(),
-                        .measure = measure_from(place["measure"]),
-                        .sites = texts_from(place["sites"])};
-  try {
-    options.validate();
-  } catch (const InputError& error) {
-    place.fail(error.what());
-  }
-  return options;
-}
-
 double at_least_zero(const JsonPlace& place) {
   const double value = place.number();
   if (value < 0) place.fail("expected a number of at least 0");
@@ -133,7 +51,7 @@ double at_least_zero(const JsonPlace& place) {
 }
 
 FrontPoint figures_from(const JsonPlace& place) {
-  return {.expression = place["expression"].expression(),
+  return {.expression = expression_at(place["expression"]),
           .cost = at_least_zero(place["cost"]),
           .error = at_least_zero(place["error"]),
           .r2 = place["r2"].number_or_nan(),
@@ -154,15 +72,9 @@ std::vector<FrontPoint> front_from(const JsonPlace& place, int seeds) {
   return front;
 }
 
-Interval interval_from(const JsonPlace& place) {
-  const std::vector<JsonPlace> ends = place.elements();
-  if (ends.size() != 2 || !(ends[0].number() <= ends[1].number())) place.fail("expected [low, high]");
-  return {ends[0].number(), ends[1].number()};
-}
-
 SiteFront site_from(const JsonPlace& place, int seeds) {
   SiteFront site{.site = place["name"].text(),
-                 .seen = interval_from(place["seen"]),
+                 .seen = interval_at(place["seen"]),
                  .ceiling = place["ceiling"].number_or_nan(),
                  .held_out_ceiling = place["held_out_ceiling"].number_or_nan(),
                  .plain_ceiling = place["plain_ceiling"].number_or_nan(),
@@ -191,7 +103,7 @@ Json to_json(const Fronts& fronts) {
 Fronts fronts_from_json(const Json& json, const std::string& file) {
   const JsonPlace root(json, file);
   root.check_version(kVersion);
-  Fronts fronts{.options = options_from(root["options"]), .unit = root["unit"].text()};
+  Fronts fronts{.options = evolve_options_at(root["options"]), .unit = root["unit"].text()};
   for (const JsonPlace& site : root["sites"].elements()) {
     fronts.sites.push_back(site_from(site, fronts.options.seeds));
   }

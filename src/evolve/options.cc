@@ -1,3 +1,5 @@
+#include "normgraft/evolve/options.h"
+
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -5,21 +7,14 @@
 #include <cstdlib>
 #include <sstream>
 
-#include "normgraft/evolve/evolve.h"
+#include "normgraft/core/require.h"
 
 namespace normgraft {
 namespace {
 
-template <typename T>
-void check_range(const char* field, T value, T low, T high) {
-  if (value < low || value > high || value != value) {
-    throw InputError(fmt::format("{} = {}: expected {} to {}", field, value, low, high));
-  }
-}
-
 [[noreturn]] void fail_function_set(const std::string& name) {
-  throw InputError(
-      fmt::format("function_set = {}: expected hardware, paper, or primitives like +,*,clip=2", name));
+  throw InputError(fmt::format(
+      "evolve: function_set is {}, expected hardware, paper, or primitives like +,*,clip=2", name));
 }
 
 std::vector<std::string> split(const std::string& text, char separator) {
@@ -56,9 +51,63 @@ void check_start(const std::string& text, int max_nodes) {
       throw InputError(fmt::format("{} nodes, expected at most max_nodes = {}", size, max_nodes));
     }
   } catch (const InputError& error) {
-    throw InputError(fmt::format("start {}: {}", text, error.what()));
+    throw InputError(fmt::format("evolve: start {}: {}", text, error.what()));
   }
 }
+
+struct CheckRange {
+  template <typename Value>
+  void operator()(const OptionText&, const Value&) const {}
+  template <typename Number>
+  void operator()(const OptionText& option, Number value, Number low, Number high) const {
+    require_within("evolve", option.key, value, low, high);
+  }
+};
+
+struct WriteJson {
+  Json& json;
+
+  template <typename Value, typename... Range>
+  void operator()(const OptionText& option, const Value& value, Range...) const {
+    json[std::string(option.key)] = value;
+  }
+  void operator()(const OptionText& option, Measure measure) const {
+    json[std::string(option.key)] = measure_name(measure);
+  }
+};
+
+struct ReadJson {
+  const JsonPlace& place;
+
+  void operator()(const OptionText& option, int& value, int low, int high) const {
+    value = static_cast<int>(at(option).integer(low, high));
+  }
+  void operator()(const OptionText& option, size_t& value, size_t low, size_t high) const {
+    value = static_cast<size_t>(at(option).integer(static_cast<int64_t>(low), static_cast<int64_t>(high)));
+  }
+  void operator()(const OptionText& option, double& value, double, double) const {
+    value = at(option).number();
+  }
+  void operator()(const OptionText& option, uint64_t& value) const { value = at(option).unsigned_integer(); }
+  void operator()(const OptionText& option, bool& value) const { value = at(option).boolean(); }
+  void operator()(const OptionText& option, std::string& value) const { value = at(option).text(); }
+  void operator()(const OptionText& option, std::vector<std::string>& values) const {
+    for (const JsonPlace& element : at(option).elements()) values.push_back(element.text());
+  }
+  void operator()(const OptionText& option, Measure& measure) const {
+    const std::string name = at(option).text();
+    for (const Measure known : {Measure::kCount, Measure::kWeight}) {
+      if (name == measure_name(known)) {
+        measure = known;
+        return;
+      }
+    }
+    at(option).fail("expected count or weight");
+  }
+
+ private:
+  JsonPlace at(const OptionText& option) const { return place[std::string(option.key)]; }
+};
 
 }  // namespace
 
@@ -97,28 +146,35 @@ FunctionSet function_set(const std::string& name) {
 }
 
 void EvolveOptions::validate() const {
+  visit_options(*this, CheckRange());
+  require_within("evolve", "threads", threads, 0, 4096);
   normgraft::function_set(function_set);
-  check_range("population", population, 8, 100'000);
-  check_range("generations", generations, 1, 100'000);
-  check_range("islands", islands, 1, population / 8);
-  check_range("migration", migration, 1, 100'000);
-  check_range("patience", patience, 0, 100'000);
-  check_range("tournament", tournament, 1, population);
-  check_range("max_nodes", max_nodes, 1, 200);
-  check_range("initial_depth", initial_depth, 1, 10);
-  check_range("constant_iterations", constant_iterations, 0, 1000);
-  check_range("digits", digits, 0, 8);
-  check_range("fraction_bits", fraction_bits, -1, 30);
-  if (digits > 0 && fraction_bits >= 0) {
-    throw InputError(
-        fmt::format("digits = {} and fraction_bits = {}: expected one of them", digits, fraction_bits));
-  }
-  check_range("seconds", seconds, 0.0, 1e9);
   for (const std::string& start : starts) check_start(start, max_nodes);
-  check_range("tail_penalty", tail_penalty, 0.0, 1e6);
-  check_range("seeds", seeds, 1, 1000);
-  check_range("threads", threads, 0, 4096);
-  check_range("search_bins", search_bins, size_t{16}, size_t{65536});
+  if (digits > 0 && fraction_bits >= 0) {
+    throw InputError(fmt::format("evolve: digits is {} and fraction_bits is {}, expected one of them", digits,
+                                 fraction_bits));
+  }
+}
+
+std::string_view measure_name(Measure measure) {
+  return measure == Measure::kCount ? "count" : "weight";
+}
+
+Json to_json(const EvolveOptions& options) {
+  Json json = Json::object();
+  visit_options(options, WriteJson{json});
+  return json;
+}
+
+EvolveOptions evolve_options_at(const JsonPlace& place) {
+  EvolveOptions options;
+  visit_options(options, ReadJson{place});
+  try {
+    options.validate();
+  } catch (const InputError& error) {
+    place.fail(error.what());
+  }
+  return options;
 }
 
 }  // namespace normgraft

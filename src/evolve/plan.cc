@@ -6,7 +6,7 @@
 #include <cmath>
 #include <optional>
 
-#include "json_fields.h"
+#include "normgraft/expr/expression_json.h"
 #include "normgraft/mapping/baselines.h"
 
 namespace normgraft {
@@ -108,7 +108,6 @@ Plan select_plan(const Fronts& fronts, const std::string& strategy) {
 }
 
 Json to_json(const Plan& plan) {
-  const auto number_or_null = [](double value) { return std::isfinite(value) ? Json(value) : Json(); };
   Json sites = Json::array();
   for (const PlanEntry& chosen : plan.entries) {
     sites.push_back({{"name", chosen.site},
@@ -127,7 +126,7 @@ Plan plan_from_json(const Json& json, const std::string& file) {
   Plan plan{.strategy = root["strategy"].text(), .entries = {}};
   for (const JsonPlace& site : root["sites"].elements()) {
     PlanEntry chosen{.site = site["name"].text(),
-                     .expression = site["expression"].expression(),
+                     .expression = expression_at(site["expression"]),
                      .cost = site["cost"].number(),
                      .r2 = site["r2"].number_or_nan(),
                      .held_out_r2 = site["held_out_r2"].number_or_nan(),

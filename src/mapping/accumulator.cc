@@ -302,7 +302,7 @@ SiteAccumulator::~SiteAccumulator() = default;
 SiteAccumulator::SiteAccumulator(SiteAccumulator&&) noexcept = default;
 SiteAccumulator& SiteAccumulator::operator=(SiteAccumulator&&) noexcept = default;
 
-void SiteAccumulator::add_picture(std::span<const float> x, std::span<const float> y,
+void SiteAccumulator::add_picture(Fold fold, std::span<const float> x, std::span<const float> y,
                                   std::span<const float> weight, std::span<const float> offset) {
   Grid& grid = *grid_;
   grid.check(x, "x", std::numeric_limits<float>::lowest());
@@ -316,7 +316,6 @@ void SiteAccumulator::add_picture(std::span<const float> x, std::span<const floa
     throw std::runtime_error(
         fmt::format("site {}, picture {}: offsets for some pictures only", grid.name, grid.pictures));
   }
-  const Fold fold = fold_of_picture(grid.pictures);
   std::vector<float> moved;
   if (!offset.empty()) {
     grid.check_offset(offset);

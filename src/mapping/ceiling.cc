@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <array>
 #include <limits>
 
 #include "normgraft/mapping/mapping.h"
@@ -6,36 +7,53 @@
 namespace normgraft {
 namespace {
 
-using FoldMoments = std::array<Moments, kFolds>;
+/// What regressions are estimated on: the two halves, and all pictures that are not fitted on.
+constexpr size_t kGroups = 3;
+using GroupMoments = std::array<Moments, kGroups>;
 
-void merge(FoldMoments& into, const FoldMoments& other) {
-  for (size_t fold = 0; fold < kFolds; ++fold) into[fold].merge(other[fold]);
+size_t group_of(Fold fold) {
+  return std::min(static_cast<size_t>(fold), kGroups - 1);
 }
 
-/// Kish's effective number of pairs of the fold that has fewest.
-double fewest_pairs(const FoldMoments& bin) {
+/// One bin as a judge sees it, and as regressions do.
+struct Bin {
+  std::array<Moments, kFolds> folds;
+  GroupMoments groups;
+
+  void merge(const Bin& other) {
+    for (size_t fold = 0; fold < kFolds; ++fold) folds[fold].merge(other.folds[fold]);
+    for (size_t group = 0; group < kGroups; ++group) groups[group].merge(other.groups[group]);
+  }
+};
+
+/// Kish's effective number of pairs of the group that has fewest.
+double fewest_pairs(const Bin& bin) {
   double fewest = std::numeric_limits<double>::infinity();
-  for (const Moments& m : bin) {
+  for (const Moments& m : bin.groups) {
     fewest = std::min(fewest, m.weight > 0 ? m.weight * m.weight / m.weight2 : 0.0);
   }
   return fewest;
 }
 
-/// Joins adjacent bins until each fold has `min_pairs` effective pairs in each.
-std::vector<FoldMoments> join_until(const SiteMapping& site, Measure measure, double min_pairs) {
-  std::vector<FoldMoments> joined;
-  FoldMoments open;
+/// Joins adjacent bins until each group has `min_pairs` effective pairs in each.
+std::vector<Bin> join_until(const SiteMapping& site, Measure measure, double min_pairs) {
+  std::vector<Bin> joined;
+  Bin open;
   for (size_t i = 0; i < site.bin_count(); ++i) {
-    FoldMoments bin;
-    for (size_t fold = 0; fold < kFolds; ++fold) bin[fold] = site.of(measure, static_cast<Fold>(fold))[i];
-    merge(open, bin);
+    Bin bin;
+    for (const Fold fold : folds_of(Part::kAll)) {
+      const Moments& moments = site.of(measure, fold)[i];
+      bin.folds[static_cast<size_t>(fold)] = moments;
+      bin.groups[group_of(fold)].merge(moments);
+    }
+    open.merge(bin);
     if (fewest_pairs(open) >= min_pairs) {
       joined.push_back(open);
       open = {};
     }
   }
   if (joined.empty()) return {open};
-  merge(joined.back(), open);
+  joined.back().merge(open);
   return joined;
 }
 
@@ -55,17 +73,18 @@ double residual_product(const Moments& judge, const Line& a, const Line& b) {
 }  // namespace
 
 double ceiling(const SiteMapping& site, Measure measure, Part part, double min_pairs) {
-  const std::vector<FoldMoments> bins = join_until(site, measure, min_pairs);
-  if (!(fewest_pairs(bins.front()) > 0)) return std::numeric_limits<double>::quiet_NaN();
+  const std::vector<Bin> bins = join_until(site, measure, min_pairs);
+  const Moments y = site.y_of(measure, part);
+  if (!(fewest_pairs(bins.front()) > 0) || !(y.weight > 0)) return std::numeric_limits<double>::quiet_NaN();
   double error = 0;
-  for (size_t judge = 0; judge < kFolds; ++judge) {
-    const bool held_out = static_cast<Fold>(judge) == Fold::kHeldOut;
-    if (part != Part::kAll && held_out != (part == Part::kHeldOut)) continue;
-    for (const FoldMoments& bin : bins) {
-      error += residual_product(bin[judge], Line(bin[(judge + 1) % kFolds]), Line(bin[(judge + 2) % kFolds]));
+  for (const Fold judge : folds_of(part)) {
+    const size_t own = group_of(judge);
+    for (const Bin& bin : bins) {
+      error += residual_product(bin.folds[static_cast<size_t>(judge)], Line(bin.groups[(own + 1) % kGroups]),
+                                Line(bin.groups[(own + 2) % kGroups]));
     }
   }
-  return 1 - error / site.y_of(measure, part).syy;
+  return 1 - error / y.syy;
 }
 
 }  // namespace normgraft

@@ -13,13 +13,14 @@
 // Layout, little-endian:
 //   magic[8], u32 version, u64 payload bytes, payload, u64 FNV-1a of everything before it.
 // Payload:
-//   text model, u8 weighted, u32 sites, and for each site
-//   text name, i64 pictures, i64 tokens, i64 channels, u32 bins, f64 edges[bins + 1],
-//   and for each measure (kWeight only when weighted), fold and bin
+//   text model, u8 weighted, u8 whether there is a part to choose by, u32 sites, and for each site
+//   text name, i64 pictures, i64 tokens, i64 channels, u8 blind, f64 ratio (Carried), u32 bins,
+//   f64 edges[bins + 1], and for each measure (kWeight only when weighted): for each fold and bin
 //   f32 weight, x - left edge, y, sxx, sxy, syy, and under kWeight weight2;
-//   then for each fold f64 weight, mean and sum of squares of y itself, which version 1 does not have: there,
-//   y of bins is y itself.
+//   then for each fold f64 weight, mean and sum of squares of y itself.
 // A text is its u32 length and its bytes.
+// Versions 1 and 2 know nothing of a part to choose by and of what is carried; their folds are the two halves
+// and the pictures held out. Version 1 has no y itself: y of bins is.
 
 namespace normgraft {
 namespace {
@@ -27,7 +28,7 @@ namespace {
 static_assert(std::endian::native == std::endian::little, "mappings.ngm is written as it lies in memory");
 
 constexpr std::string_view kMagic = "NGMAPS\r\n";
-constexpr uint32_t kVersion = 2;
+constexpr uint32_t kVersion = 3;
 constexpr size_t kHeaderBytes = kMagic.size() + sizeof(uint32_t) + sizeof(uint64_t);
 constexpr size_t kChecksumBytes = sizeof(uint64_t);
 
@@ -140,6 +141,8 @@ void write_site(Writer& out, const SiteMapping& site, bool weighted) {
   out.value(site.pictures);
   out.value(site.tokens);
   out.value(site.channels);
+  out.value(static_cast<uint8_t>(site.carried.blind));
+  out.value(site.carried.ratio);
   out.value(static_cast<uint32_t>(site.bin_count()));
   for (double edge : site.edges) out.value(edge);
   for (Measure measure : {Measure::kCount, Measure::kWeight}) {
@@ -173,12 +176,31 @@ Moments read_y(Reader& in) {
   return y;
 }
 
+/// The folds that a file of that version has, in its order.
+std::span<const Fold> folds_in(uint32_t version) {
+  static constexpr Fold kBefore3[] = {Fold::kFirstHalf, Fold::kSecondHalf, Fold::kReport};
+  return version < 3 ? std::span<const Fold>(kBefore3) : folds_of(Part::kAll);
+}
+
+/// Whether a number was added to y in bins: its sums of squares are not those of y itself.
+bool moved_in_bins(const SiteMapping& site) {
+  constexpr double kRounding = 1e-4;
+  const Moments own = site.y_of(Measure::kCount, Part::kAll);
+  Moments in_bins;
+  for (const Moments& bin : site.of(Measure::kCount, Part::kAll)) in_bins.merge(bin);
+  return std::abs(in_bins.syy - own.syy) > kRounding * own.syy;
+}
+
 SiteMapping read_site(Reader& in, bool weighted, uint32_t version) {
   SiteMapping site;
   site.name = in.text();
   site.pictures = in.size();
   site.tokens = in.size();
   site.channels = in.size();
+  if (version >= 3) {
+    site.carried.blind = in.value<uint8_t>() != 0;
+    site.carried.ratio = in.positive_or_zero(in.value<double>());
+  }
   site.edges = read_edges(in);
   for (Measure measure : {Measure::kCount, Measure::kWeight}) {
     auto& folds = site.bins[static_cast<size_t>(measure)];
@@ -187,15 +209,19 @@ SiteMapping read_site(Reader& in, bool weighted, uint32_t version) {
       site.y[static_cast<size_t>(measure)] = site.y[static_cast<size_t>(Measure::kCount)];
       continue;
     }
-    for (std::vector<Moments>& fold : folds) {
+    for (std::vector<Moments>& fold : folds) fold.resize(site.bin_count());
+    for (const Fold fold : folds_in(version)) {
       in.need(site.bin_count(), sizeof(float));
-      fold.resize(site.bin_count());
-      for (size_t i = 0; i < fold.size(); ++i) fold[i] = read_moments(in, site.edges[i], measure);
+      std::vector<Moments>& moments = folds[static_cast<size_t>(fold)];
+      for (size_t i = 0; i < moments.size(); ++i) moments[i] = read_moments(in, site.edges[i], measure);
     }
     if (version == 1) continue;
-    for (Moments& y : site.y[static_cast<size_t>(measure)]) y = read_y(in);
+    for (const Fold fold : folds_in(version)) {
+      site.y[static_cast<size_t>(measure)][static_cast<size_t>(fold)] = read_y(in);
+    }
   }
   if (version == 1) site.y = y_of_bins(site);
+  if (version == 2) site.carried.blind = moved_in_bins(site);
   return site;
 }
 
@@ -235,6 +261,7 @@ Mappings read_mappings(const Path& path) {
   Mappings mappings;
   mappings.model = in.text();
   mappings.weighted = in.value<uint8_t>() != 0;
+  mappings.choose_part = content.version >= 3 && in.value<uint8_t>() != 0;
   const auto sites = in.value<uint32_t>();
   std::set<std::string> names;
   for (uint32_t i = 0; i < sites; ++i) {
@@ -250,6 +277,7 @@ void write_mappings(const Path& path, const Mappings& mappings) {
   Writer payload;
   payload.text(mappings.model);
   payload.value(static_cast<uint8_t>(mappings.weighted));
+  payload.value(static_cast<uint8_t>(mappings.choose_part));
   payload.value(static_cast<uint32_t>(mappings.sites.size()));
   for (const SiteMapping& site : mappings.sites) write_site(payload, site, mappings.weighted);
   const std::string content = payload.take();

@@ -47,30 +47,35 @@ double append_points(const Moments& bin, std::vector<Point>& points) {
 
 }  // namespace
 
-Fold fold_of_picture(int64_t index) {
-  constexpr Fold kDeal[] = {Fold::kFirstHalf, Fold::kSecondHalf, Fold::kHeldOut, Fold::kFirstHalf,
-                            Fold::kSecondHalf};
-  return kDeal[index % 5];
+std::span<const Fold> folds_of(Part part) {
+  static constexpr Fold kAll[] = {Fold::kFirstHalf, Fold::kSecondHalf, Fold::kChoose, Fold::kReport};
+  const std::span<const Fold> all(kAll);
+  switch (part) {
+    case Part::kFit:
+      return all.first(2);
+    case Part::kChoose:
+      return all.subspan(2, 1);
+    case Part::kReport:
+      return all.subspan(3, 1);
+    case Part::kAll:
+      break;
+  }
+  return all;
 }
 
 std::vector<Moments> SiteMapping::of(Measure measure, Part part) const {
-  if (part == Part::kHeldOut) return of(measure, Fold::kHeldOut);
-  std::vector<Moments> sum = of(measure, Fold::kFirstHalf);
-  const auto add = [&](const std::vector<Moments>& other) {
-    for (size_t i = 0; i < sum.size(); ++i) sum[i].merge(other[i]);
-  };
-  add(of(measure, Fold::kSecondHalf));
-  if (part == Part::kAll) add(of(measure, Fold::kHeldOut));
+  std::vector<Moments> sum(bin_count());
+  for (const Fold fold : folds_of(part)) {
+    const std::vector<Moments>& moments = of(measure, fold);
+    for (size_t i = 0; i < sum.size(); ++i) sum[i].merge(moments[i]);
+  }
   return sum;
 }
 
 Moments SiteMapping::y_of(Measure measure, Part part) const {
-  const auto& folds = y[static_cast<size_t>(measure)];
   Moments sum;
-  for (size_t fold = 0; fold < kFolds; ++fold) {
-    const bool held_out = static_cast<Fold>(fold) == Fold::kHeldOut;
-    if (part == Part::kAll || held_out == (part == Part::kHeldOut)) sum.merge(folds[fold]);
-  }
+  for (const Fold fold : folds_of(part))
+    sum.merge(y[static_cast<size_t>(measure)][static_cast<size_t>(fold)]);
   return sum;
 }
 

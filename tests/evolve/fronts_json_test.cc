@@ -94,9 +94,9 @@ TEST(FrontsJson, NamesTheFileAndTheFieldThatIsWrong) {
   EXPECT_EQ(message_with("/options/measure", "mass"),
             "fronts.json: options.measure: expected count or weight");
   EXPECT_EQ(message_with("/options/population", 1),
-            "fronts.json: options: population = 1: expected 8 to 100000");
+            "fronts.json: options.population: expected an integer from 8 to 100000");
   EXPECT_EQ(message_with("/options/seeds", 1.5),
-            "fronts.json: options.seeds: expected an integer from 0 to 2147483647");
+            "fronts.json: options.seeds: expected an integer from 1 to 1000");
   EXPECT_EQ(message_with("/version", 3),
             "fronts.json: version 3 is newer than version 2, the newest this program reads");
 }

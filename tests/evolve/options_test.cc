@@ -21,26 +21,69 @@ TEST(EvolveOptions, AreValidByDefault) {
 }
 
 TEST(EvolveOptions, NameTheFieldItsValueAndItsRange) {
-  EXPECT_EQ(message_of({.population = 7}), "population = 7: expected 8 to 100000");
-  EXPECT_EQ(message_of({.generations = 0}), "generations = 0: expected 1 to 100000");
-  EXPECT_EQ(message_of({.population = 20, .tournament = 21}), "tournament = 21: expected 1 to 20");
-  EXPECT_EQ(message_of({.max_nodes = 201}), "max_nodes = 201: expected 1 to 200");
-  EXPECT_EQ(message_of({.initial_depth = 0}), "initial_depth = 0: expected 1 to 10");
-  EXPECT_EQ(message_of({.constant_iterations = -1}), "constant_iterations = -1: expected 0 to 1000");
-  EXPECT_NE(message_of({.tail_penalty = std::nan("")}).find("tail_penalty = nan"), std::string::npos);
-  EXPECT_EQ(message_of({.seeds = 0}), "seeds = 0: expected 1 to 1000");
-  EXPECT_EQ(message_of({.threads = -1}), "threads = -1: expected 0 to 4096");
-  EXPECT_EQ(message_of({.search_bins = 8}), "search_bins = 8: expected 16 to 65536");
+  EXPECT_EQ(message_of({.population = 7}), "evolve: population is 7, expected 8 to 100000");
+  EXPECT_EQ(message_of({.generations = 0}), "evolve: generations is 0, expected 1 to 100000");
+  EXPECT_EQ(message_of({.population = 20, .tournament = 21}), "evolve: tournament is 21, expected 1 to 20");
+  EXPECT_EQ(message_of({.max_nodes = 201}), "evolve: max_nodes is 201, expected 1 to 200");
+  EXPECT_EQ(message_of({.initial_depth = 0}), "evolve: initial_depth is 0, expected 1 to 10");
+  EXPECT_EQ(message_of({.constant_iterations = -1}), "evolve: constant_iterations is -1, expected 0 to 1000");
+  EXPECT_NE(message_of({.tail_penalty = std::nan("")}).find("tail_penalty is nan"), std::string::npos);
+  EXPECT_EQ(message_of({.seeds = 0}), "evolve: seeds is 0, expected 1 to 1000");
+  EXPECT_EQ(message_of({.threads = -1}), "evolve: threads is -1, expected 0 to 4096");
+  EXPECT_EQ(message_of({.search_bins = 8}), "evolve: search_bins is 8, expected 16 to 65536");
   EXPECT_EQ(message_of({.function_set = "papers"}),
-            "function_set = papers: expected hardware, paper, or primitives like +,*,clip=2");
+            "evolve: function_set is papers, expected hardware, paper, or primitives like +,*,clip=2");
 }
 
 TEST(EvolveOptions, NameTheStartThatCannotBeUsed) {
   EXPECT_EQ(message_of({.max_nodes = 4, .starts = {"x", "tanh(2*x)+1"}}),
-            "start tanh(2*x)+1: 6 nodes, expected at most max_nodes = 4");
-  EXPECT_TRUE(message_of({.starts = {"tan(x)"}}).starts_with("start tan(x): "));
+            "evolve: start tanh(2*x)+1: 6 nodes, expected at most max_nodes = 4");
+  EXPECT_TRUE(message_of({.starts = {"tan(x)"}}).starts_with("evolve: start tan(x): "));
   EXPECT_EQ(message_of({.digits = 3, .fraction_bits = 8}),
-            "digits = 3 and fraction_bits = 8: expected one of them");
+            "evolve: digits is 3 and fraction_bits is 8, expected one of them");
+}
+
+TEST(EvolveOptions, AreEachVisitedOnceWithAKeyAndADescription) {
+  EvolveOptions options;
+  std::set<std::string> keys;
+  visit_options(options, [&](const OptionText& option, const auto&, auto...) {
+    EXPECT_TRUE(keys.insert(std::string(option.key)).second) << option.key;
+    EXPECT_FALSE(option.description.empty()) << option.key;
+  });
+  std::set<std::string> written;
+  const Json json = to_json(options);
+  for (const auto& [key, value] : json.items()) written.insert(key);
+  EXPECT_EQ(keys, written);
+  EXPECT_EQ(keys.size(), 23U);
+}
+
+/// Moves an option to another value that is valid.
+struct Change {
+  void operator()(const OptionText&, int& value, int low, int high) const {
+    value = value == low ? high : low;
+  }
+  void operator()(const OptionText&, size_t& value, size_t low, size_t) const { value = low; }
+  void operator()(const OptionText&, double& value, double, double high) const { value = high; }
+  void operator()(const OptionText&, uint64_t& value) const { ++value; }
+  void operator()(const OptionText&, bool& value) const { value = !value; }
+  void operator()(const OptionText& option, std::string& value) const {
+    value = option.key == "function_set" ? "paper" : "other.json";
+  }
+  void operator()(const OptionText&, std::vector<std::string>& value) const { value.push_back("x"); }
+  void operator()(const OptionText&, Measure& value) const { value = Measure::kCount; }
+};
+
+TEST(EvolveOptions, ComeBackFromJsonWhateverTheyAre) {
+  EvolveOptions options;
+  visit_options(options, [&](const OptionText& option, auto& value, auto... range) {
+    if (option.key != "fraction_bits") Change()(option, value, range...);
+    // Others may lie in ranges that depend on it.
+    if (option.key == "population") options.population = 1000;
+  });
+  const Json json = to_json(options);
+  const Json plain = to_json(EvolveOptions{});
+  for (const auto& [key, value] : plain.items()) EXPECT_EQ(json[key] == value, key == "fraction_bits") << key;
+  EXPECT_EQ(to_json(evolve_options_at(JsonPlace(json, "fronts.json"))).dump(), json.dump());
 }
 
 TEST(FunctionSet, MayBeAListOfPrimitivesWithWeights) {

@@ -4,6 +4,7 @@
 
 #include <cstring>
 #include <limits>
+#include <set>
 #include <thread>
 
 #include "synthetic.h"
@@ -28,7 +29,7 @@ void expect_same_bytes(const SiteMapping& a, const SiteMapping& b) {
 std::string error_of(SiteAccumulator& accumulator, const std::vector<float>& x, const std::vector<float>& y,
                      const std::vector<float>& weight = {}) {
   try {
-    accumulator.add_picture(x, y, weight);
+    accumulator.add_picture(Fold::kFirstHalf, x, y, weight);
   } catch (const std::runtime_error& error) {
     return error.what();
   }
@@ -39,7 +40,7 @@ TEST(Accumulator, SumsOfAllBinsEqualTheMomentsOfTheRawPairs) {
   const auto pictures = synthetic::layer_norm(7, 20, 48, 2);
   const SiteMapping site = synthetic::capture(pictures, true);
   for (Measure measure : {Measure::kCount, Measure::kWeight}) {
-    for (Part part : {Part::kFit, Part::kHeldOut, Part::kAll}) {
+    for (Part part : {Part::kFit, Part::kChoose, Part::kReport, Part::kAll}) {
       const Moments raw = synthetic::raw_moments(pictures, measure == Measure::kWeight, part);
       Moments sum;
       for (const Moments& m : site.of(measure, part)) sum.merge(m);
@@ -97,11 +98,11 @@ TEST(Accumulator, ResolvesBothTheMassAndTheTails) {
   }
 }
 
-TEST(Accumulator, DealsPicturesToFoldsInTheirOrder) {
+TEST(Accumulator, AddsEachPictureToTheFoldItIsGiven) {
   const auto pictures = synthetic::layer_norm(11, 3, 48, 5);
   const SiteMapping site = synthetic::capture(pictures, false);
   std::array<double, kFolds> expected{};
-  for (int64_t i = 0; i < 11; ++i) expected[static_cast<size_t>(fold_of_picture(i))] += 3 * 48;
+  for (size_t i = 0; i < 11; ++i) expected[static_cast<size_t>(synthetic::fold_of(i))] += 3 * 48;
   for (int fold = 0; fold < kFolds; ++fold) {
     double weight = 0;
     for (const Moments& m : site.of(Measure::kCount, static_cast<Fold>(fold))) weight += m.weight;
@@ -110,20 +111,31 @@ TEST(Accumulator, DealsPicturesToFoldsInTheirOrder) {
   EXPECT_EQ(site.pictures, 11);
 }
 
-TEST(Accumulator, OfEveryFivePicturesTwoGoToEachHalfAndOneIsHeldOut) {
-  for (int64_t start : {int64_t{0}, int64_t{5}, int64_t{1000000000000}}) {
-    std::array<int, kFolds> dealt{};
-    for (int64_t i = start; i < start + 5; ++i) ++dealt[static_cast<size_t>(fold_of_picture(i))];
-    EXPECT_EQ(dealt, (std::array<int, kFolds>{2, 2, 1}));
+TEST(FitFold, DealsThePicturesToFitOnToTheTwoHalvesInTurn) {
+  for (int64_t start : {int64_t{0}, int64_t{1000000000000}}) {
+    EXPECT_EQ(fit_fold(start), Fold::kFirstHalf);
+    EXPECT_EQ(fit_fold(start + 1), Fold::kSecondHalf);
   }
+}
+
+TEST(FoldsOf, EachFoldIsInOnePartAndInAllPictures) {
+  std::multiset<Fold> folds;
+  for (Part part : {Part::kFit, Part::kChoose, Part::kReport}) {
+    for (Fold fold : folds_of(part)) folds.insert(fold);
+  }
+  EXPECT_EQ(folds.size(), static_cast<size_t>(kFolds));
+  for (Fold fold : folds_of(Part::kAll)) EXPECT_EQ(folds.count(fold), 1U);
+  EXPECT_EQ(folds_of(Part::kAll).size(), static_cast<size_t>(kFolds));
+  EXPECT_EQ(folds_of(Part::kFit).size(), 2U);
 }
 
 TEST(Accumulator, GivesTheSameBytesWhereverPicturesAreAddedFrom) {
   const auto pictures = synthetic::layer_norm(9, 10, 48, 6);
   const SiteMapping direct = synthetic::capture(pictures, true);
   SiteAccumulator accumulator("blocks.0.norm1", 10, 48);
-  for (const Picture& p : pictures) {
-    std::thread([&] { accumulator.add_picture(p.x, p.y, p.weight); }).join();
+  for (size_t i = 0; i < pictures.size(); ++i) {
+    const Picture& p = pictures[i];
+    std::thread([&] { accumulator.add_picture(synthetic::fold_of(i), p.x, p.y, p.weight); }).join();
     SiteAccumulator moved = std::move(accumulator);
     moved.finish(100);
     accumulator = std::move(moved);
@@ -152,7 +164,7 @@ TEST(Accumulator, KeepsExtremeValuesOfX) {
                              1e-40F, 1e-5F,  1.0F,  3e5F,    2e20F, 3e38F};
   const std::vector<float> y(x.size(), 1.0F);
   SiteAccumulator accumulator("norm", 1, static_cast<int64_t>(x.size()));
-  for (int i = 0; i < 5; ++i) accumulator.add_picture(x, y);
+  for (int i = 0; i < 5; ++i) accumulator.add_picture(Fold::kFirstHalf, x, y);
   const SiteMapping site = accumulator.finish();
   EXPECT_EQ(site.range().low, -3e38F);
   EXPECT_EQ(site.range().high, 3e38F);
@@ -169,7 +181,7 @@ TEST(Accumulator, AConstantXGivesOneBin) {
   std::vector<float> y(32);
   for (size_t i = 0; i < y.size(); ++i) y[i] = static_cast<float>(i);
   SiteAccumulator accumulator("norm", 4, 8);
-  accumulator.add_picture(x, y);
+  accumulator.add_picture(Fold::kFirstHalf, x, y);
   const SiteMapping site = accumulator.finish();
   ASSERT_EQ(site.bin_count(), 1U);
   EXPECT_LT(site.edges[0], site.edges[1]);
@@ -183,7 +195,7 @@ TEST(Accumulator, AConstantXGivesOneBin) {
 TEST(Accumulator, RefusesValuesThatAreNotFiniteAndStaysAsItWas) {
   const auto pictures = synthetic::layer_norm(3, 4, 48, 8);
   SiteAccumulator accumulator("blocks.7.norm2", 4, 48);
-  accumulator.add_picture(pictures[0].x, pictures[0].y, pictures[0].weight);
+  accumulator.add_picture(Fold::kFirstHalf, pictures[0].x, pictures[0].y, pictures[0].weight);
   for (float bad : {std::numeric_limits<float>::quiet_NaN(), std::numeric_limits<float>::infinity(),
                     -std::numeric_limits<float>::infinity()}) {
     Picture p = pictures[1];
@@ -199,7 +211,8 @@ TEST(Accumulator, RefusesValuesThatAreNotFiniteAndStaysAsItWas) {
   p.weight[0] = -1;
   EXPECT_EQ(error_of(accumulator, p.x, p.y, p.weight),
             "site blocks.7.norm2, picture 1: weight has values that are not finite or negative");
-  for (int i : {1, 2}) accumulator.add_picture(pictures[i].x, pictures[i].y, pictures[i].weight);
+  for (size_t i : {1, 2})
+    accumulator.add_picture(synthetic::fold_of(i), pictures[i].x, pictures[i].y, pictures[i].weight);
   SiteMapping direct = synthetic::capture(pictures, true);
   expect_same_bytes(accumulator.finish(), direct);
 }
@@ -221,15 +234,17 @@ TEST(Accumulator, AddsOffsetsOfTokensToYInBinsAndLeavesThemOutOfItsVariance) {
   constexpr int64_t kTokens = 30, kChannels = 24;
   std::vector<synthetic::Picture> pictures = synthetic::layer_norm(6, kTokens, kChannels, 9);
   Random random{4};
+  size_t dealt = 0;
   SiteAccumulator with("site", kTokens, kChannels), without("site", kTokens, kChannels),
       by_hand("site", kTokens, kChannels);
   for (const synthetic::Picture& p : pictures) {
     std::vector<float> offset(kTokens), moved = p.y;
     for (float& o : offset) o = static_cast<float>(5 * random.normal());
     for (size_t i = 0; i < moved.size(); ++i) moved[i] += offset[i / kChannels];
-    with.add_picture(p.x, p.y, p.weight, offset);
-    without.add_picture(p.x, p.y, p.weight);
-    by_hand.add_picture(p.x, moved, p.weight);
+    with.add_picture(synthetic::fold_of(dealt), p.x, p.y, p.weight, offset);
+    without.add_picture(synthetic::fold_of(dealt), p.x, p.y, p.weight);
+    by_hand.add_picture(synthetic::fold_of(dealt), p.x, moved, p.weight);
+    ++dealt;
   }
   const SiteMapping site = with.finish(), plain = without.finish(), expected = by_hand.finish();
   for (const Measure measure : {Measure::kCount, Measure::kWeight}) {
@@ -242,10 +257,11 @@ TEST(Accumulator, AddsOffsetsOfTokensToYInBinsAndLeavesThemOutOfItsVariance) {
         (1 - ceiling(expected, measure, Part::kFit)) * make_samples(expected, measure, Part::kFit).variance,
         1e-9);
   }
-  EXPECT_THROW(
-      with.add_picture(pictures[0].x, pictures[0].y, pictures[0].weight, std::vector<float>(kTokens - 1)),
-      std::runtime_error);
-  EXPECT_THROW(with.add_picture(pictures[0].x, pictures[0].y, pictures[0].weight), std::runtime_error);
+  EXPECT_THROW(with.add_picture(Fold::kFirstHalf, pictures[0].x, pictures[0].y, pictures[0].weight,
+                                std::vector<float>(kTokens - 1)),
+               std::runtime_error);
+  EXPECT_THROW(with.add_picture(Fold::kFirstHalf, pictures[0].x, pictures[0].y, pictures[0].weight),
+               std::runtime_error);
 }
 
 }  // namespace

@@ -90,7 +90,7 @@ TEST_F(OnLayerNorm, EveryClosedFormIsFittedInTheOrderOfItsName) {
 TEST_F(OnLayerNorm, ErrorsInBinsAreThoseOfTheRawPairsTo1EMinus5OfTheVariance) {
   for (const Baseline& b : baselines_) {
     for (Measure measure : {Measure::kCount, Measure::kWeight}) {
-      for (Part part : {Part::kFit, Part::kHeldOut, Part::kAll}) {
+      for (Part part : {Part::kFit, Part::kChoose, Part::kReport, Part::kAll}) {
         const Samples samples = make_samples(site_, measure, part);
         const double raw = synthetic::raw_error(pictures_, measure == Measure::kWeight, part, b.expression);
         EXPECT_NEAR(evaluate_fit(b.expression, samples).error, raw, 1e-5 * samples.variance) << b.name;
@@ -192,7 +192,7 @@ TEST(Baselines, CopeWithSamplesThatDetermineLittle) {
 
 TEST(Baselines, FitASingleValueOfX) {
   SiteAccumulator accumulator("norm", 1, 3);
-  accumulator.add_picture(std::vector<float>{2, 2, 2}, std::vector<float>{0, 1, 2});
+  accumulator.add_picture(Fold::kFirstHalf, std::vector<float>{2, 2, 2}, std::vector<float>{0, 1, 2});
   const SiteMapping site = accumulator.finish();
   const Samples samples = make_samples(site, Measure::kCount, Part::kAll);
   for (const Baseline& b : fit_baselines(samples, site.range())) {

@@ -110,7 +110,8 @@ TEST_P(CeilingOf, IsUnbiasedWhereJudgingInSampleOrOnOtherDataIsNot) {
 
 INSTANTIATE_TEST_SUITE_P(AllMeasuresAndParts, CeilingOf,
                          testing::Combine(testing::Values(Measure::kCount, Measure::kWeight),
-                                          testing::Values(Part::kFit, Part::kHeldOut, Part::kAll)));
+                                          testing::Values(Part::kFit, Part::kChoose, Part::kReport,
+                                                          Part::kAll)));
 
 TEST(Ceiling, IsRightWithManyPairsAndStrongNoise) {
   Law noisy = kLaw;
@@ -162,12 +163,52 @@ TEST(Ceiling, DoesNotDependOnMinPairsBeyondSamplingError) {
   EXPECT_NEAR(ceiling(site, Measure::kCount, Part::kAll, 200), usual, 0.003);
 }
 
-TEST(Ceiling, IsUnknownWhenAFoldIsEmpty) {
+TEST(Ceiling, OfAPartDoesNotDependOnTheOrderOfItsPictures) {
+  Random random{28};
+  std::vector<Picture> pictures = kLaw.draw(12, 500, random);
+  const SiteMapping site = synthetic::capture(pictures, true);
+  std::swap(pictures[2], pictures[8]);   // both to report on
+  std::swap(pictures[3], pictures[9]);   // both to choose by
+  std::swap(pictures[0], pictures[10]);  // both of the first half
+  const SiteMapping other = synthetic::capture(pictures, true);
+  for (Part part : {Part::kFit, Part::kChoose, Part::kReport, Part::kAll}) {
+    EXPECT_NEAR(ceiling(other, Measure::kWeight, part), ceiling(site, Measure::kWeight, part), 1e-9);
+  }
+}
+
+TEST(Ceiling, OfTheReportedPicturesIsJudgedByRegressionsOfTheHalvesAlone) {
+  Random random{29};
+  std::vector<Picture> pictures = kLaw.draw(12, 500, random);
+  const SiteMapping site = synthetic::capture(pictures, false);
+  // Other pictures to choose by: the same x, so that bins are joined alike, and another y.
+  for (size_t i : {3, 9}) {
+    for (float& y : pictures[i].y) y = 7;
+  }
+  const SiteMapping other = synthetic::capture(pictures, false);
+  EXPECT_EQ(ceiling(other, Measure::kCount, Part::kReport), ceiling(site, Measure::kCount, Part::kReport));
+  EXPECT_NE(ceiling(other, Measure::kCount, Part::kFit), ceiling(site, Measure::kCount, Part::kFit));
+}
+
+TEST(Ceiling, IsUnknownWhereAHalfOrAllOthersOrThePartAreEmpty) {
   Random random{27};
-  EXPECT_TRUE(
-      std::isnan(ceiling(synthetic::capture(kLaw.draw(2, 500, random), false), Measure::kCount, Part::kAll)));
-  EXPECT_FALSE(
-      std::isnan(ceiling(synthetic::capture(kLaw.draw(3, 500, random), false), Measure::kCount, Part::kAll)));
+  const std::vector<Picture> pictures = kLaw.draw(3, 500, random);
+  const auto captured = [&](std::vector<Fold> folds) {
+    SiteAccumulator accumulator("norm", 1, 500);
+    for (size_t i = 0; i < folds.size(); ++i) accumulator.add_picture(folds[i], pictures[i].x, pictures[i].y);
+    return accumulator.finish();
+  };
+  const auto known = [](const SiteMapping& site, Part part) {
+    return !std::isnan(ceiling(site, Measure::kCount, part));
+  };
+  const SiteMapping halves = captured({Fold::kFirstHalf, Fold::kSecondHalf});
+  EXPECT_FALSE(known(halves, Part::kAll));
+  EXPECT_FALSE(known(halves, Part::kFit));
+  EXPECT_FALSE(known(captured({Fold::kFirstHalf, Fold::kReport, Fold::kChoose}), Part::kReport));
+  const SiteMapping reported = captured({Fold::kFirstHalf, Fold::kSecondHalf, Fold::kReport});
+  EXPECT_TRUE(known(reported, Part::kFit));
+  EXPECT_TRUE(known(reported, Part::kReport));
+  EXPECT_TRUE(known(reported, Part::kAll));
+  EXPECT_FALSE(known(reported, Part::kChoose));
 }
 
 }  // namespace

@@ -17,7 +17,7 @@ TEST(Samples, ErrorsOfAStraightLineAreExact) {
   const SiteMapping site = synthetic::capture(pictures, true);
   const auto line = [](double x) { return 0.3 * x - 0.07; };
   for (Measure measure : {Measure::kCount, Measure::kWeight}) {
-    for (Part part : {Part::kFit, Part::kHeldOut, Part::kAll}) {
+    for (Part part : {Part::kFit, Part::kChoose, Part::kReport, Part::kAll}) {
       const double raw = synthetic::raw_error(pictures, measure == Measure::kWeight, part, line);
       for (size_t max_bins : {0, 1, 7, 256}) {
         const Samples samples = make_samples(site, measure, part, max_bins);
@@ -39,7 +39,7 @@ TEST(Samples, ErrorsOfCurvesAreExactTo1EMinus5OfTheVariance) {
       [](double x) { return std::abs(x) < 0.1 ? 1.0 : std::sqrt(std::abs(x)); },
   };
   for (Measure measure : {Measure::kCount, Measure::kWeight}) {
-    for (Part part : {Part::kFit, Part::kHeldOut, Part::kAll}) {
+    for (Part part : {Part::kFit, Part::kChoose, Part::kReport, Part::kAll}) {
       const Samples samples = make_samples(site, measure, part);
       for (size_t i = 0; i + 1 < curves.size(); ++i) {
         const double raw = synthetic::raw_error(pictures, measure == Measure::kWeight, part, curves[i]);
@@ -54,7 +54,7 @@ TEST(Samples, ErrorsOfCurvesAreExactTo1EMinus5OfTheVariance) {
 TEST(Samples, HaveTheVarianceAndWeightOfTheRawPairs) {
   const auto pictures = synthetic::layer_norm(6, 30, 96, 13);
   const SiteMapping site = synthetic::capture(pictures, true);
-  for (Part part : {Part::kFit, Part::kHeldOut, Part::kAll}) {
+  for (Part part : {Part::kFit, Part::kChoose, Part::kReport, Part::kAll}) {
     const Moments raw = synthetic::raw_moments(pictures, true, part);
     const Samples samples = make_samples(site, Measure::kWeight, part, 100);
     EXPECT_NEAR(samples.variance, raw.syy / raw.weight, 1e-9);
@@ -82,7 +82,7 @@ TEST(Samples, JoinAdjacentBinsKeepingMassAndTailsResolved) {
 
 TEST(Samples, ABinWithoutSpreadIsOnePoint) {
   SiteAccumulator accumulator("norm", 1, 4);
-  accumulator.add_picture(std::vector<float>{1, 1, 2, 2}, std::vector<float>{0, 1, 5, 7});
+  accumulator.add_picture(Fold::kFirstHalf, std::vector<float>{1, 1, 2, 2}, std::vector<float>{0, 1, 5, 7});
   const Samples samples = make_samples(accumulator.finish(), Measure::kCount, Part::kAll);
   ASSERT_EQ(samples.size(), 2U);
   EXPECT_EQ(samples.x, (std::vector<float>{1, 2}));
@@ -94,8 +94,8 @@ TEST(Samples, ABinWithoutSpreadIsOnePoint) {
 
 TEST(Samples, AreNoneWhereAPartIsEmpty) {
   SiteAccumulator accumulator("norm", 1, 2);
-  accumulator.add_picture(std::vector<float>{1, 2}, std::vector<float>{0, 1});
-  const Samples samples = make_samples(accumulator.finish(), Measure::kCount, Part::kHeldOut);
+  accumulator.add_picture(Fold::kFirstHalf, std::vector<float>{1, 2}, std::vector<float>{0, 1});
+  const Samples samples = make_samples(accumulator.finish(), Measure::kCount, Part::kReport);
   EXPECT_EQ(samples.size(), 0U);
   EXPECT_EQ(samples.total_weight, 0);
 }

@@ -49,17 +49,37 @@ inline std::vector<Picture> layer_norm(int pictures, int tokens, int channels, u
   return all;
 }
 
+/// Deals pictures as a capture does, in small: of every six, two to each half, one to report on, one to
+/// choose by.
+inline Fold fold_of(size_t picture) {
+  constexpr Fold kDeal[] = {Fold::kFirstHalf, Fold::kSecondHalf, Fold::kReport,
+                            Fold::kChoose,    Fold::kFirstHalf,  Fold::kSecondHalf};
+  return kDeal[picture % 6];
+}
+
 inline SiteMapping capture(const std::vector<Picture>& pictures, bool weighted, size_t bins = 2048) {
   SiteAccumulator accumulator("blocks.0.norm1", 1, static_cast<int64_t>(pictures.front().x.size()));
-  for (const Picture& p : pictures) {
-    accumulator.add_picture(p.x, p.y, weighted ? std::span<const float>(p.weight) : std::span<const float>());
+  for (size_t i = 0; i < pictures.size(); ++i) {
+    const Picture& p = pictures[i];
+    accumulator.add_picture(fold_of(i), p.x, p.y,
+                            weighted ? std::span<const float>(p.weight) : std::span<const float>());
   }
   return accumulator.finish(bins);
 }
 
 /// Whether the pictures of a fold belong to a part.
 inline bool in_part(Fold fold, Part part) {
-  return part == Part::kAll || (fold == Fold::kHeldOut) == (part == Part::kHeldOut);
+  switch (part) {
+    case Part::kFit:
+      return fold == Fold::kFirstHalf || fold == Fold::kSecondHalf;
+    case Part::kChoose:
+      return fold == Fold::kChoose;
+    case Part::kReport:
+      return fold == Fold::kReport;
+    case Part::kAll:
+      break;
+  }
+  return true;
 }
 
 /// Moments over the raw pairs of a part that fall into [low, high), two passes in double.
@@ -68,7 +88,7 @@ inline Moments raw_moments(const std::vector<Picture>& pictures, bool weighted, 
   Moments m;
   const auto each = [&](const auto& visit) {
     for (size_t p = 0; p < pictures.size(); ++p) {
-      if (!in_part(fold_of_picture(static_cast<int64_t>(p)), part)) continue;
+      if (!in_part(fold_of(p), part)) continue;
       const Picture& picture = pictures[p];
       for (size_t i = 0; i < picture.x.size(); ++i) {
         if (picture.x[i] < low || picture.x[i] >= high) continue;
@@ -99,7 +119,7 @@ double raw_error(const std::vector<Picture>& pictures, bool weighted, Part part,
   double error = 0;
   double weight = 0;
   for (size_t p = 0; p < pictures.size(); ++p) {
-    if (!in_part(fold_of_picture(static_cast<int64_t>(p)), part)) continue;
+    if (!in_part(fold_of(p), part)) continue;
     const Picture& picture = pictures[p];
     for (size_t i = 0; i < picture.x.size(); ++i) {
       const double w = weighted ? picture.weight[i] : 1.0;

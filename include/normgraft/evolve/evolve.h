@@ -6,60 +6,13 @@
 
 #include "normgraft/core/monitor.h"
 #include "normgraft/cost/profile.h"
-#include "normgraft/expr/expression.h"
-#include "normgraft/mapping/mapping.h"
+#include "normgraft/evolve/options.h"
 
 namespace normgraft {
-
-/// Which primitives the search draws from, and how often (weights relative to their sum).
-struct FunctionSet {
-  std::string name;
-  std::vector<std::pair<Op, double>> weights;  ///< operators only; x and constants are leaves
-  bool free_clip_bounds = true;                ///< false: every clip is [-5, 5]
-  bool linear_scaling = true;                  ///< half of the children become a*f + b with the best a, b
-};
-
-/// "paper": + .28, * .26, neg .08, tanh .20, sigmoid .10, clip to [-5, 5] .08 (arXiv 2605.14047).
-/// "hardware": adds -, min, max, abs, square, div, erf, rsqrt and free clip bounds; the default.
-/// Else a list of primitives, each with its weight unless that is 1: "+,*,clip=2"; clip bounds are free, and
-/// linear scaling is on when + and * are there. Throws InputError for anything else.
-FunctionSet function_set(const std::string& name);
 
 /// What a clip costs within the search under the profile "flops", against stacking. All costs in Fronts count
 /// it so; the counts of a report (flops_profile()) leave it at 0.
 inline constexpr double kSearchClipCost = 1.0;
-
-/// Options of the search. Defaults are the published ones where there is one (arXiv 2605.14047).
-struct EvolveOptions {
-  std::string function_set = "hardware";  ///< what function_set() understands
-  std::string profile = "flops";          ///< cost: a name or a file (load_profile)
-  int population = 500;                   ///< individuals of all islands, 8 to 100,000
-  int generations = 50;                   ///< 1 to 100,000
-  int islands = 1;                        ///< populations that share only the archive, 1 to population / 8
-  int migration = 10;  ///< generations between visits of the archive to the islands, 1 to 100,000
-  int patience = 0;    ///< generations without progress before an island starts anew; 0: never
-  int tournament = 7;  ///< size, 1 to population
-  int max_nodes =
-      20;  ///< 1 to 200; a clip that holds a finished function within LayerNorm's range may be one more
-  int initial_depth = 4;         ///< of the ramped trees, 1 to 10
-  int constant_iterations = 10;  ///< Levenberg-Marquardt steps, all for promising individuals only, 0 to 1000
-  int digits = 0;                ///< significant decimal digits of constants, 1 to 8; 0: any
-  int fraction_bits = -1;        ///< constants are multiples of 2^-fraction_bits, 0 to 30; -1: any
-  double tail_penalty = 0.0;     ///< weight of mean f(+-2 max|x|)^2 added to the error; published 0.005
-  bool random_search = false;  ///< every generation anew from random trees: the baseline of the search itself
-  bool seed_closed_forms = false;        ///< the fitted closed forms are in the first population
-  std::vector<std::string> starts = {};  ///< expressions in the first population
-  int seeds = 5;                         ///< independent runs for each site, 1 to 1000
-  uint64_t seed = 1;                     ///< names all random streams
-  int threads = 0;                       ///< 0: all cores; the result does not depend on it
-  double seconds = 0;  ///< wall time after which all runs end early, which is not reproducible; 0: no limit
-  size_t search_bins = 128;             ///< bins the search itself uses; fronts are judged on all
-  Measure measure = Measure::kWeight;   ///< what the error counts
-  std::vector<std::string> sites = {};  ///< empty: all
-
-  /// Throws InputError naming the field, its value and its range.
-  void validate() const;
-};
 
 /// One point of a front. Figures named *_r2 and error are under EvolveOptions::measure.
 struct FrontPoint {

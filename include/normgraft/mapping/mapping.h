@@ -3,6 +3,7 @@
 #include <array>
 #include <cstdint>
 #include <functional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -12,29 +13,41 @@
 
 namespace normgraft {
 
-/// Pictures are dealt to folds by their index: two halves to fit on (which also cross-fit the ceiling), and a
-/// part that no fit ever sees.
-enum class Fold : uint8_t { kFirstHalf, kSecondHalf, kHeldOut };
-inline constexpr int kFolds = 3;
+/// The pictures of a capture are split once into three parts: those to fit on, those to choose by, and those
+/// that only reports look at. The ones to fit on are two folds, which cross-fit the ceiling.
+enum class Fold : uint8_t { kFirstHalf, kSecondHalf, kChoose, kReport };
+inline constexpr int kFolds = 4;
 
-/// The fold of the picture with that index in the capture: of every five, two go to each half, one is held
-/// out; three pictures reach all folds.
-Fold fold_of_picture(int64_t index);
+/// The fold of the picture at that position among those to fit on: the two halves in turn.
+constexpr Fold fit_fold(int64_t position) {
+  return position % 2 == 0 ? Fold::kFirstHalf : Fold::kSecondHalf;
+}
 
 /// What counts: every pair alike, or every pair by its sensitivity weight.
 enum class Measure : uint8_t { kCount, kWeight };
 inline constexpr int kMeasures = 2;
 
-/// Which pictures: those to fit on (both halves), those held out, or all.
-enum class Part : uint8_t { kFit, kHeldOut, kAll };
+/// Which pictures: those to fit on (both halves), those to choose by, those to report on, or all.
+enum class Part : uint8_t { kFit, kChoose, kReport, kAll };
+
+/// The folds of a part.
+std::span<const Fold> folds_of(Part part);
 
 /// Something for each measure and fold.
 template <typename T>
 using OfFolds = std::array<std::array<T, kFolds>, kMeasures>;
 
+/// What the tokens that a site sees carry, and what the network behind it does not see.
+struct Carried {
+  bool blind = false;  ///< the Linears that read y do not see a number added to all channels of y
+  double ratio = 0;    ///< k: the mean of a token's x is k times its spread; 0: it carries nothing
+
+  bool operator==(const Carried&) const = default;
+};
+
 /// Bins of x of one site: for each measure and fold the moments of the pairs (x, y), y before gamma and beta,
 /// that fell into each bin. Bins without pairs have weight 0. In bins, a number may have been added to y of
-/// all channels of a token (carried_offset), where the network does not see such a number.
+/// all channels of a token, where the network does not see such a number (Carried::blind).
 struct SiteMapping {
   std::string name;           ///< timm name of the site, "blocks.3.norm2"
   int64_t pictures = 0;       ///< pictures captured
@@ -43,6 +56,7 @@ struct SiteMapping {
   std::vector<double> edges;  ///< bins + 1 increasing edges; the first and last are the range of x seen
   OfFolds<std::vector<Moments>> bins;
   OfFolds<Moments> y;  ///< weight, mean and sum of squares of y itself: what R^2 is a share of
+  Carried carried = {};
 
   size_t bin_count() const { return edges.size() - 1; }
   const std::vector<Moments>& of(Measure measure, Fold fold) const {
@@ -85,14 +99,16 @@ struct Fit {
 Fit evaluate_fit(const Expression& f, const Samples& samples);
 Fit evaluate_fit(const std::function<double(double)>& f, const Samples& samples);
 
-/// The highest R^2 any function of x alone can have on a part. The regression E[y given x] is estimated
-/// within bins on two folds and judged on the product of their residuals in the third, whose expectation is
-/// the error of the true regression: neither the optimism of judging a fit on its own data nor the pessimism
-/// of a noisy fit on other data. Each fold of the part takes its turn as the judge of the two others.
-/// Adjacent bins are merged until each fold has `min_pairs` effective pairs (Kish) in each: more make the
-/// estimate steadier but lower where the regression bends within a wide bin, as in the thin tails of weighted
-/// pairs (50 lose up to 0.02 there, below what functions reach). NaN when a fold is empty (fewer than 3
-/// pictures).
+/// An estimate of the highest R^2 any function of x alone can have on a part. The regression E[y given x] is
+/// estimated within bins on two folds and judged on the product of their residuals in a third, whose
+/// expectation is the error of the true regression: neither the optimism of judging a fit on its own data nor
+/// the pessimism of a noisy fit on other data. The pictures to choose by and those to report on are each
+/// judged by the regressions of the two halves; each half by those of the other one and of all pictures that
+/// are not fitted on. Being an estimate, it may lie below what a function reaches on a part by chance.
+/// Adjacent bins are merged until each of these three regressions has `min_pairs` effective pairs (Kish) in
+/// each: more make the estimate steadier but lower where the regression bends within a wide bin, as in the
+/// thin tails of weighted pairs (50 lose up to 0.02 there, below what functions reach). NaN where one of the
+/// three or the part has no pairs of positive weight.
 double ceiling(const SiteMapping& site, Measure measure, Part part, double min_pairs = 10);
 
 /// Kish's effective number of pairs of a part, (sum of weights)^2 / sum of squared weights.
@@ -103,12 +119,17 @@ struct Mappings {
   std::string model;               ///< architecture name, for the reader
   bool weighted = false;           ///< false: every weight was 1, and kWeight equals kCount
   std::vector<SiteMapping> sites;  ///< in the order of the network
+  /// Whether there are pictures to choose by. Not in files before version 3: what those held out is
+  /// Part::kReport, Part::kChoose is empty, and choices are made on the pictures fitted to.
+  bool choose_part = true;
 
   /// Throws InputError when there is no site of that name.
   const SiteMapping& site(const std::string& name) const;
 };
 
-/// Reads `mappings.ngm`. Throws InputError when it is truncated, damaged or from a newer version.
+/// Reads `mappings.ngm` of versions 1 to 3. Before version 3 there is no part to choose by, and of what is
+/// carried only that a site is blind is known, where something was added to y (version 2). Throws InputError
+/// when the file is truncated, damaged or from a newer version.
 Mappings read_mappings(const Path& path);
 
 /// Writes `mappings.ngm` atomically.
