@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "normgraft/capture/capture.h"
-#include "normgraft/vit/batches.h"
+#include "normgraft/network/batches.h"
 
 // capture_cost MODEL PICTURES [THREADS] [COUNT] [REPEATS]: what capture costs beside what it cannot do
 // without, measured in turn on pictures in memory: medians of seconds, as JSON. forward_and_backwards is the
@@ -21,7 +21,7 @@ constexpr int kProbes = 3;
 /// Real pictures, decoded once; loaders over them cost next to nothing.
 class PicturesInMemory {
  public:
-  PicturesInMemory(const Vit& vit, const Path& folder, size_t count) : vit_(vit) {
+  PicturesInMemory(const Network& vit, const Path& folder, size_t count) : vit_(vit) {
     pictures_ = open_picture_folder(folder).pictures;
     pictures_.resize(std::min(pictures_.size(), count));
     const Preprocessing& p = vit.preprocessing();
@@ -45,20 +45,20 @@ class PicturesInMemory {
   int64_t count() const { return static_cast<int64_t>(pixels_.size()); }
 
  private:
-  const Vit& vit_;
+  const Network& vit_;
   std::vector<Picture> pictures_;
   std::vector<std::vector<float>> pixels_;
   Path tiny_;
 };
 
-void forward(const Vit& vit, const PicturesInMemory& pictures) {
+void forward(const Network& vit, const PicturesInMemory& pictures) {
   const torch::NoGradGuard no_grad;
   Loader loader = pictures.loader(32);
   while (const auto batch = loader.next()) vit.forward(images_tensor(*batch, vit.preprocessing()));
 }
 
 /// A forward and activation-only backwards to every site; nothing is kept.
-void forward_and_backwards(const Vit& vit, const PicturesInMemory& pictures, int64_t batch_size) {
+void forward_and_backwards(const Network& vit, const PicturesInMemory& pictures, int64_t batch_size) {
   Loader loader = pictures.loader(batch_size);
   while (const auto batch = loader.next()) {
     std::vector<torch::Tensor> outputs(vit.sites().size());
@@ -73,7 +73,7 @@ void forward_and_backwards(const Vit& vit, const PicturesInMemory& pictures, int
   }
 }
 
-void capture_with(Weights weights, const Vit& vit, const PicturesInMemory& pictures) {
+void capture_with(Weights weights, const Network& vit, const PicturesInMemory& pictures) {
   Loader loader = pictures.loader(pairs_batch(vit, weights));
   capture(vit, loader, pictures.count(), {.bins = 2048, .pairs = {.weights = weights, .probes = kProbes}},
           silent_monitor());
@@ -94,7 +94,7 @@ int main(int argc, char** argv) {
     return index < argc ? std::atoi(argv[index]) : fallback;
   };
   set_network_threads(argument(3, 2));
-  const Vit vit = load_vit(argv[1], {}, silent_monitor());
+  const Network vit = load_model(argv[1], {}, silent_monitor());
   const PicturesInMemory pictures(vit, argv[2], static_cast<size_t>(argument(4, 64)));
 
   const std::vector<std::function<void()>> work = {

@@ -5,7 +5,7 @@
 #include <cstdlib>
 #include <vector>
 
-#include "normgraft/vit/vit.h"
+#include "normgraft/models/model_folder.h"
 
 // vit_throughput MODEL [THREADS] [BATCH] [REPEATS]: the median of pictures a second, as JSON.
 int main(int argc, char** argv) {
@@ -16,11 +16,11 @@ int main(int argc, char** argv) {
   };
   set_network_threads(argument(2, 2));
   const int64_t batch = argument(3, 32);
-  const Vit vit = load_vit(argv[1], {}, silent_monitor());
+  const Network vit = load_model(argv[1], {}, silent_monitor());
 
-  torch::NoGradGuard no_grad;
-  torch::manual_seed(0);
-  const torch::Tensor images = torch::randn({batch, 3, vit.config().height, vit.config().width});
+  at::NoGradGuard no_grad;
+  at::manual_seed(0);
+  const at::Tensor images = at::randn({batch, 3, vit.preprocessing().height, vit.preprocessing().width});
   vit.forward(images);
   std::vector<double> rates;
   for (int i = 0; i < argument(4, 3); ++i) {

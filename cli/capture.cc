@@ -39,17 +39,23 @@ std::string as_text(const Json& json) {
 
 }  // namespace
 
-void add_capture_options(CLI::App& command, CaptureOptions& options) {
-  command.add_option("--bins", options.bins, "bins of x for each site")->capture_default_str();
+void add_capture_options(CLI::App& command, CaptureRequest& request) {
+  command.add_option("--bins", request.options.bins, "bins of x for each site")->capture_default_str();
   command
       .add_option_function<std::string>(
-          "--weights", [&options](const std::string& name) { options.pairs.weights = weights_named(name); },
+          "--weights",
+          [&request](const std::string& name) { request.options.pairs.weights = weights_named(name); },
           "fisher: pairs weigh what their error costs the network; none: all alike")
-      ->default_str(to_string(options.pairs.weights));
+      ->default_str(to_string(request.options.pairs.weights));
   command
-      .add_option("--label-samples", options.pairs.probes,
+      .add_option("--label-samples", request.options.pairs.probes,
                   "gradients drawn for each picture from the model's own prediction")
       ->capture_default_str();
+  command
+      .add_option_function<std::string>(
+          "--carrier", [&request](const std::string& name) { request.carrier = carrier_named(name); },
+          "mean: let the mean of a token carry its scale; none: leave the residual stream as it is")
+      ->default_str(to_string(request.carrier));
 }
 
 void add_capture(CLI::App& app, Context& context) {
@@ -69,11 +75,9 @@ void add_capture(CLI::App& app, Context& context) {
   command->add_option("-o,--output", options->run, "run folder")->required();
   command->add_option("--pictures", request.pictures, "how many pictures, drawn at random; 0: all")
       ->check(CLI::NonNegativeNumber);
-  add_capture_options(*command, request.options);
-  command->add_flag("!--as-it-is", request.prepare,
-                    "leave the residual stream as it is: do not let the mean of a token carry its scale");
+  add_capture_options(*command, request);
   command->add_option("--seed", request.seed, "of the order of pictures")->capture_default_str();
-  add_vit_options(*command, request.vit);
+  add_model_options(*command, request.model_options);
 }
 
 }  // namespace normgraft::cli

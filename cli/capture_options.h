@@ -2,11 +2,11 @@
 
 #include <CLI/CLI.hpp>
 
-#include "normgraft/capture/capture.h"
+#include "normgraft/pipeline/stages.h"
 
 namespace normgraft::cli {
 
-/// Adds --bins, --weights and --label-samples.
-void add_capture_options(CLI::App& command, CaptureOptions& options);
+/// Adds --bins, --weights, --label-samples and --carrier.
+void add_capture_options(CLI::App& command, CaptureRequest& request);
 
 }  // namespace normgraft::cli

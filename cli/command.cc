@@ -4,6 +4,8 @@
 
 #include <cstdio>
 
+#include "normgraft/network/threads.h"
+
 namespace normgraft::cli {
 
 void Context::print(const Json& result, const std::string& text) const {
@@ -11,7 +13,7 @@ void Context::print(const Json& result, const std::string& text) const {
   std::fflush(stdout);
 }
 
-void add_vit_options(CLI::App& command, VitOptions& options) {
+void add_model_options(CLI::App& command, ModelOptions& options) {
   command.add_option("--heads", options.heads, "attention heads, where the checkpoint does not say");
   command.add_option("--eps", options.eps, "eps of LayerNorm, where the checkpoint does not say");
   command.add_option("--activation", options.activation,

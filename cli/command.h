@@ -6,7 +6,7 @@
 
 #include "console.h"
 #include "normgraft/core/files.h"
-#include "normgraft/vit/vit.h"
+#include "normgraft/models/options.h"
 
 namespace normgraft::cli {
 
@@ -21,7 +21,7 @@ struct Context {
 };
 
 /// Adds --heads, --eps and --activation.
-void add_vit_options(CLI::App& command, VitOptions& options);
+void add_model_options(CLI::App& command, ModelOptions& options);
 
 /// Adds a command whose work is `run`; --json and --threads come with it.
 CLI::App* add_command(CLI::App& app, Context& context, const std::string& name,

@@ -3,9 +3,9 @@
 #include <cstdlib>
 
 #include "command.h"
-#include "normgraft/cost/network.h"
 #include "normgraft/data/procedural.h"
-#include "normgraft/pipeline/stages.h"
+#include "normgraft/pipeline/models.h"
+#include "normgraft/pipeline/pipeline.h"
 #include "tables.h"
 
 namespace normgraft::cli {
@@ -52,14 +52,12 @@ void add_demo(CLI::App& app, Context& context) {
         const RunFolder run(*folder);
         const Json accuracy = run_pipeline(run, request, context.console);
 
-        const Graft graft = load_graft(run.grafted(), {}, context.console);
-        const NormCost before = layernorm_cost(site_shapes(graft.vit()));
-        const NormCost after = graft_cost(site_shapes(graft.vit()), graft.functions(), load_profile("flops"));
-        const Json seconds = run.read().at("seconds");
+        const ModelCost cost = cost_of_model(run.grafted(), "flops", {}, context.console);
+    const Json seconds = run.read().at("seconds");
         const std::string costs = fmt::format(
             "norm sites, a picture: {:.2f} MFLOPs as LayerNorm, {:.2f} as functions; off-chip {:.2f} MB, "
             "{:.2f} MB",
-            before.ops / 1e6, after.ops / 1e6, before.bytes / 1e6, after.bytes / 1e6);
+            cost.layernorm.ops / 1e6, cost.graft.ops / 1e6, cost.layernorm.bytes / 1e6, cost.graft.bytes / 1e6);
         context.print(Json{{"accuracy", accuracy}, {"seconds", seconds}, {"report", run.report().string()}},
                       accuracy_table(accuracy) + "\n" + costs + "\n" + seconds_table(seconds) +
                           "\nreport: " + run.report().string());

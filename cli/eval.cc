@@ -1,7 +1,7 @@
 #include <fmt/format.h>
 
 #include "command.h"
-#include "normgraft/pipeline/stages.h"
+#include "normgraft/pipeline/models.h"
 
 namespace normgraft::cli {
 namespace {
@@ -34,7 +34,7 @@ void add_eval(CLI::App& app, Context& context) {
   auto request = std::make_shared<EvalRequest>();
   CLI::App* command = add_command(app, context, "eval", "accuracy of a model, and its distance to a teacher",
                                   [&context, request] {
-                                    const Evaluation evaluation = eval_stage(*request, context.console);
+                                    const Evaluation evaluation = eval_model(*request, context.console);
                                     context.print(to_json(evaluation), as_text(evaluation));
                                   });
   command->add_option("model", request->model, "model folder or .safetensors file")->required();
@@ -56,7 +56,7 @@ void add_eval(CLI::App& app, Context& context) {
   command->add_option("--batch", request->batch, "pictures a batch")
       ->check(CLI::Range(1, 4096))
       ->capture_default_str();
-  add_vit_options(*command, request->vit);
+  add_model_options(*command, request->model_options);
 }
 
 }  // namespace normgraft::cli

@@ -3,6 +3,7 @@
 #include <cmath>
 
 #include "command.h"
+#include "normgraft/pipeline/models.h"
 #include "normgraft/pipeline/stages.h"
 #include "realign_options.h"
 
@@ -63,38 +64,44 @@ void add_realign(CLI::App& app, Context& context) {
           eval.model = model;
           eval.data = *options->val;
           eval.classes = options->request.classes;
-          return eval_stage(eval, context.console).top1.mean;
+          return eval_model(eval, context.console).top1.mean;
         };
         std::optional<double> before;
         if (options->val) before = judge(options->request.start.value_or(run.grafted()));
         const RealignResult result = realign_stage(run, options->request, context.console);
         const EpochMetrics& last = result.epochs.back();
-        const EpochMetrics& best = result.epochs[static_cast<size_t>(result.best_epoch)];
-        const double top1_before = before.value_or(result.epochs.front().held_out_top1);
+        const double top1_before = before.value_or(result.before.top1);
         const double top1_after =
-            options->val ? judge(options->request.output.value_or(run.realigned())) : best.held_out_top1;
-        const auto known = [](double value) { return std::isfinite(value) ? Json(value) : Json(); };
-        const EpochMetrics& first = result.epochs.front();
+            options->val ? judge(options->request.output.value_or(run.realigned())) : result.after.top1;
+        const std::string judged_on =
+            options->val ? options->val->string() : fmt::format("{} training pictures left out", result.reported);
+        const auto known = [&](double value) {
+          const bool judged = std::isfinite(value) && (options->val || result.reported > 0);
+          return judged ? Json(value) : Json();
+        };
+        const auto percent = [&](double value) {
+          const Json json = known(value);
+          return json.is_null() ? "not judged" : fmt::format("{:.2f} %", 100 * value);
+        };
+        const bool labels = needs_labels(options->request.options);
         const std::string gain =
-            std::isfinite(top1_before)
-                ? fmt::format("top-1 {:.2f} % before, {:.2f} % after ({})", 100 * top1_before,
-                              100 * top1_after,
-                              options->val ? options->val->string() : "on training pictures held out")
-                : fmt::format("agreement {:.2f} % before, {:.2f} % after (on training pictures held out)",
-                              100 * first.held_out_agreement, 100 * best.held_out_agreement);
+            fmt::format("{} {} before, {} after ({})", labels ? "top-1" : "agreement",
+                        percent(labels ? top1_before : result.before.agreement),
+                        percent(labels ? top1_after : result.after.agreement), judged_on);
         context.print(Json{{"top1_before", known(top1_before)},
                            {"top1_after", known(top1_after)},
-                           {"agreement_before", known(first.held_out_agreement)},
-                           {"agreement_after", known(best.held_out_agreement)},
-                           {"loss_before", first.held_out_loss},
-                           {"loss_after", best.held_out_loss},
+                           {"agreement_before", known(result.before.agreement)},
+                           {"agreement_after", known(result.after.agreement)},
+                           {"loss_before", known(result.before.loss)},
+                           {"loss_after", known(result.after.loss)},
                            {"epochs", last.epoch},
                            {"best_epoch", result.best_epoch},
                            {"steps_per_epoch", last.steps},
                            {"images_per_second", last.images_per_second},
-                           {"judged_on", options->val ? "val" : "held out"}},
-                      fmt::format("{}; {} epochs of {} steps, best epoch {}, {:.1f} images/s", gain,
-                                  last.epoch, last.steps, result.best_epoch, last.images_per_second));
+                           {"reported", result.reported},
+                           {"judged_on", options->val ? "val" : "left out"}},
+                      fmt::format("{}; {} epochs of {} steps, best epoch {}, {:.1f} images/s", gain, last.epoch,
+                                  last.steps, result.best_epoch, last.images_per_second));
       });
   command->add_option("run", options->run, "run folder with a grafted model")->required();
   command->add_option("--train", request.train, "ImageFolder tree, with labels unless the mode is constants")

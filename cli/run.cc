@@ -2,7 +2,8 @@
 
 #include "capture_options.h"
 #include "command.h"
-#include "normgraft/pipeline/stages.h"
+#include "graft_options.h"
+#include "normgraft/pipeline/pipeline.h"
 #include "realign_options.h"
 #include "search_options.h"
 #include "select_options.h"
@@ -54,10 +55,9 @@ void add_run(CLI::App& app, Context& context) {
   command->add_option("-o,--output", options->run, "run folder")->required();
   command->add_option("--pictures", request.capture.pictures, "how many calibration pictures; 0: all")
       ->check(CLI::NonNegativeNumber);
-  add_capture_options(*command, request.capture.options);
+  add_capture_options(*command, request.capture);
   add_select_options(*command, request.select, "--budget-profile");
-  command->add_option("--calibrate", request.graft.calibration, "none, affine or sequential")
-      ->capture_default_str();
+  add_calibrate_option(*command, request.graft);
   command
       ->add_option("--constants", options->constants_epochs,
                    "epochs of realign --mode constants on the calibration pictures, without labels; 0: none")
@@ -73,7 +73,7 @@ void add_run(CLI::App& app, Context& context) {
   command->add_option("--val", request.val, "pictures with labels to judge each stage on");
   command->add_option("--classes", request.classes,
                       "CSV with class_index and wnid, for trees of some classes only");
-  add_vit_options(*command, request.capture.vit);
+  add_model_options(*command, request.capture.model_options);
   add_search_options(*command->add_option_group("search", "options of evolve"), request.evolve);
   options->training.add_to(*command->add_option_group("training", "options of realign"));
 }

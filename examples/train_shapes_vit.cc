@@ -4,6 +4,7 @@
 //     train_shapes_vit OUTPUT_FOLDER [STEPS]
 #include <ATen/Parallel.h>
 #include <fmt/format.h>
+#include <torch/torch.h>
 
 #include <chrono>
 #include <cmath>
@@ -12,7 +13,9 @@
 
 #include "normgraft/core/random.h"
 #include "normgraft/data/procedural.h"
-#include "normgraft/vit/vit.h"
+#include "normgraft/models/model_folder.h"
+#include "normgraft/models/vit.h"
+#include "normgraft/network/threads.h"
 
 namespace normgraft {
 namespace {
@@ -139,20 +142,20 @@ void train(const Path& folder, int64_t steps) {
   set_network_threads(0);
   torch::manual_seed(1);
   const VitConfig config = small_config();
-  Vit vit(config, small_preprocessing(), random_tensors(config));
+  Network network = make_vit(config, small_preprocessing(), random_tensors(config));
   std::vector<torch::Tensor> parameters;
-  for (auto& [name, tensor] : vit.tensors()) parameters.push_back(tensor.set_requires_grad(true));
+  for (auto& [name, tensor] : network.tensors()) parameters.push_back(tensor.set_requires_grad(true));
   torch::optim::AdamW optimizer(parameters, torch::optim::AdamWOptions(kRate).weight_decay(0.05));
 
   LinearClassifier linear;
   const auto start = std::chrono::steady_clock::now();
   for (int64_t step = 0; step < steps; ++step) {
-    const Examples examples = draw(step * kBatch, kBatch, kTrainSeed, vit.preprocessing());
+    const Examples examples = draw(step * kBatch, kBatch, kTrainSeed, network.preprocessing());
     for (auto& group : optimizer.param_groups()) {
       static_cast<torch::optim::AdamWOptions&>(group.options()).lr(rate_at(step, steps));
     }
     optimizer.zero_grad();
-    const torch::Tensor loss = torch::cross_entropy_loss(vit.forward(examples.images), examples.labels);
+    const torch::Tensor loss = torch::cross_entropy_loss(network.forward(examples.images), examples.labels);
     loss.backward();
     torch::nn::utils::clip_grad_norm_(parameters, 1.0);
     optimizer.step();
@@ -163,11 +166,11 @@ void train(const Path& folder, int64_t steps) {
                  "step {} of {}: loss {:.4f}, test top-1 {:.4f}, a linear classifier's {:.4f}, {:.0f} s, "
                  "{:.0f} s left\n",
                  step + 1, steps, loss.item<double>(),
-                 accuracy([&](const torch::Tensor& images) { return vit.forward(images); }), accuracy(linear),
+                 accuracy([&](const torch::Tensor& images) { return network.forward(images); }), accuracy(linear),
                  seconds, seconds / static_cast<double>(step + 1) * static_cast<double>(steps - step - 1));
     }
   }
-  save_vit(folder, vit);
+  save_model(folder, network);
 }
 
 }  // namespace

@@ -5,6 +5,7 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
+#include <cmath>
 #include <memory>
 
 #include "normgraft/core/error.h"
@@ -170,13 +171,12 @@ class Vit : public Architecture {
 
   /// The keyword arguments with which timm builds the network.
   Json model_arguments(const Tensors& tensors) const {
-    const auto hidden = static_cast<double>(tensors.at("blocks.0.mlp.fc1.weight").size(0));
     Json arguments = {{"img_size", {c_.height, c_.width}},
                       {"patch_size", {c_.patch_height, c_.patch_width}},
                       {"embed_dim", c_.channels},
                       {"depth", c_.depth},
                       {"num_heads", c_.heads},
-                      {"mlp_ratio", hidden / static_cast<double>(c_.channels)},
+                      {"mlp_ratio", ratio_for(c_.channels, tensors.at("blocks.0.mlp.fc1.weight").size(0))},
                       {"qkv_bias", tensors.contains("blocks.0.attn.qkv.bias")},
                       {"act_layer", c_.activation}};
     if (c_.average_pool) arguments["fc_norm"] = !c_.norm_before_pool;
@@ -186,6 +186,13 @@ class Vit : public Architecture {
     if (c_.pre_norm) arguments["pre_norm"] = true;
     if (tensors.contains("blocks.0.ls1.gamma")) arguments["init_values"] = kLayerScale;
     return arguments;
+  }
+
+  /// The ratio from which timm gets the hidden channels back: it cuts the product of both off.
+  static double ratio_for(int64_t channels, int64_t hidden) {
+    const double ratio = static_cast<double>(hidden) / static_cast<double>(channels);
+    const bool cut = static_cast<int64_t>(static_cast<double>(channels) * ratio) != hidden;
+    return cut ? std::nextafter(ratio, ratio + 1) : ratio;
   }
 
   static constexpr double kLayerScale = 1e-6;  ///< any number: the tensors replace it

@@ -1,11 +1,12 @@
 #include "normgraft/network/network.h"
 
+#include <ATen/ATen.h>
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
-#include "kernels.h"
 #include "normgraft/core/error.h"
 #include "normgraft/network/batches.h"
+#include "normgraft/network/kernels.h"
 
 namespace normgraft {
 namespace {

@@ -20,10 +20,8 @@ constexpr std::array<Named<Calibration>, 3> kCalibrations = {
 
 FunctionFile functions_of(const Plan& plan) {
   FunctionFile file;
-  file.grid = plan.grid;
   for (const PlanEntry& entry : plan.entries) {
     file.functions.emplace(entry.site, entry.expression);
-    file.seen.emplace(entry.site, entry.seen);
   }
   return file;
 }

@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "normgraft/core/carried.h"
 #include "normgraft/core/files.h"
 #include "normgraft/expr/expression.h"
 #include "normgraft/mapping/moments.h"
@@ -36,14 +37,6 @@ std::span<const Fold> folds_of(Part part);
 /// Something for each measure and fold.
 template <typename T>
 using OfFolds = std::array<std::array<T, kFolds>, kMeasures>;
-
-/// What the tokens that a site sees carry, and what the network behind it does not see.
-struct Carried {
-  bool blind = false;  ///< the Linears that read y do not see a number added to all channels of y
-  double ratio = 0;    ///< k: the mean of a token's x is k times its spread; 0: it carries nothing
-
-  bool operator==(const Carried&) const = default;
-};
 
 /// Bins of x of one site: for each measure and fold the moments of the pairs (x, y), y before gamma and beta,
 /// that fell into each bin. Bins without pairs have weight 0. In bins, a number may have been added to y of

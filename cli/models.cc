@@ -1,0 +1,107 @@
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include "command.h"
+#include "normgraft/emit/exporter.h"
+#include "normgraft/pipeline/models.h"
+#include "tables.h"
+
+namespace normgraft::cli {
+namespace {
+
+std::string description_text(const Json& d) {
+  const Json& p = d["preprocessing"];
+  std::vector<std::string> facts;
+  for (const auto& [name, value] : d.items()) {
+    if (value.is_number() || value.is_array() || (value.is_string() && name != "architecture")) {
+      if (name != "sites") facts.push_back(fmt::format("{} {}", name, value.is_string() ? value.get<std::string>() : value.dump()));
+    }
+  }
+  std::string text = fmt::format("{}: {}\npreprocessing: input {}, crop {} ({}), {}, mean {}, std {}",
+                                 d["architecture"].get<std::string>(), fmt::join(facts, ", "), p["input_size"].dump(),
+                                 p["crop_pct"].dump(), p["crop_mode"].get<std::string>(),
+                                 p["interpolation"].get<std::string>(), p["mean"].dump(), p["std"].dump());
+  text += fmt::format("\n{} norm sites, {} with a scalar function: {}", d["sites"].size(), d["functions"].size(),
+                      fmt::join(d["sites"].get<std::vector<std::string>>(), ", "));
+  size_t carrying = 0;
+  for (const auto& [site, carried] : d["stream"].items()) carrying += carried["ratio"].get<double>() > 0 ? 1 : 0;
+  text += carrying == 0 ? "\nthe stream carries no scale"
+                        : fmt::format("\nthe mean of a token carries its scale at {} sites", carrying);
+  return text;
+}
+
+}  // namespace
+
+void add_inspect(CLI::App& app, Context& context) {
+  struct Options {
+    Path model;
+    ModelOptions model_options;
+  };
+  auto options = std::make_shared<Options>();
+  CLI::App* command = add_command(
+      app, context, "inspect", "architecture, parameters, norm sites, what the stream carries, preprocessing",
+      [&context, options] {
+        const Json d = describe_model(options->model, options->model_options, context.console);
+        context.print(d, description_text(d));
+      });
+  command->add_option("model", options->model, "model folder or .safetensors file")->required();
+  add_model_options(*command, options->model_options);
+}
+
+void add_cost(CLI::App& app, Context& context) {
+  struct Options {
+    Path model;
+    std::string profile = "flops";
+    ModelOptions model_options;
+  };
+  auto options = std::make_shared<Options>();
+  CLI::App* command = add_command(
+      app, context, "cost", "arithmetic, traffic and energy of all norm sites, for one picture", [&context, options] {
+        const ModelCost cost =
+            cost_of_model(options->model, options->profile, options->model_options, context.console);
+        const auto as_json = [](const NormCost& c) {
+          return Json{{"ops", c.ops}, {"bytes", c.bytes}, {"energy_pj", c.energy_pj}};
+        };
+        Table table({"per picture", "M" + cost.unit, "MB off-chip", "uJ"});
+        const auto add = [&table](const char* name, const NormCost& c) {
+          table.add({name, fmt::format("{:.3f}", c.ops / 1e6), fmt::format("{:.3f}", c.bytes / 1e6),
+                     fmt::format("{:.3f}", c.energy_pj / 1e6)});
+        };
+        add("LayerNorm", cost.layernorm);
+        add("graft", cost.graft);
+        context.print(Json{{"layernorm", as_json(cost.layernorm)},
+                           {"graft", as_json(cost.graft)},
+                           {"profile", cost.profile},
+                           {"unit", cost.unit},
+                           {"sites", cost.sites},
+                           {"replaced", cost.replaced}},
+                      table.text());
+      });
+  command->add_option("model", options->model, "model folder, grafted or not")->required();
+  command->add_option("--profile", options->profile, "flops, or a JSON file")->capture_default_str();
+  add_model_options(*command, options->model_options);
+}
+
+void add_export(CLI::App& app, Context& context) {
+  struct Options {
+    Path model, output;
+    std::string target = "torch";
+    ModelOptions model_options;
+  };
+  auto options = std::make_shared<Options>();
+  CLI::App* command =
+      add_command(app, context, "export", "write a graft for deployment", [&context, options] {
+        const auto files = export_model(options->model, options->target, options->output, options->model_options,
+                                        context.console);
+        context.print(Json{{"target", options->target}, {"folder", options->output.string()}},
+                      fmt::format("{}: {}", options->output.string(), fmt::join(files, ", ")));
+      });
+  std::vector<std::string> targets;
+  for (const Exporter* each : exporters()) targets.push_back(fmt::format("{}: {}", each->name(), each->description()));
+  command->add_option("model", options->model, "grafted model folder")->required();
+  command->add_option("--to", options->target, fmt::format("{}", fmt::join(targets, "; ")))->capture_default_str();
+  command->add_option("-o,--output", options->output, "folder to write")->required();
+  add_model_options(*command, options->model_options);
+}
+
+}  // namespace normgraft::cli
