@@ -10,8 +10,9 @@
 
 namespace normgraft {
 
-/// How a target spells one primitive: a text with {a} and {b} for the operands, which are names, constants or
-/// texts of this table, {c} for the value of a kConstant, {lo} and {hi} for the bounds of a kClip.
+/// How a target spells one primitive: a text in which {a} and {b} stand for the operands, {c} for the value
+/// of a kConstant, {lo} and {hi} for the bounds of a kClip. It is put into other texts as it is, so one with
+/// operators needs parentheses around it.
 struct Spelling {
   Op op;
   std::string_view text;
