@@ -1,6 +1,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cmath>
 #include <map>
 
 #include "command.h"
@@ -12,56 +13,79 @@
 namespace normgraft::cli {
 namespace {
 
-/// The most accurate point of each front; sites without one are left out.
+/// Mean of the numbers that are finite; NaN without any.
+struct Mean {
+  double sum = 0;
+  int count = 0;
+
+  void add(double value) {
+    if (!std::isfinite(value)) return;
+    sum += value;
+    ++count;
+  }
+  double value() const { return count > 0 ? sum / count : std::nan(""); }
+};
+
+/// The point of each front that is most accurate on the pictures to choose by; sites without one are left
+/// out.
 Json as_json(const Fronts& fronts) {
   Json sites = Json::array();
-  double r2 = 0, limit = 0;
-  int64_t evaluations = 0;
+  Mean r2, limit;
+  int64_t evaluations = 0, beaten = 0;
   for (const SiteFront& site : fronts.sites) {
     if (site.front.empty()) continue;
-    const FrontPoint& best = site.front.back();
+    const FrontPoint& best = site.front[most_accurate(site.front)];
+    const bool beats = beats_closed_forms(site);
     Json baselines = Json::object();
     for (const BaselinePoint& baseline : site.baselines)
-      baselines[baseline.name] = baseline.point.held_out_r2;
+      baselines[baseline.name] = number_or_null(baseline.point.held_out_r2);
     sites.push_back(Json{{"name", site.site},
-                         {"ceiling", site.held_out_ceiling},
-                         {"r2", best.held_out_r2},
-                         {"fitted_r2", best.r2},
-                         {"plain_r2", best.plain_r2},
-                         {"plain_ceiling", site.plain_ceiling},
+                         {"ceiling", number_or_null(site.held_out_ceiling)},
+                         {"r2", number_or_null(best.held_out_r2)},
+                         {"fitted_r2", number_or_null(best.r2)},
+                         {"plain_r2", number_or_null(best.plain_r2)},
+                         {"plain_ceiling", number_or_null(site.plain_ceiling)},
                          {"effective_pairs", site.effective_pairs},
                          {"expression", best.expression.to_string()},
                          {"cost", best.cost},
                          {"front", site.front.size()},
+                         {"beats_closed_forms", beats},
                          {"baselines", baselines}});
-    r2 += best.held_out_r2;
-    limit += site.held_out_ceiling;
+    r2.add(best.held_out_r2);
+    limit.add(site.held_out_ceiling);
     evaluations += site.evaluations;
+    beaten += beats;
   }
-  const double count = sites.empty() ? 1.0 : static_cast<double>(sites.size());
   return Json{{"sites", sites},
-              {"mean_r2", r2 / count},
-              {"mean_ceiling", limit / count},
+              {"mean_r2", number_or_null(r2.value())},
+              {"mean_ceiling", number_or_null(limit.value())},
+              {"beats_closed_forms", beaten},
               {"evaluations", evaluations},
               {"seconds", fronts.seconds},
               {"seed", fronts.options.seed}};
+}
+
+/// Four decimals, "-" for what is unknown.
+std::string figure(const Json& value) {
+  return value.is_number() ? fmt::format("{:.4f}", value.get<double>()) : "-";
 }
 
 std::string as_text(const Json& json) {
   std::string text = fmt::format("{:<18}{:>9}{:>9}{:>9}{:>9}{:>7}  {}", "site", "ceiling", "R^2", "plain",
                                  "R^2", "cost", "most accurate function");
   for (const Json& site : json["sites"]) {
-    text += fmt::format(
-        "\n{:<18}{:>9.4f}{:>9.4f}{:>9.4f}{:>9.4f}{:>7.0f}  {}", site["name"].get<std::string>(),
-        site["ceiling"].get<double>(), site["r2"].get<double>(), site["plain_ceiling"].get<double>(),
-        site["plain_r2"].get<double>(), site["cost"].get<double>(), site["expression"].get<std::string>());
+    text += fmt::format("\n{:<18}{:>9}{:>9}{:>9}{:>9}{:>7.0f}  {}", site["name"].get<std::string>(),
+                        figure(site["ceiling"]), figure(site["r2"]), figure(site["plain_ceiling"]),
+                        figure(site["plain_r2"]), site["cost"].get<double>(),
+                        site["expression"].get<std::string>());
   }
+  text += fmt::format("\nevolution is nearer than every closed form at no higher cost at {} of {} sites",
+                      json["beats_closed_forms"].get<int64_t>(), json["sites"].size());
   return text + fmt::format(
-                    "\nmean R^2 {:.4f}, ceiling {:.4f} (pictures held out), {:.1f} s, {:.1f} million "
+                    "\nmean R^2 {}, ceiling estimated at {} (pictures held out), {:.1f} s, {:.1f} million "
                     "evaluations, seed {}",
-                    json["mean_r2"].get<double>(), json["mean_ceiling"].get<double>(),
-                    json["seconds"].get<double>(), json["evaluations"].get<double>() / 1e6,
-                    json["seed"].get<uint64_t>());
+                    figure(json["mean_r2"]), figure(json["mean_ceiling"]), json["seconds"].get<double>(),
+                    json["evaluations"].get<double>() / 1e6, json["seed"].get<uint64_t>());
 }
 
 /// Adds the command-line option of one option of the search.

@@ -47,13 +47,17 @@ std::vector<std::pair<std::string, JsonPlace>> JsonPlace::members() const {
   return result;
 }
 
+bool JsonPlace::is_null() const {
+  return json_.is_null();
+}
+
 double JsonPlace::number() const {
   if (!json_.is_number() || !std::isfinite(json_.get<double>())) fail("expected a finite number");
   return json_.get<double>();
 }
 
 double JsonPlace::number_or_nan() const {
-  return json_.is_null() ? std::numeric_limits<double>::quiet_NaN() : number();
+  return is_null() ? std::numeric_limits<double>::quiet_NaN() : number();
 }
 
 int64_t JsonPlace::integer(int64_t low, int64_t high) const {

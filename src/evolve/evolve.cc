@@ -9,6 +9,7 @@
 #include <chrono>
 #include <cmath>
 #include <mutex>
+#include <optional>
 
 #include "checkpoint.h"
 #include "finish.h"
@@ -31,9 +32,10 @@ class Progress {
     monitor_.check();
   }
 
-  void generation_done(size_t task, double r2, double ceiling, int64_t evaluations) {
+  /// `bound` is what no function's R^2 on the same samples exceeds.
+  void generation_done(size_t task, double r2, double bound, int64_t evaluations) {
     const std::lock_guard lock(mutex_);
-    tasks_[task] = {true, r2, ceiling};
+    tasks_[task] = {true, r2, bound};
     evaluations_ += evaluations;
     monitor_.progress("evolve", ++done_, total_, "generations", note());
   }
@@ -50,7 +52,7 @@ class Progress {
   struct Task {
     bool begun = false;
     double r2 = 0;
-    double ceiling = 0;
+    double bound = 0;
   };
 
   std::string note() const {
@@ -60,10 +62,11 @@ class Progress {
       if (!task.begun) continue;
       ++begun;
       sum.r2 += task.r2;
-      sum.ceiling += task.ceiling;
+      sum.bound += task.bound;
     }
-    return fmt::format("mean R2 {:.5f} of at most {:.5f}, {:.0f}k evaluations/s", sum.r2 / begun,
-                       sum.ceiling / begun, static_cast<double>(evaluations_) / seconds() / 1000);
+    return fmt::format("mean R2 {:.5f} of at most {:.5f} on the bins searched, {:.0f}k evaluations/s",
+                       sum.r2 / begun, sum.bound / begun,
+                       static_cast<double>(evaluations_) / seconds() / 1000);
   }
 
   using Clock = std::chrono::steady_clock;
@@ -83,7 +86,8 @@ struct Site {
   Samples search;
   JudgingSamples judging;
   SiteFront result;
-  std::vector<int64_t> evaluations;  ///< of each seed
+  std::vector<int64_t> evaluations;   ///< of each seed
+  std::vector<std::string> off_grid;  ///< closed forms without admissible constants on the grid
 };
 
 std::vector<Site> chosen_sites(const Mappings& mappings, const EvolveOptions& options) {
@@ -132,30 +136,69 @@ uint64_t stream_of(const std::string& name) {
   return fnv1a(std::as_bytes(std::span(name)));
 }
 
-void prepare(Site& site, const EvolveOptions& options, const CostTable& cost) {
-  const SiteMapping& mapping = *site.mapping;
-  site.judging = {.fit = make_samples(mapping, options.measure, Part::kFit),
-                  .held_out = make_samples(mapping, options.measure, Part::kHeldOut),
-                  .plain = make_samples(mapping, Measure::kCount, Part::kHeldOut)};
-  if (site.judging.fit.size() == 0) {
+/// Throws InputError where a fold that the search needs has no pairs of positive weight.
+void check_folds(const SiteMapping& mapping, Measure measure, bool choose_part) {
+  const auto check = [&](Fold fold, const char* purpose) {
+    double weight = 0;
+    for (const Moments& bin : mapping.of(measure, fold)) weight += bin.weight;
+    if (weight > 0) return;
     throw InputError(
-        fmt::format("mappings: site {} has no pairs of positive weight to fit on", mapping.name));
+        fmt::format("mappings: site {} has no pairs of positive weight {}, expected some in each "
+                    "part of the pictures",
+                    mapping.name, purpose));
+  };
+  check(Fold::kFirstHalf, "in the first half of those to fit on");
+  check(Fold::kSecondHalf, "in the second half of those to fit on");
+  if (choose_part) check(Fold::kChoose, "to choose by");
+  check(Fold::kReport, "to report on");
+}
+
+/// The fitted closed forms; on a grid, each with its constants there, as well as it can be found by rounding
+/// all at once or one after another.
+void add_baselines(Site& site, const ConstantGrid& grid, const CostTable& cost) {
+  constexpr int kIterations = 20;
+  const Samples& samples = site.judging.fit;
+  const Interval seen = site.result.seen;
+  FitWorkspace workspace;
+  for (const Baseline& baseline : fit_baselines(samples, seen)) {
+    std::vector<Expression> candidates = {on_grid(baseline.expression, grid)};
+    if (!grid.any()) {
+      Expression& refitted = candidates.emplace_back(baseline.expression);
+      const bool fixed_bounds = baseline.name == "clip5";
+      fit(refitted, samples, kIterations, {.free_clip_bounds = !fixed_bounds, .grid = grid}, workspace);
+    }
+    std::erase_if(candidates, [&](const Expression& f) { return !why_not_admissible(f, seen).empty(); });
+    std::optional<FrontPoint> best;
+    for (const Expression& f : candidates) {
+      FrontPoint point = judged(f, cost(f), 0, site.judging);
+      if (!best || point.error < best->error) best = std::move(point);
+    }
+    if (best) {
+      site.result.baselines.push_back({baseline.name, *std::move(best)});
+    } else {
+      site.off_grid.push_back(baseline.name);
+    }
   }
+}
+
+void prepare(Site& site, bool choose_part, const EvolveOptions& options, const CostTable& cost) {
+  const SiteMapping& mapping = *site.mapping;
+  check_folds(mapping, options.measure, choose_part);
+  site.judging = {.fit = make_samples(mapping, options.measure, Part::kFit),
+                  .choose = make_samples(mapping, options.measure, choose_part ? Part::kChoose : Part::kFit),
+                  .report = make_samples(mapping, options.measure, Part::kReport),
+                  .plain = make_samples(mapping, Measure::kCount, Part::kReport)};
   site.search = with_tail_penalty(make_samples(mapping, options.measure, Part::kFit, options.search_bins),
                                   options.tail_penalty);
   site.evaluations.resize(static_cast<size_t>(options.seeds));
   site.result.site = mapping.name;
   site.result.seen = mapping.range();
   site.result.ceiling = ceiling(mapping, options.measure, Part::kFit);
-  site.result.held_out_ceiling = ceiling(mapping, options.measure, Part::kHeldOut);
-  site.result.plain_ceiling = ceiling(mapping, Measure::kCount, Part::kHeldOut);
+  site.result.held_out_ceiling = ceiling(mapping, options.measure, Part::kReport);
+  site.result.plain_ceiling = ceiling(mapping, Measure::kCount, Part::kReport);
   site.result.effective_pairs = effective_pairs(mapping, options.measure, Part::kFit);
   site.result.seeds.resize(static_cast<size_t>(options.seeds));
-  for (Baseline& baseline : fit_baselines(site.judging.fit, mapping.range())) {
-    const double price = cost(baseline.expression);
-    site.result.baselines.push_back(
-        {std::move(baseline.name), judged(std::move(baseline.expression), price, 0, site.judging)});
-  }
+  add_baselines(site, options.grid(), cost);
 }
 
 /// All that the runs share.
@@ -178,6 +221,10 @@ std::vector<Expression> first_expressions(const Site& site, const EvolveOptions&
     }
   }
   return starts;
+}
+
+double r2_of(double error, const Samples& samples) {
+  return samples.variance > 0 ? 1 - error / samples.variance : 0;
 }
 
 /// Advances a search to its end, or to that of its time, and leaves its state from time to time.
@@ -207,7 +254,7 @@ void run_to_the_end(Search& search, const Site& site, int seed, size_t task, con
     search.advance();
     const std::vector<Individual>& archive = search.state().archive;
     const double error = archive.empty() ? site.search.variance : archive.back().error;
-    shared.progress.generation_done(task, 1 - error / site.search.variance, site.result.ceiling,
+    shared.progress.generation_done(task, r2_of(error, site.search), r2_of(site.search.residual, site.search),
                                     search.state().evaluations - evaluations);
   }
   shared.checkpoints.write(name, seed, search.state());
@@ -253,6 +300,10 @@ Fronts evolve(const Mappings& mappings, const EvolveOptions& options, Monitor& m
       options.profile == "flops" ? flops_profile(kSearchClipCost) : load_profile(options.profile);
   const CostTable cost(profile);
   std::vector<Site> sites = chosen_sites(mappings, options);
+  if (!mappings.choose_part) {
+    monitor.notice(
+        "evolve: these mappings hold no pictures to choose by; choices are made on those fitted on");
+  }
   const auto seeds = static_cast<size_t>(options.seeds);
   Progress progress(monitor, sites.size() * seeds, options.generations);
   const int threads = options.threads > 0 ? options.threads : tbb::info::default_concurrency();
@@ -268,8 +319,15 @@ Fronts evolve(const Mappings& mappings, const EvolveOptions& options, Monitor& m
   arena.execute([&] {
     tbb::parallel_for(size_t{0}, sites.size(), [&](size_t i) {
       progress.check();
-      prepare(sites[i], options, cost);
+      prepare(sites[i], mappings.choose_part, options, cost);
     });
+    for (const Site& site : sites) {
+      if (site.off_grid.empty()) continue;
+      monitor.notice(
+          fmt::format("evolve: site {}: closed forms left out, as rounded to the grid they are not "
+                      "admissible: {}",
+                      site.result.site, fmt::join(site.off_grid, ", ")));
+    }
     tbb::parallel_for(size_t{0}, tasks, [&](size_t task) {
       search_site(sites[task / seeds], static_cast<int>(task % seeds), task, shared);
     });

@@ -79,13 +79,16 @@ Expression within_range_of_layernorm(Expression f, const SearchProblem& problem,
 
 FrontPoint judged(Expression expression, double cost, int seed, const JudgingSamples& judging) {
   const Fit fit = evaluate_fit(expression, judging.fit);
-  const Fit held_out = evaluate_fit(expression, judging.held_out);
+  const Fit choose = evaluate_fit(expression, judging.choose);
+  const Fit report = evaluate_fit(expression, judging.report);
   const Fit plain = evaluate_fit(expression, judging.plain);
   return {.expression = std::move(expression),
           .cost = cost,
           .error = fit.error,
           .r2 = fit.r2,
-          .held_out_r2 = held_out.r2,
+          .choose_error = choose.error,
+          .choose_r2 = choose.r2,
+          .held_out_r2 = report.r2,
           .plain_r2 = plain.r2,
           .seed = seed};
 }

@@ -9,8 +9,9 @@ namespace normgraft {
 /// What a front is judged on: all bins.
 struct JudgingSamples {
   Samples fit;
-  Samples held_out;
-  Samples plain;  ///< held out, all pairs alike
+  Samples choose;  ///< those fitted on where there are none to choose by
+  Samples report;
+  Samples plain;  ///< to report on, all pairs alike
 };
 
 /// The figures of an expression.

@@ -12,16 +12,27 @@
 namespace normgraft {
 namespace {
 
-constexpr int kVersion = 1;
+constexpr int kVersion = 2;
 constexpr std::string_view kShape = "shape:";
 
-PlanEntry entry(const std::string& site, const FrontPoint& point, std::string reason) {
-  return {.site = site,
+PlanEntry entry(const SiteFront& site, const FrontPoint& point, std::string reason) {
+  return {.site = site.site,
           .expression = point.expression,
           .cost = point.cost,
           .r2 = point.r2,
           .held_out_r2 = point.held_out_r2,
-          .reason = std::move(reason)};
+          .reason = std::move(reason),
+          .seen = site.seen};
+}
+
+std::string figure(double value) {
+  return std::isfinite(value) ? fmt::format("{:.5f}", value) : "unknown";
+}
+
+/// What a point reaches on pictures that neither fitted nor chose it, beside the estimate of what can be.
+std::string held_out(const FrontPoint& point, const SiteFront& site, const std::string& unit) {
+  return fmt::format("R2 {} for {:g} {} on pictures held out, where the ceiling is estimated at {}",
+                     figure(point.held_out_r2), point.cost, unit, figure(site.held_out_ceiling));
 }
 
 const std::vector<FrontPoint>& front_of(const SiteFront& site) {
@@ -30,22 +41,22 @@ const std::vector<FrontPoint>& front_of(const SiteFront& site) {
 }
 
 PlanEntry choose_most_accurate(const SiteFront& site, const std::string& unit) {
-  const FrontPoint& point = front_of(site).back();
-  return entry(site.site, point,
-               fmt::format("The most accurate of {} points: R2 {:.5f} of at most {:.5f} for {:g} {}.",
-                           site.front.size(), point.r2, site.ceiling, point.cost, unit));
+  const FrontPoint& point = site.front[most_accurate(front_of(site))];
+  return entry(site, point,
+               fmt::format("The most accurate of {} points on the pictures to choose by: {}.",
+                           site.front.size(), held_out(point, site, unit)));
 }
 
 PlanEntry choose_knee(const SiteFront& site, const std::string& unit) {
   const size_t index = knee(front_of(site));
   const FrontPoint& point = site.front[index];
-  const FrontPoint& last = site.front.back();
+  const FrontPoint& best = site.front[most_accurate(site.front)];
   return entry(
-      site.site, point,
-      fmt::format("Point {} of {}, the knee: R2 {:.5f} for {:g} {}; the most accurate has {:.5f} for {:g}, "
-                  "the ceiling is {:.5f}.",
-                  index + 1, site.front.size(), point.r2, point.cost, unit, last.r2, last.cost,
-                  site.ceiling));
+      site, point,
+      fmt::format("Point {} of {}, the knee on the pictures to choose by: {}; the most accurate has {} "
+                  "for {:g}.",
+                  index + 1, site.front.size(), held_out(point, site, unit), figure(best.held_out_r2),
+                  best.cost));
 }
 
 PlanEntry choose_shape(const SiteFront& site, const std::string& name, const std::string& unit) {
@@ -54,10 +65,13 @@ PlanEntry choose_shape(const SiteFront& site, const std::string& name, const std
   if (found == site.baselines.end()) {
     throw InputError(fmt::format("fronts: site {} has no closed form {}", site.site, name));
   }
-  return entry(
-      site.site, found->point,
-      fmt::format("The fitted closed form {}, as at every site: R2 {:.5f} of at most {:.5f} for {:g} {}.",
-                  name, found->point.r2, site.ceiling, found->point.cost, unit));
+  return entry(site, found->point,
+               fmt::format("The fitted closed form {}, as at every site: {}.", name,
+                           held_out(found->point, site, unit)));
+}
+
+Interval seen_at(const JsonPlace& place) {
+  return place.is_null() ? Interval::entire() : interval_at(place);
 }
 
 /// The closed form that the strategy names; nothing for the strategies that look at fronts.
@@ -74,15 +88,20 @@ std::optional<std::string> shape_of(const std::string& strategy) {
 
 }  // namespace
 
+size_t most_accurate(const std::vector<FrontPoint>& front) {
+  const auto less = [](const FrontPoint& a, const FrontPoint& b) { return a.choose_error < b.choose_error; };
+  return static_cast<size_t>(std::min_element(front.begin(), front.end(), less) - front.begin());
+}
+
 size_t knee(const std::vector<FrontPoint>& front) {
-  if (front.size() <= 2) return front.size() - 1;
   const FrontPoint& first = front.front();
-  const FrontPoint& last = front.back();
-  size_t best = front.size() - 1;
+  const size_t last = most_accurate(front);
+  size_t best = last;
   double best_depth = 0;
-  for (size_t i = 0; i < front.size(); ++i) {
-    const double cost = (front[i].cost - first.cost) / (last.cost - first.cost);
-    const double error = (front[i].error - last.error) / (first.error - last.error);
+  for (size_t i = 1; i < last; ++i) {
+    const double cost = (front[i].cost - first.cost) / (front[last].cost - first.cost);
+    const double error =
+        (front[i].choose_error - front[last].choose_error) / (first.choose_error - front[last].choose_error);
     const double depth = 1 - cost - error;
     if (depth > best_depth) {
       best = i;
@@ -94,7 +113,7 @@ size_t knee(const std::vector<FrontPoint>& front) {
 
 Plan select_plan(const Fronts& fronts, const std::string& strategy) {
   const std::optional<std::string> shape = shape_of(strategy);
-  Plan plan{.strategy = strategy, .entries = {}};
+  Plan plan{.strategy = strategy, .grid = fronts.options.grid()};
   for (const SiteFront& site : fronts.sites) {
     if (shape) {
       plan.entries.push_back(choose_shape(site, *shape, fronts.unit));
@@ -115,15 +134,20 @@ Json to_json(const Plan& plan) {
                      {"cost", chosen.cost},
                      {"r2", number_or_null(chosen.r2)},
                      {"held_out_r2", number_or_null(chosen.held_out_r2)},
-                     {"reason", chosen.reason}});
+                     {"reason", chosen.reason},
+                     {"seen", chosen.seen.finite() ? Json{chosen.seen.low, chosen.seen.high} : Json()}});
   }
-  return {{"version", kVersion}, {"strategy", plan.strategy}, {"sites", std::move(sites)}};
+  return {{"version", kVersion},
+          {"strategy", plan.strategy},
+          {"grid", to_json(plan.grid)},
+          {"sites", std::move(sites)}};
 }
 
 Plan plan_from_json(const Json& json, const std::string& file) {
   const JsonPlace root(json, file);
-  root.check_version(kVersion);
-  Plan plan{.strategy = root["strategy"].text(), .entries = {}};
+  const int version = root.check_version(kVersion);
+  Plan plan{.strategy = root["strategy"].text()};
+  if (version >= 2) plan.grid = grid_at(root["grid"]);
   for (const JsonPlace& site : root["sites"].elements()) {
     PlanEntry chosen{.site = site["name"].text(),
                      .expression = expression_at(site["expression"]),
@@ -131,6 +155,7 @@ Plan plan_from_json(const Json& json, const std::string& file) {
                      .r2 = site["r2"].number_or_nan(),
                      .held_out_r2 = site["held_out_r2"].number_or_nan(),
                      .reason = site["reason"].text()};
+    if (version >= 2) chosen.seen = seen_at(site["seen"]);
     for (const PlanEntry& other : plan.entries) {
       if (other.site == chosen.site) site.fail(fmt::format("site {} appears twice", chosen.site));
     }

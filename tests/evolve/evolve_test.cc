@@ -8,6 +8,7 @@
 #include <cmath>
 #include <set>
 
+#include "normgraft/evolve/plan.h"
 #include "support/temporary_folder.h"
 #include "synthetic.h"
 
@@ -30,17 +31,22 @@ const Mappings& layernorms() {
 }
 
 /// No y of LayerNorm exceeds sqrt(D - 1); the next whole number.
-const float kLargestY = std::ceil(std::sqrt(kChannels - 1.0F));
+float largest_y(int64_t channels) {
+  return std::ceil(std::sqrt(static_cast<float>(channels - 1)));
+}
+const float kLargestY = largest_y(kChannels);
 
 double best_r2(const std::vector<FrontPoint>& front) {
   return front.back().r2;
 }
 
-void expect_front(const std::vector<FrontPoint>& front, const EvolveOptions& options, Interval seen) {
+void expect_front(const std::vector<FrontPoint>& front, const EvolveOptions& options, Interval seen,
+                  int64_t channels = kChannels) {
   ASSERT_FALSE(front.empty());
   for (size_t i = 0; i < front.size(); ++i) {
     const FrontPoint& point = front[i];
-    const bool held = point.expression.program().back() == Instruction{Op::kClip, {-kLargestY, kLargestY}};
+    const float most = largest_y(channels);
+    const bool held = point.expression.program().back() == Instruction{Op::kClip, {-most, most}};
     EXPECT_LE(point.expression.size(), static_cast<size_t>(options.max_nodes) + (held ? 1 : 0));
     EXPECT_EQ(why_not_admissible(point.expression, seen), "");
     EXPECT_EQ(point.cost, flops_profile(kSearchClipCost)(point.expression));
@@ -209,15 +215,123 @@ TEST(Evolve, SurvivesTheSmallestBudgets) {
   }
 }
 
-TEST(Evolve, WorksWithoutPicturesHeldOutAndWritesNoFigureForThem) {
-  const Mappings mappings{.model = "synthetic", .weighted = false, .sites = {layernorm_site("a", 1, 2)}};
+/// The message of the InputError that a search gives.
+std::string message_of(const Mappings& mappings) {
+  try {
+    evolve(mappings, small_search(), silent_monitor());
+  } catch (const InputError& error) {
+    return error.what();
+  }
+  return "accepted";
+}
+
+TEST(Evolve, RefusesASiteWithoutPairsInOneOfItsFoldsAndNamesIt) {
+  const char* purposes[] = {"in the first half of those to fit on", "in the second half of those to fit on",
+                            "to choose by", "to report on"};
+  for (size_t fold = 0; fold < kFolds; ++fold) {
+    Mappings mappings = layernorms();
+    for (auto& measure : mappings.sites[1].bins) {
+      std::fill(measure[fold].begin(), measure[fold].end(), Moments{});
+    }
+    EXPECT_EQ(message_of(mappings), std::string("mappings: site b has no pairs of positive weight ") +
+                                        purposes[fold] + ", expected some in each part of the pictures");
+  }
+}
+
+/// Keeps what it is told.
+class Notes : public Monitor {
+ public:
+  void notice(const std::string& line) override { notices.push_back(line); }
+  std::vector<std::string> notices;
+};
+
+TEST(Evolve, ChoosesByThePicturesFittedOnWhereThereAreNoOthersAndSaysSo) {
+  Mappings mappings = layernorms();
+  mappings.choose_part = false;
+  for (SiteMapping& site : mappings.sites) {
+    for (auto& measure : site.bins) {
+      std::fill(measure[static_cast<size_t>(Fold::kChoose)].begin(),
+                measure[static_cast<size_t>(Fold::kChoose)].end(), Moments{});
+    }
+  }
   EvolveOptions options = small_search();
   options.generations = 3;
+  Notes notes;
+  for (const SiteFront& site : evolve(mappings, options, notes).sites) {
+    for (const FrontPoint& point : site.front) {
+      EXPECT_EQ(point.choose_error, point.error);
+      EXPECT_NE(point.held_out_r2, point.r2);
+    }
+  }
+  ASSERT_EQ(notes.notices.size(), 1U);
+  EXPECT_EQ(notes.notices[0],
+            "evolve: these mappings hold no pictures to choose by; choices are made on those fitted on");
+}
+
+TEST(Evolve, JudgesEachPartOnPicturesOfItsOwn) {
+  EvolveOptions options = small_search();
+  options.generations = 3;
+  const Fronts fronts = evolve(layernorms(), options, silent_monitor());
+  for (size_t i = 0; i < fronts.sites.size(); ++i) {
+    const SiteMapping& site = layernorms().sites[i];
+    for (const FrontPoint& point : fronts.sites[i].front) {
+      const auto fit = [&](Measure measure, Part part) {
+        return evaluate_fit(point.expression, make_samples(site, measure, part));
+      };
+      EXPECT_EQ(point.error, fit(Measure::kWeight, Part::kFit).error);
+      EXPECT_EQ(point.choose_error, fit(Measure::kWeight, Part::kChoose).error);
+      EXPECT_EQ(point.choose_r2, fit(Measure::kWeight, Part::kChoose).r2);
+      EXPECT_EQ(point.held_out_r2, fit(Measure::kWeight, Part::kReport).r2);
+      EXPECT_EQ(point.plain_r2, fit(Measure::kCount, Part::kReport).r2);
+    }
+    EXPECT_EQ(fronts.sites[i].held_out_ceiling, ceiling(site, Measure::kWeight, Part::kReport));
+    EXPECT_EQ(fronts.sites[i].plain_ceiling, ceiling(site, Measure::kCount, Part::kReport));
+  }
+}
+
+TEST(Evolve, StillSearchesMappingsOfVersion1) {
+  const Mappings mappings = read_mappings(Path(NORMGRAFT_SOURCE_DIR) / "examples" / "deit_tiny.ngm");
+  EvolveOptions options = small_search();
+  options.sites = {"blocks.5.norm2"};
   const Fronts fronts = evolve(mappings, options, silent_monitor());
-  expect_front(fronts.sites[0].front, options, fronts.sites[0].seen);
-  const Json json = to_json(fronts);
-  EXPECT_TRUE(json["sites"][0]["front"][0]["held_out_r2"].is_null());
-  EXPECT_EQ(to_json(fronts_from_json(json, "fronts.json")).dump(), json.dump());
+  expect_front(fronts.sites[0].front, options, fronts.sites[0].seen, 192);
+  EXPECT_GT(fronts.sites[0].front.back().held_out_r2, 0.5);
+  EXPECT_EQ(to_json(fronts).dump().find("null"), std::string::npos);
+}
+
+TEST(Evolve, ShowsABoundThatTheShownFigureCannotExceed) {
+  class Figures : public Monitor {
+   public:
+    void progress(const std::string&, int64_t, int64_t, const std::string&,
+                  const std::string& note) override {
+      double r2 = 0, bound = 0;
+      ASSERT_EQ(std::sscanf(note.c_str(), "mean R2 %lf of at most %lf on the bins searched", &r2, &bound), 2)
+          << note;
+      EXPECT_LE(r2, bound);
+      EXPECT_LE(bound, 1);
+      last_r2 = r2;
+      last_bound = bound;
+    }
+    double last_r2 = 0, last_bound = 0;
+  } figures;
+  // Few noisy pairs: a fit is nearer to the pairs it was fitted to than the regression can be to others.
+  Mappings mappings{.model = "synthetic", .weighted = false, .sites = {}};
+  SiteAccumulator accumulator("noisy", 4, 16);
+  Random random{5};
+  std::vector<float> x(64), y(64);
+  for (int picture = 0; picture < 10; ++picture) {
+    for (size_t i = 0; i < x.size(); ++i) {
+      x[i] = static_cast<float>(random.normal());
+      y[i] = static_cast<float>(random.normal());
+    }
+    accumulator.add_picture(fold_of(picture), x, y);
+  }
+  mappings.sites.push_back(accumulator.finish());
+  EvolveOptions options = small_search();
+  options.search_bins = 16;
+  const Fronts fronts = evolve(mappings, options, figures);
+  EXPECT_GT(figures.last_r2, fronts.sites[0].ceiling) << "the estimate would not do as a bound";
+  EXPECT_LT(figures.last_bound, 0.9);
 }
 
 /// Counts progress, and asks to stop after a number of calls.
@@ -317,25 +431,50 @@ TEST(Evolve, WithIslandsGivesTheSameBytesOnAnyNumberOfThreads) {
   EXPECT_EQ(texts.size(), 1);
 }
 
-TEST(Evolve, PutsEveryConstantOnTheGridAskedFor) {
+TEST(Evolve, PutsEveryConstantOfFrontsAndPlansOnTheGridAskedFor) {
   EvolveOptions free = small_search();
   const Fronts reference = evolve(layernorms(), free, silent_monitor());
   for (const bool binary : {false, true}) {
-    EvolveOptions options = small_search();
-    (binary ? options.fraction_bits : options.digits) = binary ? 5 : 2;
-    const Fronts fronts = evolve(layernorms(), options, silent_monitor());
-    for (size_t i = 0; i < fronts.sites.size(); ++i) {
-      for (const FrontPoint& point : fronts.sites[i].front) {
-        for (const float c : point.expression.constants()) {
-          if (binary) {
-            EXPECT_EQ(c * 32, std::round(c * 32)) << point.expression.to_string();
-          } else {
-            EXPECT_EQ(c, std::strtof(fmt::format("{:.1e}", c).c_str(), nullptr))
-                << point.expression.to_string();
-          }
+    const auto expect_on_grid = [&](const Expression& f) {
+      for (const float c : f.constants()) {
+        if (binary) {
+          EXPECT_EQ(c * 32, std::round(c * 32)) << f.to_string();
+        } else {
+          EXPECT_EQ(c, std::strtof(fmt::format("{:.1e}", c).c_str(), nullptr)) << f.to_string();
         }
       }
+    };
+    EvolveOptions options = small_search();
+    (binary ? options.fraction_bits : options.digits) = binary ? 5 : 2;
+    Notes notes;
+    const Fronts fronts = evolve(layernorms(), options, notes);
+    for (size_t i = 0; i < fronts.sites.size(); ++i) {
+      for (const FrontPoint& point : fronts.sites[i].front) expect_on_grid(point.expression);
+      for (const auto& seed : fronts.sites[i].seeds) {
+        for (const FrontPoint& point : seed) expect_on_grid(point.expression);
+      }
       EXPECT_GT(best_r2(fronts.sites[i].front), best_r2(reference.sites[i].front) - 0.003);
+      // A closed form is there, nearly as good as off the grid, or its absence has been told.
+      for (const BaselinePoint& ideal : reference.sites[i].baselines) {
+        const auto& forms = fronts.sites[i].baselines;
+        const auto found = std::find_if(forms.begin(), forms.end(),
+                                        [&](const BaselinePoint& form) { return form.name == ideal.name; });
+        if (found == forms.end()) {
+          EXPECT_TRUE(std::any_of(notes.notices.begin(), notes.notices.end(), [&](const std::string& line) {
+            return line.find(ideal.name) != std::string::npos;
+          })) << ideal.name;
+        } else {
+          EXPECT_GT(found->point.r2, ideal.point.r2 - 0.02) << ideal.name;
+        }
+      }
+    }
+    for (const char* strategy : {"knee", "min-error", "shape:clip", "shape:scaled-tanh", "shape:clip5"}) {
+      const Plan plan = select_plan(fronts, strategy);
+      EXPECT_EQ(plan.grid, options.grid());
+      for (const PlanEntry& entry : plan.entries) {
+        expect_on_grid(entry.expression);
+        EXPECT_EQ(why_not_admissible(entry.expression, entry.seen), "");
+      }
     }
   }
 }

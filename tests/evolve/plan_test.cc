@@ -2,6 +2,9 @@
 
 #include <gtest/gtest.h>
 
+#include <cmath>
+#include <limits>
+
 #include "normgraft/mapping/baselines.h"
 
 namespace normgraft {
@@ -12,6 +15,8 @@ FrontPoint point(double cost, double error, const char* text = "x") {
           .cost = cost,
           .error = error,
           .r2 = 1 - error,
+          .choose_error = error,
+          .choose_r2 = 1 - error,
           .held_out_r2 = 0.9};
 }
 
@@ -45,6 +50,24 @@ TEST(Knee, IsTheMostAccurateWhenNothingIsBelowTheChord) {
   EXPECT_EQ(knee({point(0, 1.0), point(5, 0.9), point(10, 0.0)}), 2);
 }
 
+TEST(Knee, PassesOverPointsThatAreNoMoreAccurateToChooseByThanACheaperOne) {
+  std::vector<FrontPoint> front = {point(0, 1.0), point(1, 0.5), point(2, 0.1), point(3, 0.05),
+                                   point(9, 0.0)};
+  EXPECT_EQ(knee(front), 2);
+  front[2].choose_error = 0.6;  // better where fitted, worse where chosen
+  EXPECT_EQ(knee(front), 3);
+  front[4].choose_error = 0.5;  // now the fourth point is the most accurate and ends the chord
+  EXPECT_EQ(most_accurate(front), 3);
+  EXPECT_EQ(knee(front), 1);
+}
+
+TEST(MostAccurate, IsJudgedByThePicturesToChooseByAndCheapestOfEquals) {
+  std::vector<FrontPoint> front = {point(0, 1.0), point(1, 0.5), point(2, 0.1)};
+  EXPECT_EQ(most_accurate(front), 2);
+  front[2].choose_error = 0.5;
+  EXPECT_EQ(most_accurate(front), 1);
+}
+
 TEST(SelectPlan, TakesTheKneeTheMostAccurateOrAShapeAtEverySite) {
   const Fronts fronts = two_sites();
   const auto texts = [&](const char* strategy) {
@@ -65,11 +88,55 @@ TEST(SelectPlan, GivesReasonsWithFigures) {
   const Plan plan = select_plan(two_sites(), "knee");
   ASSERT_EQ(plan.entries.size(), 2);
   EXPECT_EQ(plan.entries[1].site, "norm");
-  EXPECT_EQ(plan.entries[0].reason,
-            "Point 3 of 4, the knee: R2 0.90000 for 2 FLOPs; the most accurate has 0.94000 for 26, the "
-            "ceiling is 0.95000.");
+  EXPECT_EQ(
+      plan.entries[0].reason,
+      "Point 3 of 4, the knee on the pictures to choose by: R2 0.90000 for 2 FLOPs on pictures held out, "
+      "where the ceiling is estimated at 0.94000; the most accurate has 0.90000 for 26.");
   EXPECT_EQ(select_plan(two_sites(), "min-error").entries[0].reason,
-            "The most accurate of 4 points: R2 0.94000 of at most 0.95000 for 26 FLOPs.");
+            "The most accurate of 4 points on the pictures to choose by: R2 0.90000 for 26 FLOPs on pictures "
+            "held out, where the ceiling is estimated at 0.94000.");
+  EXPECT_EQ(
+      select_plan(two_sites(), "shape:clip").entries[0].reason,
+      "The fitted closed form clip, as at every site: R2 0.90000 for 3 FLOPs on pictures held out, where "
+      "the ceiling is estimated at 0.94000.");
+}
+
+TEST(SelectPlan, NamesWhatIsUnknownInsteadOfPrintingIt) {
+  Fronts fronts = two_sites();
+  for (SiteFront& site : fronts.sites) {
+    site.held_out_ceiling = std::nan("");
+    for (FrontPoint& p : site.front) p.held_out_r2 = -std::numeric_limits<double>::infinity();
+  }
+  for (const char* strategy : {"knee", "min-error", "shape:clip"}) {
+    const std::string text = to_json(select_plan(fronts, strategy)).dump();
+    EXPECT_EQ(text.find("nan"), std::string::npos) << text;
+    EXPECT_EQ(text.find("inf"), std::string::npos) << text;
+    EXPECT_NE(text.find("the ceiling is estimated at unknown"), std::string::npos) << text;
+  }
+}
+
+TEST(SelectPlan, SaysWhatWasSeenAndWhereConstantsLie) {
+  Fronts fronts = two_sites();
+  fronts.options.fraction_bits = 7;
+  const Plan plan = select_plan(fronts, "knee");
+  EXPECT_EQ(plan.grid.fraction_bits, 7);
+  EXPECT_EQ(plan.entries[0].seen.low, -3);
+  const Plan again = plan_from_json(Json::parse(to_json(plan).dump()), "plan.json");
+  EXPECT_EQ(again.grid, plan.grid);
+  EXPECT_EQ(again.entries[1].seen.low, -3);
+  EXPECT_EQ(again.entries[1].seen.high, 3);
+}
+
+TEST(PlanJson, OfVersion1KnowsNeitherGridNorWhatWasSeen) {
+  Json json = to_json(select_plan(two_sites(), "knee"));
+  json["version"] = 1;
+  json.erase("grid");
+  for (Json& site : json["sites"]) site.erase("seen");
+  const Plan plan = plan_from_json(json, "plan.json");
+  EXPECT_TRUE(plan.grid.any());
+  EXPECT_TRUE(plan.entries[0].seen.is_entire());
+  // It can be written and read again.
+  EXPECT_TRUE(plan_from_json(to_json(plan), "plan.json").entries[0].seen.is_entire());
 }
 
 TEST(SelectPlan, RefusesAnUnknownStrategyAndNamesThoseThatExist) {
@@ -117,8 +184,8 @@ TEST(PlanJson, NamesTheFileAndTheFieldThatIsWrong) {
   twice["sites"][1]["name"] = good["sites"][0]["name"];
   EXPECT_EQ(message(twice), "plan.json: sites[1]: site blocks.0.norm1 appears twice");
   Json newer = good;
-  newer["version"] = 2;
-  EXPECT_EQ(message(newer), "plan.json: version 2 is newer than version 1, the newest this program reads");
+  newer["version"] = 3;
+  EXPECT_EQ(message(newer), "plan.json: version 3 is newer than version 2, the newest this program reads");
   EXPECT_EQ(message(Json(3)), "plan.json: expected an object");
 }
 

@@ -13,6 +13,13 @@ namespace normgraft {
 inline constexpr int64_t kTokens = 64;
 inline constexpr int64_t kChannels = 96;
 
+/// Deals pictures as a capture does, in small: of every five, two to each half, then one to report on and one
+/// to choose by in turn.
+inline Fold fold_of(int picture) {
+  if (picture % 5 == 2) return picture % 2 == 0 ? Fold::kReport : Fold::kChoose;
+  return fit_fold(picture % 5);
+}
+
 /// A site that has seen `pictures` pictures of x with y = f(x).
 inline SiteMapping site_of_function(const std::string& name, const std::function<double(double)>& f,
                                     int pictures = 10) {
@@ -25,7 +32,7 @@ inline SiteMapping site_of_function(const std::string& name, const std::function
       x[i] = static_cast<float>(1.5 * random.normal());
       y[i] = static_cast<float>(f(x[i]));
     }
-    accumulator.add_picture(x, y);
+    accumulator.add_picture(fold_of(picture), x, y);
   }
   return accumulator.finish();
 }
@@ -62,7 +69,7 @@ inline SiteMapping layernorm_site(const std::string& name, uint64_t seed, int pi
         y[i] = static_cast<float>((values[static_cast<size_t>(c)] - mean) / deviation);
       }
     }
-    accumulator.add_picture(x, y);
+    accumulator.add_picture(fold_of(picture), x, y);
   }
   return accumulator.finish();
 }

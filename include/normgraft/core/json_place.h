@@ -26,6 +26,7 @@ class JsonPlace {
   /// All fields of an object, in their order.
   std::vector<std::pair<std::string, JsonPlace>> members() const;
 
+  bool is_null() const;
   double number() const;         ///< finite
   double number_or_nan() const;  ///< null stands for NaN
   int64_t integer(int64_t low, int64_t high) const;

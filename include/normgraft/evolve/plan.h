@@ -15,25 +15,32 @@ struct PlanEntry {
   double r2 = 0;
   double held_out_r2 = 0;
   std::string reason;  ///< one sentence
+  Interval seen = {};  ///< range of x captured, to prove what later stages make of it; entire() when unknown
 };
 
 struct Plan {
   std::string strategy;                 ///< "knee", "min-error" or "shape:<baseline>"
   std::vector<PlanEntry> entries = {};  ///< in the order of the network
+  ConstantGrid grid = {};               ///< where all constants lie
 };
 
-/// "knee": the point of each front farthest below the chord between its ends, both axes normalised (Kneedle,
-/// Satopaa et al. 2011); a front of two points or fewer, or without a
-/// point below the chord, gives its most accurate. "min-error": the most accurate.
-/// "shape:NAME": the fitted closed form NAME at every site, the homogeneous baselines.
-/// Throws InputError naming the strategies that exist.
+/// "knee": knee() of each front. "min-error": most_accurate(). "shape:NAME": the fitted closed form NAME at
+/// every site, the homogeneous baselines. Throws InputError naming the strategies that exist.
 Plan select_plan(const Fronts& fronts, const std::string& strategy);
 
-/// Index of the knee ("knee" above) of a front sorted by increasing cost and decreasing error; at least one
-/// point.
+/// Index of the point with the lowest error on the pictures to choose by, the cheapest of several; at least
+/// one point, by increasing cost.
+size_t most_accurate(const std::vector<FrontPoint>& front);
+
+/// Index of the point farthest below the chord between the cheapest and the most accurate one, both axes
+/// normalised (Kneedle, Satopaa et al. 2011); errors are those on the pictures to choose by, and points that
+/// are no more accurate there than a cheaper one are passed over. Of two that remain or fewer, or without one
+/// below the chord, the most accurate. At least one point, by increasing cost.
 size_t knee(const std::vector<FrontPoint>& front);
 
 Json to_json(const Plan& plan);
+/// Throws InputError naming the field that is missing or wrong, or the newer version. Version 1 knows neither
+/// grid nor what was seen.
 Plan plan_from_json(const Json& json, const std::string& file);
 
 }  // namespace normgraft
