@@ -6,6 +6,7 @@
 #include <chrono>
 #include <thread>
 
+#include "data/notices.h"
 #include "data/support.h"
 #include "normgraft/data/image.h"
 
@@ -13,11 +14,6 @@ namespace normgraft {
 namespace {
 
 constexpr int kReds = 7;
-
-struct Notices : Monitor {
-  void notice(const std::string& line) override { lines.push_back(line); }
-  std::vector<std::string> lines;
-};
 
 class LoaderTest : public testing::Test {
  protected:
