@@ -3,14 +3,24 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 #include <cstdarg>
 #include <cstdio>
 #include <cstring>
+#include <string_view>
 
 namespace normgraft {
 namespace {
 
 constexpr tmsize_t kMaxBytesAtOnce = tmsize_t{1} << 30;
+
+/// Whether a warning, told by its format, leaves the picture what it is.
+bool is_harmless(std::string_view warning) {
+  constexpr std::array<std::string_view, 3> kBeginnings = {"Unknown field with tag", "ASCII value for ",
+                                                           "Invalid TIFF directory; tags are not sorted"};
+  return std::any_of(kBeginnings.begin(), kBeginnings.end(),
+                     [&](std::string_view beginning) { return warning.starts_with(beginning); });
+}
 
 }  // namespace
 
@@ -29,8 +39,7 @@ TiffFile::TiffFile(const std::string& bytes, const Path& path)
     return 1;
   };
   const auto on_warning = [](TIFF*, void* user, const char*, const char* format, va_list arguments) {
-    auto* complaints = static_cast<Complaints*>(user);
-    if (complaints->warnings_count) complaints->add(format, arguments);
+    if (!is_harmless(format)) static_cast<Complaints*>(user)->add(format, arguments);
     return 1;
   };
   const auto read = [](thandle_t handle, void* into, tmsize_t size) {
@@ -65,7 +74,6 @@ TiffFile::TiffFile(const std::string& bytes, const Path& path)
                                 nullptr, nullptr, options.get()));
   if (!tiff_ && complaints_.first.empty()) complaints_.first = "it cannot be opened";
   require_silence();
-  complaints_.warnings_count = true;
 }
 
 void TiffFile::read_block(uint32_t x, uint32_t y, uint16_t plane, uint8_t* into, tmsize_t size) {

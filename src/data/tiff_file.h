@@ -10,8 +10,8 @@
 
 namespace normgraft {
 
-/// The first picture of a TIFF in memory, behind libtiff. A complaint of the library about the directory is
-/// heard when it is an error, one about pixels when it is a warning too.
+/// The first picture of a TIFF in memory, behind libtiff. Every error and warning of the library is damage,
+/// but for warnings that are not about the picture (private tags, for one).
 class TiffFile {
  public:
   TiffFile(const std::string& bytes, const Path& path);
@@ -37,7 +37,6 @@ class TiffFile {
   };
   struct Complaints {
     std::string first;
-    bool warnings_count = false;
     void add(const char* format, va_list arguments);
   };
 

@@ -32,6 +32,7 @@ struct TiffKind {
   bool tiles = false;
   const char* mode = "wl";  ///< of TIFFOpen: b for big-endian, 8 for BigTIFF
   uint16_t sample_format = SAMPLEFORMAT_UINT;
+  bool private_tag = false;
 };
 
 void write_tiff(const Path& path, const TiffKind& kind) {
@@ -46,6 +47,11 @@ void write_tiff(const Path& path, const TiffKind& kind) {
   TIFFSetField(tiff, TIFFTAG_ORIENTATION, kind.orientation);
   TIFFSetField(tiff, TIFFTAG_SAMPLEFORMAT, kind.sample_format);
   TIFFSetField(tiff, TIFFTAG_COMPRESSION, COMPRESSION_LZW);
+  if (kind.private_tag) {
+    const TIFFFieldInfo info = {65000, 1, 1, TIFF_SHORT, FIELD_CUSTOM, 1, 0, const_cast<char*>("Private")};
+    TIFFMergeFieldInfo(tiff, &info, 1);
+    TIFFSetField(tiff, 65000, 7);
+  }
   if (kind.extra >= 0) {
     const auto extra = static_cast<uint16_t>(kind.extra);
     TIFFSetField(tiff, TIFFTAG_EXTRASAMPLES, 1, &extra);
@@ -220,6 +226,7 @@ TEST_F(Formats, TiffGivesThePixelsOfPillowForOtherLayouts) {
   add_tiff("tiles-planes.tif",
            {.photometric = kRgb, .bits = 8, .samples = 3, .planes = PLANARCONFIG_SEPARATE, .tiles = true});
   add_tiff("tiles-bits.tif", {.photometric = kBlack, .bits = 1, .samples = 1, .tiles = true});
+  add_tiff("private-tag.tif", {.photometric = kRgb, .bits = 8, .samples = 3, .private_tag = true});
   add_tiff("big-endian.tif", {.photometric = kRgb, .bits = 16, .samples = 3, .mode = "wb"});
   add_tiff("big.tif", {.photometric = kRgb, .bits = 8, .samples = 3, .mode = "w8"});
   add_tiff("16.tif", {kRgb, 16, 3});
