@@ -1,7 +1,6 @@
 #include "normgraft/data/folder.h"
 
 #include <fmt/format.h>
-#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <array>
@@ -10,6 +9,7 @@
 
 #include "class_order.h"
 #include "normgraft/core/error.h"
+#include "remarks.h"
 
 namespace normgraft {
 namespace {
@@ -63,54 +63,6 @@ bool is_same_or_below(const Path& path, const Path& above) {
   return std::mismatch(above.begin(), above.end(), path.begin(), path.end()).first == above.end();
 }
 
-/// What a tree holds besides readable pictures in the folders of their classes.
-struct Remarks {
-  int64_t hidden_files = 0, hidden_folders = 0, beside = 0, links_back = 0, repeated = 0;
-  int64_t others = 0;
-  std::set<std::string> extensions;  ///< of the others
-  int64_t unreadable = 0, deeper = 0;
-  std::vector<std::string> empty;  ///< folders without pictures
-
-  void add_hidden(const fs::directory_entry& entry) { ++(is_folder(entry) ? hidden_folders : hidden_files); }
-  void add_other(const Path& path) {
-    ++others;
-    extensions.insert(path.has_extension() ? lower_extension(path) : "no extension");
-  }
-};
-
-/// "1 file" or "3 files"; nothing for none.
-void add_count(std::vector<std::string>& to, int64_t count, std::string_view one, std::string_view many) {
-  if (count > 0) to.push_back(fmt::format("{} {}", count, count == 1 ? one : many));
-}
-
-/// The first few of them.
-template <class Names>
-std::string some_of(const Names& names) {
-  constexpr size_t kShown = 5;
-  const std::vector<std::string> shown(names.begin(),
-                                       std::next(names.begin(), std::min(kShown, names.size())));
-  return fmt::format("{}{}", fmt::join(shown, ", "), names.size() > kShown ? ", ..." : "");
-}
-
-std::string passed_over(const Remarks& remarks, bool has_class_list) {
-  std::vector<std::string> parts;
-  add_count(parts, remarks.hidden_files, "hidden file", "hidden files");
-  add_count(parts, remarks.hidden_folders, "hidden folder", "hidden folders");
-  add_count(parts, remarks.beside, "file beside the class folders", "files beside the class folders");
-  const std::string kinds = fmt::format(" ({})", some_of(remarks.extensions));
-  add_count(parts, remarks.others, "file that is no picture" + kinds, "files that are no pictures" + kinds);
-  add_count(parts, remarks.links_back, "link to a folder that holds the tree",
-            "links to folders that hold the tree");
-  add_count(parts, remarks.repeated, "link to a folder of the class that is there already",
-            "links to folders of their class that are there already");
-  if (has_class_list) {
-    const std::string names = fmt::format(" ({})", some_of(remarks.empty));
-    add_count(parts, static_cast<int64_t>(remarks.empty.size()), "folder without pictures" + names,
-              "folders without pictures" + names);
-  }
-  return parts.empty() ? "" : fmt::format("passed over {}", fmt::join(parts, ", "));
-}
-
 /// Reads the folders of the classes.
 class Tree {
  public:
@@ -121,7 +73,7 @@ class Tree {
     std::vector<std::string> names;
     for (const auto& entry : list(root_)) {
       if (is_hidden(entry.path())) {
-        remarks.add_hidden(entry);
+        add_hidden(entry);
       } else if (!is_folder(entry)) {
         ++remarks.beside;
       } else if (holds_the_tree(entry.path())) {
@@ -145,6 +97,13 @@ class Tree {
   Remarks remarks;
 
  private:
+  void add_hidden(const fs::directory_entry& entry) {
+    ++(is_folder(entry) ? remarks.hidden_folders : remarks.hidden_files);
+  }
+  void add_other(const Path& path) {
+    ++remarks.others;
+    remarks.extensions.insert(path.has_extension() ? lower_extension(path) : "no extension");
+  }
   bool holds_the_tree(const Path& folder) const { return is_same_or_below(real_root_, real_path(folder)); }
 
   /// Links are followed, but to every folder once and never back up.
@@ -156,13 +115,13 @@ class Tree {
       const bool is_file = entry.is_regular_file(error);
       const bool is_broken = entry.is_symlink(error) && !entry.exists(error);
       if (is_hidden(path)) {
-        remarks.add_hidden(entry);
+        add_hidden(entry);
       } else if (is_picture_name(path) && (is_file || is_broken || is_folder(entry))) {
         found.push_back(path);
         if (!is_file) ++remarks.unreadable;
         if (depth > 1) ++remarks.deeper;
       } else if (!is_folder(entry)) {
-        remarks.add_other(path);
+        add_other(path);
       } else if (holds_the_tree(path)) {
         ++remarks.links_back;
       } else if (seen.contains(real_path(path))) {
@@ -196,37 +155,6 @@ void require_folder(const Path& root) {
   if (list(root).empty()) throw InputError(fmt::format("picture folder {} is empty", root.string()));
 }
 
-/// How the ranks of the folders differ from those of their sorted names; nothing when they do not.
-std::string about_order(const std::vector<std::string>& classes) {
-  const auto wrong = std::is_sorted_until(classes.begin(), classes.end());
-  if (wrong == classes.end()) return "";
-  return fmt::format(
-      "classes are numbered in natural order as by timm ({} before {}), not by sorted names as by "
-      "torchvision",
-      *std::prev(wrong), *wrong);
-}
-
-/// One line; empty where there is nothing to say.
-std::string summary(const Remarks& remarks, const PictureFolder& folder, bool has_class_list) {
-  std::vector<std::string> parts;
-  const auto add = [&](std::string part) {
-    if (!part.empty()) parts.push_back(std::move(part));
-  };
-  add(passed_over(remarks, has_class_list));
-  add_count(parts, remarks.unreadable,
-            "broken link or folder that is named as a picture counts as unreadable",
-            "broken links or folders that are named as pictures count as unreadable");
-  add_count(parts, remarks.deeper, "picture lies deeper and belongs to the class of its top folder",
-            "pictures lie deeper and belong to the classes of their top folders");
-  if (has_class_list) return fmt::format("{}", fmt::join(parts, "; "));
-  const std::string names = fmt::format("({})", some_of(remarks.empty));
-  add_count(parts, static_cast<int64_t>(remarks.empty.size()),
-            fmt::format("folder without pictures stays a class {}", names),
-            fmt::format("folders without pictures stay classes {}", names));
-  add(about_order(folder.classes));
-  return fmt::format("{}", fmt::join(parts, "; "));
-}
-
 }  // namespace
 
 PictureFolder open_picture_folder(const Path& root, const ClassList* classes, Monitor& monitor) {
@@ -240,7 +168,7 @@ PictureFolder open_picture_folder(const Path& root, const ClassList* classes, Mo
     const int64_t label = label_of(name, rank, root, classes);
     for (const Path& path : pictures) folder.pictures.push_back({path, label});
   }
-  const std::string remarks = summary(tree.remarks, folder, classes != nullptr);
+  const std::string remarks = summary(tree.remarks, folder.classes, classes != nullptr);
   if (folder.pictures.empty()) {
     throw InputError(
         fmt::format("no pictures in {}, expected <class>/<file> with .jpg, .jpeg, .png, .webp, .tif, .tiff, "

@@ -115,6 +115,13 @@ TEST_F(LoaderTest, RefusesAListOfWhichMoreThanOnePercentIsUnreadable) {
   EXPECT_TRUE(mentions(message, "0030.png"));
 }
 
+TEST_F(LoaderTest, RefusesAShortListOfWhichOneIsUnreadable) {
+  make_pictures(4);
+  spoil(2);
+  Loader loader = load({.batch = 10});
+  EXPECT_TRUE(mentions(input_error([&] { loader.next(); }), "1 of 4 pictures"));
+}
+
 TEST_F(LoaderTest, PassesOnWhatTheTransformThrowsWhereItHappened) {
   make_pictures(20);
   const Transform failing = [](const Image&, int64_t position, std::span<float>) {
