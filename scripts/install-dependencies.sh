@@ -5,7 +5,8 @@ set -euo pipefail
 packages=(
   g++ cmake ninja-build pkg-config
   libtorch-dev libopenblas0-pthread libhwy-dev libtbb-dev libeigen3-dev
-  libcli11-dev nlohmann-json3-dev libfmt-dev libturbojpeg0-dev libspng-dev
+  libcli11-dev nlohmann-json3-dev libfmt-dev
+  libjpeg62-turbo-dev libspng-dev libwebp-dev libtiff-dev
 )
 if [[ "${1:-}" == "--tests" ]]; then
   packages+=(libgtest-dev libbenchmark-dev python3 python3-torch python3-pil python3-numpy)

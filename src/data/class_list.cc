@@ -56,6 +56,22 @@ std::optional<int64_t> to_class_index(const std::string& field) {
 
 }  // namespace
 
+ClassList class_list_from(const std::vector<std::string>& names) {
+  ClassList classes;
+  for (const std::string& name : names) {
+    const auto index = static_cast<int64_t>(classes.index.size());
+    if (name.empty()) {
+      throw InputError(fmt::format("label_names: name {} is empty, expected the name of a folder", index));
+    }
+    if (!classes.index.emplace(name, index).second) {
+      throw InputError(
+          fmt::format("label_names: name {} is \"{}\" a second time, expected each once", index, name));
+    }
+  }
+  if (classes.index.empty()) throw InputError("label_names is empty, expected a name for each class");
+  return classes;
+}
+
 ClassList read_class_list(const Path& csv) {
   const std::string content = read_file(csv, "class list");
   std::string_view rest = content;

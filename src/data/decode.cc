@@ -1,13 +1,34 @@
 #include <fmt/format.h>
 
 #include "codecs.h"
-#include "normgraft/core/error.h"
 
 namespace normgraft {
 namespace {
 
 constexpr int64_t kMaxSide = 65535;
 constexpr int64_t kMaxPixels = 100'000'000;
+
+/// An ink over what black leaves: round(a * b / 255).
+int share(int a, int b) {
+  const int product = a * b + 128;
+  return ((product >> 8) + product) >> 8;
+}
+
+using Decoder = Image (*)(const std::string& bytes, const Path& path);
+
+/// The decoder of the format that the first bytes tell; none for what is no picture.
+Decoder decoder_for(std::string_view bytes) {
+  using namespace std::string_view_literals;
+  if (bytes.starts_with("\xff\xd8\xff"sv)) return decode_jpeg;
+  if (bytes.starts_with("\x89PNG\r\n\x1a\n"sv)) return decode_png;
+  if (bytes.starts_with("RIFF"sv) && bytes.substr(0, 12).ends_with("WEBP"sv)) return decode_webp;
+  for (std::string_view magic : {"II*\0"sv, "MM\0*"sv, "II+\0"sv, "MM\0+"sv}) {
+    if (bytes.starts_with(magic)) return decode_tiff;
+  }
+  if (bytes.starts_with("BM"sv)) return decode_bmp;
+  if (bytes.size() >= 2 && bytes[0] == 'P' && bytes[1] >= '1' && bytes[1] <= '6') return decode_pnm;
+  return nullptr;
+}
 
 }  // namespace
 
@@ -22,11 +43,28 @@ Image blank_image(int64_t width, int64_t height, const Path& path) {
   return image;
 }
 
+InputError damaged_picture(const Path& path, std::string_view complaint) {
+  return InputError(fmt::format("picture {} is truncated or damaged: {}", path.string(), complaint));
+}
+
+InputError unsupported_picture(const Path& path, std::string_view what, std::string_view expected) {
+  return InputError(fmt::format("picture {} has {}, expected {}", path.string(), what, expected));
+}
+
+void inks_to_rgb(const uint8_t* inks, uint8_t* rgb) {
+  const int light = 255 - inks[3];
+  for (int c = 0; c < 3; ++c) rgb[c] = static_cast<uint8_t>(light - share(inks[c], light));
+}
+
 Image decode_image(const Path& path) {
   const std::string bytes = read_file(path, "picture");
-  if (bytes.starts_with("\xff\xd8\xff")) return decode_jpeg(bytes, path);
-  if (bytes.starts_with("\x89PNG\r\n\x1a\n")) return decode_png(bytes, path);
-  throw InputError(fmt::format("picture {} is neither a JPEG nor a PNG", path.string()));
+  const Decoder decode = decoder_for(bytes);
+  if (decode == nullptr) {
+    throw InputError(fmt::format(
+        "picture {} is none: expected the content of a JPEG, PNG, WebP, TIFF, BMP, PPM, PGM or PBM",
+        path.string()));
+  }
+  return decode(bytes, path);
 }
 
 }  // namespace normgraft

@@ -3,23 +3,44 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
+#include <set>
+#include <utility>
 
+#include "class_order.h"
 #include "normgraft/core/error.h"
+#include "remarks.h"
 
 namespace normgraft {
 namespace {
 
 namespace fs = std::filesystem;
 
-bool is_picture_name(const Path& path) {
+std::string lower_extension(const Path& path) {
   std::string extension = path.extension().string();
   for (char& c : extension) {
     if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
   }
-  return extension == ".jpg" || extension == ".jpeg" || extension == ".png";
+  return extension;
 }
 
-/// What is in a folder. Throws InputError when it cannot be listed.
+/// The list of torchvision's ImageFolder.
+bool is_picture_name(const Path& path) {
+  constexpr std::array<std::string_view, 9> kExtensions = {".jpg", ".jpeg", ".png",  ".ppm", ".bmp",
+                                                           ".pgm", ".tif",  ".tiff", ".webp"};
+  return std::find(kExtensions.begin(), kExtensions.end(), lower_extension(path)) != kExtensions.end();
+}
+
+bool is_hidden(const Path& path) {
+  return path.filename().native().starts_with('.');
+}
+
+bool is_folder(const fs::directory_entry& entry) {
+  std::error_code error;
+  return entry.is_directory(error);
+}
+
+/// What is in a folder, sorted. Throws InputError when it cannot be listed.
 std::vector<fs::directory_entry> list(const Path& folder) {
   std::error_code error;
   std::vector<fs::directory_entry> entries;
@@ -27,54 +48,136 @@ std::vector<fs::directory_entry> list(const Path& folder) {
     entries.push_back(*it);
   }
   if (error) throw InputError(fmt::format("cannot list folder {}: {}", folder.string(), error.message()));
+  std::sort(entries.begin(), entries.end());
   return entries;
 }
 
-std::vector<std::string> class_folders(const Path& root) {
+/// A folder's one name, whatever links lead to it.
+Path real_path(const Path& folder) {
   std::error_code error;
-  if (!fs::exists(root, error)) throw InputError(fmt::format("picture folder not found: {}", root.string()));
-  if (!fs::is_directory(root, error))
-    throw InputError(fmt::format("{} is not a folder of pictures", root.string()));
-  const auto entries = list(root);
-  if (entries.empty()) throw InputError(fmt::format("picture folder {} is empty", root.string()));
-  std::vector<std::string> names;
-  for (const auto& entry : entries) {
-    if (entry.is_directory(error)) names.push_back(entry.path().filename().string());
-  }
-  std::sort(names.begin(), names.end());
-  return names;
+  Path real = fs::canonical(folder, error);
+  return error ? folder : real;
 }
+
+bool is_same_or_below(const Path& path, const Path& above) {
+  return std::mismatch(above.begin(), above.end(), path.begin(), path.end()).first == above.end();
+}
+
+/// Reads the folders of the classes.
+class Tree {
+ public:
+  explicit Tree(const Path& root) : root_(root), real_root_(real_path(root)) {}
+
+  /// The folders below the root, in the order of the classes.
+  std::vector<std::string> class_folders() {
+    std::vector<std::string> names;
+    for (const auto& entry : list(root_)) {
+      if (is_hidden(entry.path())) {
+        add_hidden(entry);
+      } else if (!is_folder(entry)) {
+        ++remarks.beside;
+      } else if (holds_the_tree(entry.path())) {
+        ++remarks.links_back;
+      } else {
+        names.push_back(entry.path().filename().string());
+      }
+    }
+    std::sort(names.begin(), names.end(), comes_before);
+    return names;
+  }
+
+  std::vector<Path> pictures_of(const std::string& name) {
+    std::vector<Path> found;
+    std::set<Path> seen;
+    read(root_ / name, 1, seen, found);
+    if (found.empty()) remarks.empty.push_back(name);
+    return found;
+  }
+
+  Remarks remarks;
+
+ private:
+  void add_hidden(const fs::directory_entry& entry) {
+    ++(is_folder(entry) ? remarks.hidden_folders : remarks.hidden_files);
+  }
+  void add_other(const Path& path) {
+    ++remarks.others;
+    remarks.extensions.insert(path.has_extension() ? lower_extension(path) : "no extension");
+  }
+  bool holds_the_tree(const Path& folder) const { return is_same_or_below(real_root_, real_path(folder)); }
+
+  /// Links are followed, but to every folder once and never back up.
+  void read(const Path& folder, int depth, std::set<Path>& seen, std::vector<Path>& found) {
+    seen.insert(real_path(folder));
+    for (const auto& entry : list(folder)) {
+      const Path& path = entry.path();
+      std::error_code error;
+      const bool is_file = entry.is_regular_file(error);
+      const bool is_broken = entry.is_symlink(error) && !entry.exists(error);
+      if (is_hidden(path)) {
+        add_hidden(entry);
+      } else if (is_picture_name(path) && (is_file || is_broken || is_folder(entry))) {
+        found.push_back(path);
+        if (!is_file) ++remarks.unreadable;
+        if (depth > 1) ++remarks.deeper;
+      } else if (!is_folder(entry)) {
+        add_other(path);
+      } else if (holds_the_tree(path)) {
+        ++remarks.links_back;
+      } else if (seen.contains(real_path(path))) {
+        ++remarks.repeated;
+      } else {
+        read(path, depth + 1, seen, found);
+      }
+    }
+  }
+
+  const Path& root_;
+  const Path real_root_;
+};
 
 int64_t label_of(const std::string& name, size_t rank, const Path& root, const ClassList* classes) {
   if (classes == nullptr) return static_cast<int64_t>(rank);
   const auto found = classes->index.find(name);
   if (found == classes->index.end()) {
-    throw InputError(fmt::format("folder {} of {} is not in the class list, expected one of its {} wnids",
+    throw InputError(fmt::format("folder {} of {} is not in the class list, expected one of its {} names",
                                  name, root.string(), classes->index.size()));
   }
   return found->second;
 }
 
+void require_folder(const Path& root) {
+  std::error_code error;
+  if (!fs::exists(root, error)) throw InputError(fmt::format("picture folder not found: {}", root.string()));
+  if (!fs::is_directory(root, error)) {
+    throw InputError(fmt::format("{} is not a folder of pictures", root.string()));
+  }
+  if (list(root).empty()) throw InputError(fmt::format("picture folder {} is empty", root.string()));
+}
+
 }  // namespace
 
-PictureFolder open_picture_folder(const Path& root, const ClassList* classes) {
-  PictureFolder folder{{}, class_folders(root)};
+PictureFolder open_picture_folder(const Path& root, const ClassList* classes, Monitor& monitor) {
+  require_folder(root);
+  Tree tree(root);
+  PictureFolder folder{{}, tree.class_folders()};
   for (size_t rank = 0; rank < folder.classes.size(); ++rank) {
     const std::string& name = folder.classes[rank];
+    const std::vector<Path> pictures = tree.pictures_of(name);
+    if (pictures.empty()) continue;
     const int64_t label = label_of(name, rank, root, classes);
-    for (const auto& entry : list(root / name)) {
-      std::error_code error;
-      if (is_picture_name(entry.path()) && entry.is_regular_file(error)) {
-        folder.pictures.push_back({entry.path(), label});
-      }
-    }
+    for (const Path& path : pictures) folder.pictures.push_back({path, label});
   }
+  const std::string remarks = summary(tree.remarks, folder.classes, classes != nullptr);
   if (folder.pictures.empty()) {
-    throw InputError(fmt::format("no pictures in {}, expected <class>/<file> with .jpg, .jpeg or .png files",
-                                 root.string()));
+    throw InputError(
+        fmt::format("no pictures in {}, expected <class>/<file> with .jpg, .jpeg, .png, .webp, .tif, .tiff, "
+                    ".bmp, .ppm or .pgm files{}{}",
+                    root.string(), remarks.empty() ? "" : "; ", remarks));
   }
   std::sort(folder.pictures.begin(), folder.pictures.end(),
             [](const Picture& a, const Picture& b) { return a.path.native() < b.path.native(); });
+  if (!remarks.empty()) monitor.notice(fmt::format("pictures in {}: {}", root.string(), remarks));
   return folder;
 }
 

@@ -1,70 +1,104 @@
-#include <fmt/format.h>
-#include <turbojpeg.h>
+#include <csetjmp>
+#include <cstdio>
+// The header of libjpeg needs what is above.
+#include <jpeglib.h>
 
-#include <memory>
-#include <string_view>
+#include <algorithm>
 #include <vector>
 
 #include "codecs.h"
-#include "normgraft/core/error.h"
 
 namespace normgraft {
 namespace {
 
-using Decompressor = std::unique_ptr<void, decltype(&tjDestroy)>;
+/// Takes a warning for an error, and leaves the library at the first of either.
+struct ErrorManager {
+  jpeg_error_mgr base;
+  std::jmp_buf escape;
+  char complaint[JMSG_LENGTH_MAX];
 
-/// Whether pixels are missing or made up, given the first complaint of the decoder. Stray bytes between two
-/// markers cost nothing as long as the end of the picture is there.
-bool is_damage(std::string_view complaint, const std::string& bytes) {
-  if (complaint.find("extraneous bytes") != std::string_view::npos) {
-    return bytes.rfind("\xff\xd9") == std::string::npos;
+  [[noreturn]] static void give_up(j_common_ptr codec) {
+    auto* errors = reinterpret_cast<ErrorManager*>(codec->err);
+    errors->base.format_message(codec, errors->complaint);
+    std::longjmp(errors->escape, 1);
   }
-  return complaint.starts_with("Corrupt JPEG data") || complaint.starts_with("Premature end");
-}
+  static void hear(j_common_ptr codec, int level) {
+    if (level < 0) give_up(codec);  // the others tell what is being done
+  }
+};
 
-/// An ink of a print over what black leaves: round(a * b / 255).
-int share(int a, int b) {
-  const int product = a * b + 128;
-  return ((product >> 8) + product) >> 8;
+class Decompressor {
+ public:
+  explicit Decompressor(const Path& path) : path_(path) {
+    codec_.err = jpeg_std_error(&errors_.base);
+    errors_.base.error_exit = ErrorManager::give_up;
+    errors_.base.emit_message = ErrorManager::hear;
+    attempt([&] { jpeg_create_decompress(&codec_); });
+  }
+  Decompressor(const Decompressor&) = delete;
+  Decompressor& operator=(const Decompressor&) = delete;
+  ~Decompressor() { jpeg_destroy_decompress(&codec_); }
+
+  jpeg_decompress_struct& codec() { return codec_; }
+
+  /// Calls the library. Throws InputError when it complains: `step` is left by a jump then, and must not own
+  /// anything.
+  template <class Step>
+  void attempt(Step step) {
+    if (setjmp(errors_.escape) != 0) throw damaged_picture(path_, errors_.complaint);
+    step();
+  }
+
+ private:
+  const Path& path_;
+  ErrorManager errors_{};
+  jpeg_decompress_struct codec_{};
+};
+
+/// Whether the scans that were read hold all of the picture. What is missing would be guessed without a word.
+bool all_scans_seen(const jpeg_decompress_struct& codec) {
+  for (int c = 0; c < codec.num_components; ++c) {
+    if (codec.comp_info[c].quant_table == nullptr) return false;  // taken over with a component's first scan
+    if (!codec.progressive_mode) continue;
+    const auto& missing_bits = codec.coef_bits[c];
+    if (std::any_of(missing_bits, missing_bits + DCTSIZE2, [](int bits) { return bits != 0; })) return false;
+  }
+  return true;
 }
 
 /// Four inks to RGB. As Adobe's programs write them, 255 stands for no ink.
-void convert_inverted_cmyk(const std::vector<uint8_t>& cmyk, std::vector<uint8_t>& rgb) {
-  for (size_t pixel = 0; pixel < rgb.size() / 3; ++pixel) {
-    const int light = cmyk[pixel * 4 + 3];
-    for (size_t c = 0; c < 3; ++c) {
-      const int ink = 255 - cmyk[pixel * 4 + c];
-      rgb[pixel * 3 + c] = static_cast<uint8_t>(light - share(ink, light));
-    }
-  }
+void convert_inverted_inks(std::vector<uint8_t>& inks, std::vector<uint8_t>& rgb) {
+  for (uint8_t& ink : inks) ink = static_cast<uint8_t>(255 - ink);
+  for (size_t pixel = 0; pixel < rgb.size() / 3; ++pixel) inks_to_rgb(&inks[pixel * 4], &rgb[pixel * 3]);
 }
 
 }  // namespace
 
 Image decode_jpeg(const std::string& bytes, const Path& path) {
-  const Decompressor decompressor(tjInitDecompress(), tjDestroy);
-  if (!decompressor) throw std::runtime_error("cannot set up the JPEG decoder");
-  const auto* data = reinterpret_cast<const unsigned char*>(bytes.data());
-  const auto complaint = [&] { return std::string_view(tjGetErrorStr2(decompressor.get())); };
-  const auto damaged = [&] {
-    return InputError(fmt::format("picture {} is truncated or damaged: {}", path.string(), complaint()));
-  };
+  Decompressor decompressor(path);
+  jpeg_decompress_struct& codec = decompressor.codec();
+  decompressor.attempt([&] {
+    jpeg_mem_src(&codec, reinterpret_cast<const unsigned char*>(bytes.data()), bytes.size());
+    jpeg_read_header(&codec, TRUE);
+  });
+  Image image = blank_image(codec.image_width, codec.image_height, path);
 
-  // The header call also fails for chroma subsampling that has no name, which decoding does not mind.
-  int width = 0, height = 0, subsampling = -1, colors = -1;
-  tjDecompressHeader3(decompressor.get(), data, bytes.size(), &width, &height, &subsampling, &colors);
-  if (width == 0 || height == 0) throw damaged();
-  Image image = blank_image(width, height, path);
-
-  const bool inks = colors == TJCS_CMYK || colors == TJCS_YCCK;
-  std::vector<uint8_t> cmyk(inks ? image.rgb.size() / 3 * 4 : 0);
-  const int failed = tjDecompress2(decompressor.get(), data, bytes.size(), (inks ? cmyk : image.rgb).data(),
-                                   width, 0, height, inks ? TJPF_CMYK : TJPF_RGB, TJFLAG_ACCURATEDCT);
-  if (failed != 0) {
-    const bool only_warned = tjGetErrorCode(decompressor.get()) == TJERR_WARNING;
-    if (!only_warned || is_damage(complaint(), bytes)) throw damaged();
-  }
-  if (inks) convert_inverted_cmyk(cmyk, image.rgb);
+  const bool has_inks = codec.jpeg_color_space == JCS_CMYK || codec.jpeg_color_space == JCS_YCCK;
+  codec.out_color_space = has_inks ? JCS_CMYK : JCS_RGB;
+  codec.dct_method = JDCT_ISLOW;
+  std::vector<uint8_t> inks(has_inks ? image.rgb.size() / 3 * 4 : 0);
+  uint8_t* const pixels = has_inks ? inks.data() : image.rgb.data();
+  decompressor.attempt([&] {
+    jpeg_start_decompress(&codec);
+    const size_t row_bytes = size_t{codec.output_width} * static_cast<size_t>(codec.output_components);
+    while (codec.output_scanline < codec.output_height) {
+      JSAMPROW row = pixels + codec.output_scanline * row_bytes;
+      jpeg_read_scanlines(&codec, &row, 1);
+    }
+  });
+  if (!all_scans_seen(codec)) throw damaged_picture(path, "its last scans are missing");
+  decompressor.attempt([&] { jpeg_finish_decompress(&codec); });
+  if (has_inks) convert_inverted_inks(inks, image.rgb);
   return image;
 }
 

@@ -8,7 +8,6 @@
 #include <vector>
 
 #include "codecs.h"
-#include "normgraft/core/error.h"
 
 namespace normgraft {
 namespace {
@@ -16,6 +15,7 @@ namespace {
 using Context = std::unique_ptr<spng_ctx, decltype(&spng_ctx_free)>;
 
 constexpr size_t kMaxChunkBytes = size_t{64} << 20;
+constexpr std::string_view kEndChunk("\0\0\0\0IEND\xae\x42\x60\x82", 12);
 
 /// 16-bit grey is clipped at 255, not scaled: so does Pillow, and networks were trained on that.
 int decode_deep_grey(spng_ctx* context, Image& image) {
@@ -33,11 +33,10 @@ Image decode_png(const std::string& bytes, const Path& path) {
   const Context context(spng_ctx_new(0), spng_ctx_free);
   if (!context) throw std::runtime_error("cannot set up the PNG decoder");
   const auto require = [&](int error) {
-    if (error == 0) return;
-    throw InputError(
-        fmt::format("picture {} is truncated or damaged: {}", path.string(), spng_strerror(error)));
+    if (error != 0) throw damaged_picture(path, spng_strerror(error));
   };
   require(spng_set_chunk_limits(context.get(), kMaxChunkBytes, kMaxChunkBytes));
+  require(spng_set_crc_action(context.get(), SPNG_CRC_ERROR, SPNG_CRC_ERROR));
   require(spng_set_png_buffer(context.get(), bytes.data(), bytes.size()));
   spng_ihdr header{};
   require(spng_get_ihdr(context.get(), &header));
@@ -45,6 +44,8 @@ Image decode_png(const std::string& bytes, const Path& path) {
   const bool deep_grey = header.bit_depth == 16 && header.color_type == SPNG_COLOR_TYPE_GRAYSCALE;
   require(deep_grey ? decode_deep_grey(context.get(), image)
                     : spng_decode_image(context.get(), image.rgb.data(), image.rgb.size(), SPNG_FMT_RGB8, 0));
+  require(spng_decode_chunks(context.get()));  // up to the end of the PNG, whose checksum it does not look at
+  if (bytes.find(kEndChunk) == std::string::npos) throw damaged_picture(path, "its end is damaged");
   return image;
 }
 

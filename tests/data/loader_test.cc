@@ -6,6 +6,7 @@
 #include <chrono>
 #include <thread>
 
+#include "data/notices.h"
 #include "data/support.h"
 #include "normgraft/data/image.h"
 
@@ -13,11 +14,6 @@ namespace normgraft {
 namespace {
 
 constexpr int kReds = 7;
-
-struct Notices : Monitor {
-  void notice(const std::string& line) override { lines.push_back(line); }
-  std::vector<std::string> lines;
-};
 
 class LoaderTest : public testing::Test {
  protected:
@@ -117,6 +113,13 @@ TEST_F(LoaderTest, RefusesAListOfWhichMoreThanOnePercentIsUnreadable) {
   });
   EXPECT_TRUE(mentions(message, "3 of 200 pictures"));
   EXPECT_TRUE(mentions(message, "0030.png"));
+}
+
+TEST_F(LoaderTest, RefusesAShortListOfWhichOneIsUnreadable) {
+  make_pictures(4);
+  spoil(2);
+  Loader loader = load({.batch = 10});
+  EXPECT_TRUE(mentions(input_error([&] { loader.next(); }), "1 of 4 pictures"));
 }
 
 TEST_F(LoaderTest, PassesOnWhatTheTransformThrowsWhereItHappened) {

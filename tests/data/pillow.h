@@ -84,7 +84,7 @@ inline std::vector<Path> real_pictures(size_t stride) {
   const Path root = shared_images() / "imagenet-1k-sample";
   if (!std::filesystem::is_directory(root)) return {};
   std::vector<Path> paths;
-  const PictureFolder folder = open_picture_folder(root);
+  const PictureFolder folder = open_picture_folder(root, nullptr, silent_monitor());
   for (size_t i = 0; i < folder.pictures.size(); i += stride) paths.push_back(folder.pictures[i].path);
   return paths;
 }

@@ -36,7 +36,10 @@ def make(job):
         image = rgba
     else:
         image = rgba.convert("RGB").convert(mode)
-    image.save(job["out"], **job.get("save", {}))
+    save = dict(job.get("save", {}))
+    if "frames" in job:
+        save |= {"save_all": True, "append_images": [ImageOps.invert(image)] * (job["frames"] - 1)}
+    image.save(job["out"], **save)
 
 
 def resize(image, job):

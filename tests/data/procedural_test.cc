@@ -42,7 +42,7 @@ TEST(Procedural, ColoursDoNotGiveTheClassAway) {
 TEST(Procedural, WritesAFolderOfItsPictures) {
   TemporaryFolder folder;
   write_procedural_set(folder / "set", 3, 9, silent_monitor());
-  const PictureFolder found = open_picture_folder(folder / "set");
+  const PictureFolder found = open_picture_folder(folder / "set", nullptr, silent_monitor());
   ASSERT_EQ(found.classes.size(), kProceduralClasses);
   ASSERT_EQ(found.pictures.size(), kProceduralClasses * 3);
   EXPECT_EQ(found.classes[0], "00-disc");

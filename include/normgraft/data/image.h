@@ -14,9 +14,15 @@ struct Image {
   std::vector<uint8_t> rgb;
 };
 
-/// Decodes a JPEG or PNG, told apart by content, to RGB as Pillow's convert("RGB") does: grey is repeated,
-/// palettes are expanded, alpha is dropped, CMYK is converted. Throws InputError naming the file when it is
-/// neither, truncated or damaged.
+/// Decodes a JPEG, PNG, WebP, TIFF, BMP, PPM, PGM or PBM, told apart by content, to RGB as Pillow 9.4's
+/// convert("RGB") does: grey is repeated, palettes are expanded, alpha is dropped, CMYK is converted, 16-bit
+/// grey is cut at 255, 16-bit colours keep their high byte, a TIFF is turned upright (a JPEG is not). Of
+/// several pictures the first is taken.
+///
+/// Throws InputError naming the file when it is no picture, has more than 100 million pixels, is of a kind
+/// that is not read (compressed BMP; TIFF of floating-point or signed samples, of Lab, or of YCbCr outside
+/// JPEG), or is truncated or damaged: whatever the decoder complains about, be it a warning, counts. Only
+/// bytes behind a complete picture do not matter.
 Image decode_image(const Path& path);
 
 /// Writes an RGB PNG atomically.
