@@ -5,8 +5,10 @@
                                       model folder that timm would publish; for the plain ones with random weights,
                                       input.f32 [3, 3, H, W] and logits.f32; for the others with tensors of the right
                                       names alone
-  timm_variants.py resized FOLDER     the same for a few, where input.f32 and logits.f32 are of another input size, to
-                                      which timm resampled the network; FOLDER/cases.json says [name, height, width]
+  timm_variants.py options FOLDER     the same for vit_tiny_patch16_224 with arguments that its name does not stand for
+  timm_variants.py resized FOLDER     the same for a few architectures, with input.f32 and logits.f32 of another input
+                                      size, to which timm resampled the network; FOLDER/cases.json says
+                                      [name, height, width] of each
 
 A small network has the structure of its architecture, its heads and its patches, but 2 blocks, 4 channels a head, 6
 patches and at most 5 classes. The config says only what differs from the architecture's own arguments, as timm's does.
@@ -34,6 +36,32 @@ START = r"patch_embed\.proj|(cls|dist|reg)_token|pos_embed"
 BRANCHES = r"blocks\..*(attn\.proj|fc2|out_proj)\.|attn_pool\.proj\."
 NORMS_AHEAD = ("norm_pre.weight", "patch_embed.norm.weight")
 STREAM_SCALE = 0.003
+
+OPTIONS = {
+    "query and key norms": {"qk_norm": True},
+    "norms in the branches": {"scale_attn_norm": True, "scale_mlp_norm": True},
+    "no biases in the branches": {"qkv_bias": False, "proj_bias": False},
+    "layer scale and registers": {"init_values": 1e-5, "reg_tokens": 2},
+    "positions of patches only": {"no_embed_class": True, "reg_tokens": 2},
+    "no positions": {"pos_embed": "none"},
+    "norm ahead": {"pre_norm": True},
+    "norm of the patches": {"embed_norm_layer": "layernorm"},
+    "norm of the class token alone": {"fc_norm": True},
+    "average": {"global_pool": "avg"},
+    "average of all tokens": {"global_pool": "avg", "pool_include_prefix": True},
+    "average after the norm": {"global_pool": "avg", "fc_norm": False},
+    "largest": {"global_pool": "max"},
+    "average and largest": {"global_pool": "avgmax"},
+    "attention pool": {"global_pool": "map", "reg_tokens": 2},
+    "refined patches": {"global_pool": "prr"},
+    "no pool": {"global_pool": ""},
+    "no last norm": {"final_norm": False},
+    "root mean square norms": {"norm_layer": "rmsnorm"},
+    "other heads": {"num_heads": 2},
+    "silu": {"act_layer": "silu"},
+    "any input size": {"dynamic_img_size": True},
+    "no classes": {"num_classes": 0},
+}
 
 RESIZED = {  # architecture: the patches before and after, and what the new size has beyond whole patches
     "vit_base_patch16_224": ((3, 3), (5, 5), 0),
@@ -77,9 +105,18 @@ def publish(folder, model):
 
 
 def compute(folder, model):
-    images = torch.randn(PICTURES, 3, *model.patch_embed.img_size, generator=torch.Generator().manual_seed(1))
+    patches = model.patch_embed
+    size = patches.img_size if patches.strict_img_size else model.pretrained_cfg["input_size"][1:]
+    images = torch.randn(PICTURES, 3, *size, generator=torch.Generator().manual_seed(1))
     images.numpy().tofile(folder / "input.f32")
     model.eval()(images).numpy().tofile(folder / "logits.f32")
+
+
+def make_model(folder, name, arguments):
+    model = timm.create_model(name, **arguments)
+    randomise(model)
+    publish(folder, model)
+    compute(folder, model)
 
 
 def write_names_alone(folder, name):
@@ -98,10 +135,13 @@ def make_models(root, architectures):
         if "args" not in facts:
             write_names_alone(root / name, name)
             continue
-        model = timm.create_model(name, **small_arguments(facts))
-        randomise(model)
-        publish(root / name, model)
-        compute(root / name, model)
+        make_model(root / name, name, small_arguments(facts))
+
+
+def make_options(root, architectures):
+    name = "vit_tiny_patch16_224"
+    for title, arguments in OPTIONS.items():
+        make_model(root / title, name, small_arguments(architectures[name]) | arguments)
 
 
 def make_resized(root, architectures):
@@ -122,7 +162,7 @@ def make_resized(root, architectures):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("what", choices=["models", "resized"])
+    parser.add_argument("what", choices=["models", "options", "resized"])
     parser.add_argument("folder", type=Path)
     arguments = parser.parse_args()
     known = json.loads(FACTS.read_text())
@@ -130,7 +170,7 @@ def main():
         sys.exit(f"timm {timm.__version__} is here, {FACTS} was written with {known['timm']}")
     arguments.folder.mkdir(parents=True, exist_ok=True)
     with torch.no_grad():
-        make = make_models if arguments.what == "models" else make_resized
+        make = {"models": make_models, "options": make_options, "resized": make_resized}[arguments.what]
         make(arguments.folder, known["architectures"])
 
 
