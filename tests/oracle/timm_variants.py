@@ -25,17 +25,17 @@ import torch
 
 from timm_import import timm
 from timm.models import _hub as hub, _registry as registry
+from timm.models.vision_transformer import ResPostBlock
 from vit import write_safetensors
 
 FACTS = Path(__file__).resolve().parents[1] / "vit" / "timm_architectures.json"
 PICTURES, CLASSES, DEPTH, HEAD_WIDTH, GRID = 3, 5, 2, 4, (3, 2)
 
-# The residual stream is so small that the eps of the norms matters: what it starts from and, where no norm comes ahead
-# of the blocks, what they add to it.
+# What enters the norms is so small that their eps matters.
 START = r"patch_embed\.proj|(cls|dist|reg)_token|pos_embed"
 BRANCHES = r"blocks\..*(attn\.proj|fc2|out_proj)\.|attn_pool\.proj\."
 NORMS_AHEAD = ("norm_pre.weight", "patch_embed.norm.weight")
-STREAM_SCALE = 0.003
+SMALL = 0.003
 
 OPTIONS = {
     "query and key norms": {"qk_norm": True},
@@ -83,19 +83,26 @@ def small_arguments(facts, grid=GRID, beyond=0):
             "embed_dim": HEAD_WIDTH * facts["heads"], "num_classes": min(CLASSES, facts["data"]["num_classes"])}
 
 
+def small_tensors(model):
+    """A pattern for the names of those that make what enters a norm."""
+    if isinstance(model.blocks[0], ResPostBlock):
+        return BRANCHES
+    norms_ahead = any(name in model.state_dict() for name in NORMS_AHEAD)
+    return START if norms_ahead else f"{START}|{BRANCHES}"
+
+
 def randomise(model):
     """Every tensor, gamma and beta included, is random and matters to the logits."""
     generator = torch.Generator().manual_seed(0)
-    tensors = model.state_dict()
-    small = START if any(name in tensors for name in NORMS_AHEAD) else f"{START}|{BRANCHES}"
-    for name, tensor in tensors.items():
+    small = small_tensors(model)
+    for name, tensor in model.state_dict().items():
         noise = torch.randn(tensor.shape, generator=generator)
         if tensor.dim() == 1:
             is_factor = "norm" in name and name.endswith("weight") or "gamma" in name
             value = 0.2 * noise + (1.0 if is_factor else 0.0)
         else:
             value = noise / math.sqrt(tensor[0].numel()) if "weight" in name else 0.5 * noise
-        tensor.copy_(value * STREAM_SCALE if re.match(small, name) else value)
+        tensor.copy_(value * SMALL if re.match(small, name) else value)
 
 
 def publish(folder, model):
