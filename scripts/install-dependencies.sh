@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Installs the Debian packages that normgraft needs and that are missing. `--tests` adds those of the tests.
+# Installs the Debian packages that normgraft needs and that are missing. `--tests` adds those of the tests, and timm
+# into build/python, which the tests against timm itself need and pass themselves over without.
 set -euo pipefail
 
 packages=(
@@ -9,17 +10,27 @@ packages=(
   libjpeg62-turbo-dev libspng-dev libwebp-dev libtiff-dev
 )
 if [[ "${1:-}" == "--tests" ]]; then
-  packages+=(libgtest-dev libbenchmark-dev python3 python3-torch python3-pil python3-numpy)
+  packages+=(libgtest-dev libbenchmark-dev python3 python3-torch python3-pil python3-numpy
+             python3-pip)
 fi
 
 missing=()
 for package in "${packages[@]}"; do
   dpkg-query -W -f='${Status}' "$package" 2>/dev/null | grep -q "install ok installed" || missing+=("$package")
 done
-[[ ${#missing[@]} -eq 0 ]] && exit 0
+if [[ ${#missing[@]} -gt 0 ]]; then
+  as_root=()
+  [[ $(id -u) -eq 0 ]] || as_root=(sudo)
+  echo "installing ${missing[*]}" >&2
+  "${as_root[@]}" apt-get update -qq >&2
+  DEBIAN_FRONTEND=noninteractive "${as_root[@]}" apt-get install -y -qq --no-install-recommends "${missing[@]}" >&2
+fi
 
-as_root=()
-[[ $(id -u) -eq 0 ]] || as_root=(sudo)
-echo "installing ${missing[*]}" >&2
-"${as_root[@]}" apt-get update -qq >&2
-DEBIAN_FRONTEND=noninteractive "${as_root[@]}" apt-get install -y -qq --no-install-recommends "${missing[@]}" >&2
+timm=1.0.31
+target=$(dirname "$0")/../build/python
+if [[ "${1:-}" == "--tests" && ! -d "$target/timm-$timm.dist-info" ]]; then
+  rm -rf "$target"
+  pip=(/usr/bin/python3 -m pip install --quiet --quiet --retries 1 --root-user-action=ignore)
+  "${pip[@]}" --no-deps --no-compile --target "$target" "timm==$timm" >&2 ||
+    echo "timm $timm could not be installed: the tests against it are passed over" >&2
+fi
