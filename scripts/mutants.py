@@ -119,9 +119,9 @@ class Room:
     def identity(self, mutant):
         """What a result depends on: the break and the room's files; not the rooms above it."""
         digest = hashlib.sha256(repr(mutant).encode())
-        for top in ("include/normgraft", "src", "tests"):
-            for file in files_below(ROOT / top / self.name) if (ROOT / top / self.name).exists() else []:
-                digest.update(str(file.relative_to(ROOT)).encode() + file.read_bytes())
+        for folder in (f"include/normgraft/{self.name}", f"src/{self.name}", f"tests/{self.name}", self.name):
+            for file in files_below(self.source / folder):
+                digest.update(str(file.relative_to(self.source)).encode() + file.read_bytes())
         return digest.hexdigest()
 
     def first_failure(self):
