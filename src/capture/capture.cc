@@ -31,8 +31,8 @@ Mappings capture(const Network& network, Loader& pictures, int64_t picture_count
     const double ratio = network.sites()[site].carried.ratio;
     const Tensor offset = ratio > 0 ? carried_offset(pairs.x, ratio).contiguous() : Tensor();
     for (int64_t i = 0; i < pairs.x.size(0); ++i) {
-      accumulators[site].add_picture(values_of(pairs.x, i), values_of(pairs.y, i), values_of(pairs.weight, i),
-                                     values_of(offset, i), fold(pairs.pictures[static_cast<size_t>(i)]));
+      accumulators[site].add_picture(fold(pairs.pictures[static_cast<size_t>(i)]), values_of(pairs.x, i),
+                                     values_of(pairs.y, i), values_of(pairs.weight, i), values_of(offset, i));
     }
   };
   for_each_pairs(network, pictures, picture_count, options.pairs, "capture", receive, monitor);

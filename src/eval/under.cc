@@ -31,7 +31,9 @@ Tensor blurred(const Tensor& images) {
   const Tensor kernel =
       (distance.square() * -0.5).softmax(0).to(at::kFloat).expand({3, 1, 1, -1});
   const Tensor padded = at::replication_pad2d(images, {radius, radius, radius, radius});
-  const auto each = [](const Tensor& x, const Tensor& weights) { return at::conv2d(x, weights, {}, 1, 0, 1, /*groups=*/3); };
+  const auto each = [](const Tensor& x, const Tensor& weights) {
+    return at::conv2d(x, weights, {}, at::IntArrayRef{1}, at::IntArrayRef{0}, at::IntArrayRef{1}, /*groups=*/3);
+  };
   return each(each(padded, kernel), kernel.transpose(2, 3));
 }
 

@@ -1,8 +1,10 @@
 #include "normgraft/core/files.h"
 
 #include <gtest/gtest.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
+#include <csignal>
 #include <fstream>
 #include <sstream>
 
@@ -81,6 +83,49 @@ TEST_F(Files, ThatCannotBeWrittenAreNamedWithTheCause) {
   EXPECT_EQ(files_in_folder(), 1U) << "a temporary file was left behind";
 }
 
+/// Files of this process may not grow beyond a size until the end of the scope.
+class SizeLimit {
+ public:
+  explicit SizeLimit(rlim_t bytes) : handler_(std::signal(SIGXFSZ, SIG_IGN)) {
+    ::getrlimit(RLIMIT_FSIZE, &before_);
+    const rlimit limit{bytes, before_.rlim_max};
+    ::setrlimit(RLIMIT_FSIZE, &limit);
+  }
+  SizeLimit(const SizeLimit&) = delete;
+  SizeLimit& operator=(const SizeLimit&) = delete;
+  ~SizeLimit() {
+    ::setrlimit(RLIMIT_FSIZE, &before_);
+    std::signal(SIGXFSZ, handler_);
+  }
+
+ private:
+  rlimit before_{};
+  void (*handler_)(int);
+};
+
+TEST_F(Files, KeepTheOldContentAndTellTheCauseWhenThereIsNoRoomForTheNew) {
+  const Path path = folder_ / "large.bin";
+  write_atomically(path, "old");
+  std::string message = "written";
+  try {
+    const SizeLimit limit(100'000);
+    write_atomically(path, std::string(200'000, 'n'));
+  } catch (const std::runtime_error& error) {
+    message = error.what();
+  }
+  EXPECT_EQ(message, "cannot write " + path.string() + ": File too large");
+  EXPECT_EQ(content(path), "old");
+  EXPECT_EQ(files_in_folder(), 1U) << "a temporary file was left behind";
+}
+
+TEST_F(Files, KeepTheOldContentWhenTheWritersStreamFails) {
+  const Path path = folder_ / "plan.json";
+  write_atomically(path, "old");
+  const auto fail = [](std::ostream& out) { (out << "half").setstate(std::ios::failbit); };
+  EXPECT_THROW(write_atomically(path, fail), std::runtime_error);
+  EXPECT_EQ(content(path), "old");
+}
+
 TEST_F(Files, AreReadBackByteForByte) {
   const Path path = folder_ / "bytes";
   std::string bytes;
@@ -122,6 +167,8 @@ TEST(Checksum, IsThePublishedFnv1a) {
   EXPECT_EQ(hash(""), 0xcbf29ce484222325ULL);
   EXPECT_EQ(hash("a"), 0xaf63dc4c8601ec8cULL);
   EXPECT_EQ(hash("foobar"), 0x85944171f73967e8ULL);
+  const std::string_view end = "bar";
+  EXPECT_EQ(fnv1a(std::as_bytes(std::span(end)), hash("foo")), hash("foobar"));
 }
 
 }  // namespace

@@ -64,6 +64,20 @@ TEST(FlopsProfile, CountsAClipInTheSearchOnly) {
   EXPECT_EQ(flops_profile()(stacked), 1);
 }
 
+TEST(FlopsProfile, CountsAnArithmeticOperationOrAComparisonOnceAndASignBitNever) {
+  for (const char* text : {"x - 2", "x/2", "min(x, 2)", "max(x, 2)", "square(x)", "sqrt(x)"}) {
+    EXPECT_EQ(flops(text), 1) << text;
+  }
+  EXPECT_EQ(flops("abs(x)"), 0);
+}
+
+TEST(FlopsProfile, PricesErfAsItsApproximation) {
+  // Abramowitz and Stegun 7.1.26: t = 1/(1 + p |x|), erf = 1 - (a1 t + ... + a5 t^5) exp(-x^2); t stands as x
+  // below.
+  EXPECT_EQ(flops("erf(x)"),
+            flops("1/(1 + 0.3*abs(x))") + flops("1 - ((((5*x + 4)*x + 3)*x + 2)*x + 1)*x*exp(-square(x))"));
+}
+
 TEST(FlopsProfile, IsConsistentBetweenPrimitivesThatAreMadeOfOthers) {
   EXPECT_EQ(flops("sigmoid(x)"), flops("1/(1 + exp(-x))"));
   EXPECT_EQ(flops("rsqrt(x)"), flops("1/sqrt(x)"));

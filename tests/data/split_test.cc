@@ -5,7 +5,7 @@
 
 #include <set>
 
-#include "support.h"
+#include "data/support.h"
 
 namespace normgraft {
 namespace {

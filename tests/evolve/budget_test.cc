@@ -72,6 +72,15 @@ TEST(BudgetCurve, StaysTrueAndNearTheBestWhenStatesAreThinned) {
   }
 }
 
+TEST(BudgetCurve, KeepsTheBestOfEachStepOfCostWhenStatesAreThinned) {
+  // Costs 0 to 10 in five steps of 2: the cheapest of all, and of each step the last, which loses least.
+  std::vector<Option> options;
+  for (int i = 0; i <= 10; ++i) options.push_back({1.0 * i, 10.0 - i});
+  std::vector<double> costs;
+  for (const Selection& selection : budget_curve({options}, 5)) costs.push_back(selection.cost);
+  EXPECT_EQ(costs, (std::vector<double>{0, 1, 3, 5, 7, 9, 10}));
+}
+
 TEST(BudgetCurve, IsEmptyWhereASiteHasNoOption) {
   EXPECT_TRUE(budget_curve({}).empty());
   EXPECT_TRUE(budget_curve({{{1, 1}}, {}}).empty());

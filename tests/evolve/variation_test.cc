@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <cmath>
+
 namespace normgraft {
 namespace {
 
@@ -48,6 +50,23 @@ TEST_P(VariationOf, KeepsThousandsOfTreesWellFormedAndWithinTheBounds) {
 }
 
 INSTANTIATE_TEST_SUITE_P(FunctionSets, VariationOf, testing::Values("paper", "hardware"));
+
+TEST(Variation, DrawsConstantsOnTheScaleOfXAndOfItsReciprocal) {
+  const Variation variation(function_set("hardware"), 1000.0, 20);
+  int constants = 0, large = 0, small = 0;
+  for (uint64_t i = 0; i < 20'000; ++i) {
+    Random random{i};
+    const Program leaf = variation.random_tree(1, true, random);
+    if (leaf[0].op != Op::kConstant) continue;
+    ++constants;
+    large += std::abs(leaf[0].c[0]) > 30;
+    small += std::abs(leaf[0].c[0]) < 0.005;
+  }
+  EXPECT_NEAR(constants, 8000, 350);
+  // A quarter each; of a normal number of scale 1000, 2.4 % are below 30 in size.
+  EXPECT_NEAR(large, constants / 4, constants / 25);
+  EXPECT_NEAR(small, constants / 4, constants / 25);
+}
 
 TEST(Variation, FullTreesWithoutUnaryOperatorsReachTheirDepth) {
   const FunctionSet sums{.name = "sums", .weights = {{Op::kAdd, 1.0}}};

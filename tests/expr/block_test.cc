@@ -267,6 +267,21 @@ TEST_P(Block, TakesAZeroFactorOfTheChainRuleAsZero) {
   }
 }
 
+TEST_P(Block, TakesTheSideOfTheReferenceAtAKink) {
+  const std::vector<float> x = {-2, -1, -0.5, 0, 0.5, 2, 3};
+  for (const char* text : {"clip(x, -1, 2)", "clip(x, -2, -2)", "min(x, 2)", "max(2, x)", "min(-1, x)",
+                           "max(x, 0)", "min(x, 0.5*x)", "max(x, 0.5*x)", "abs(x)"}) {
+    const Expression f = Expression::parse(text);
+    std::vector<float> y(x.size()), dx(x.size()), dc(x.size() * f.constant_count());
+    BlockEvaluator().jacobian(f, x, y, dx, dc);
+    for (size_t i = 0; i < x.size(); ++i) EXPECT_EQ(dx[i], f.derivative(x[i])) << text << " at " << x[i];
+  }
+  const Expression clip = Expression::parse("clip(x, -1, 2)");
+  std::vector<float> y(x.size()), dc(2 * x.size());
+  BlockEvaluator().jacobian(clip, x, y, {}, dc);
+  EXPECT_EQ(dc, (std::vector<float>{1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1}));
+}
+
 TEST_P(Block, ComputesOnlyTheDerivativesAskedFor) {
   Random random({14});
   BlockEvaluator evaluator;

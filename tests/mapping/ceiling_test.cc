@@ -189,6 +189,42 @@ TEST(Ceiling, OfTheReportedPicturesIsJudgedByRegressionsOfTheHalvesAlone) {
   EXPECT_NE(ceiling(other, Measure::kCount, Part::kFit), ceiling(site, Measure::kCount, Part::kFit));
 }
 
+TEST(Ceiling, OfALineIsOneHoweverWideTheBins) {
+  Law line = kLaw;
+  line.f = [](double x) { return 5 * x - 1; };
+  line.noise = [](double) { return 0.0; };
+  Random random{28};
+  EXPECT_NEAR(ceiling(synthetic::capture(line.draw(5, 20, random), false), Measure::kCount, Part::kAll), 1,
+              1e-6);
+}
+
+TEST(Ceiling, FollowsABendWhereFewPairsHaveMostOfTheWeight) {
+  // One pair of ten lies in [4, 8] and weighs fifty times as much as the others: 120 pairs there in the least
+  // fold.
+  const auto f = [](double x) { return std::sin(2 * x); };
+  Random random{29};
+  Mean loss, loss_with_50;
+  for (int draw = 0; draw < 20; ++draw) {
+    std::vector<Picture> pictures(15);
+    for (Picture& p : pictures) {
+      for (int i = 0; i < 400; ++i) {
+        const bool tail = i % 10 == 0;
+        const double x = tail ? random.uniform(4, 8) : random.normal();
+        p.x.push_back(static_cast<float>(x));
+        p.y.push_back(static_cast<float>(f(x) + 0.3 * random.normal()));
+        p.weight.push_back(tail ? 50 : 1);
+      }
+    }
+    const Moments y = synthetic::raw_moments(pictures, true, Part::kAll);
+    const double truth = 1 - synthetic::raw_error(pictures, true, Part::kAll, f) * y.weight / y.syy;
+    const SiteMapping site = synthetic::capture(pictures, true);
+    loss.add(truth - ceiling(site, Measure::kWeight, Part::kAll));
+    loss_with_50.add(truth - ceiling(site, Measure::kWeight, Part::kAll, 50));
+  }
+  EXPECT_LT(std::abs(loss.mean()), 0.005);
+  EXPECT_GT(loss_with_50.mean(), 0.02);
+}
+
 TEST(Ceiling, IsUnknownWhereAHalfOrAllOthersOrThePartAreEmpty) {
   Random random{27};
   const std::vector<Picture> pictures = kLaw.draw(3, 500, random);

@@ -110,6 +110,19 @@ TEST(Samples, AnExpressionAndItsFunctionFitAlike) {
   EXPECT_DOUBLE_EQ(by_expression.r2, 1 - by_expression.error / samples.variance);
 }
 
+TEST(EffectivePairs, AreTheSquaredSumOfWeightsOverTheSumOfTheirSquares) {
+  const auto pictures = synthetic::layer_norm(6, 30, 96, 17);
+  const SiteMapping site = synthetic::capture(pictures, true);
+  for (Part part : {Part::kFit, Part::kHeldOut, Part::kAll}) {
+    for (Measure measure : {Measure::kCount, Measure::kWeight}) {
+      const Moments raw = synthetic::raw_moments(pictures, measure == Measure::kWeight, part);
+      EXPECT_NEAR(effective_pairs(site, measure, part), raw.weight * raw.weight / raw.weight2,
+                  1e-6 * raw.weight);
+    }
+  }
+  EXPECT_NEAR(effective_pairs(site, Measure::kCount, Part::kAll), 6 * 30 * 96, 1e-6);
+}
+
 TEST(Mappings, NameTheSiteThatIsNotThere) {
   Mappings mappings;
   mappings.model = "vit";

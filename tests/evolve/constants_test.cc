@@ -1,0 +1,52 @@
+#include "constants.h"
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+
+namespace normgraft {
+namespace {
+
+ConstantRules rules_of(int digits, int fraction_bits) {
+  EvolveOptions options;
+  options.digits = digits;
+  options.fraction_bits = fraction_bits;
+  return {options, function_set("hardware")};
+}
+
+TEST(ConstantRules, TakeTheNearestValueOfTheGrid) {
+  const ConstantRules quarters = rules_of(0, 2);
+  EXPECT_EQ(nearest_on_grid(0.30F, quarters), 0.25F);
+  EXPECT_EQ(nearest_on_grid(0.40F, quarters), 0.5F);
+  EXPECT_EQ(nearest_on_grid(-0.40F, quarters), -0.5F);
+  EXPECT_EQ(nearest_on_grid(-7.1F, quarters), -7.0F);
+  EXPECT_EQ(nearest_on_grid(0.30F, rules_of(0, -1)), 0.30F);
+}
+
+TEST(ConstantRules, TakeSoManySignificantDigits) {
+  EXPECT_EQ(with_digits(0.012345F, 1), 0.01F);
+  EXPECT_EQ(with_digits(0.012345F, 3), 0.0123F);
+  EXPECT_EQ(with_digits(-98765.0F, 2), -99000.0F);
+  EXPECT_EQ(nearest_on_grid(3.14159F, rules_of(3, -1)), 3.14F);
+  EXPECT_EQ(nearest_on_grid(0.0F, rules_of(3, -1)), 0.0F);
+}
+
+TEST(FitOnGrid, FitsTheOthersAgainAfterEachConstantIsRounded) {
+  // y = 0.35 x + 0.5 on [10, 12]. With one digit the slope becomes 0.3 or 0.4, and the offset that is best
+  // beside it 1.05 or -0.05; left at 0.5, it would be off by 0.55.
+  Samples samples;
+  for (int i = 0; i <= 100; ++i) {
+    samples.x.push_back(static_cast<float>(10 + 0.02 * i));
+    samples.y.push_back(0.35F * samples.x.back() + 0.5F);
+    samples.weight.push_back(1.0F / 101);
+  }
+  samples.variance = 0.0416;
+  FitWorkspace workspace;
+  Expression f = Expression::parse("0.1*x + 0.1");
+  const double error = fit(f, samples, 20, rules_of(1, -1), workspace);
+  EXPECT_LT(std::sqrt(error), 0.1);
+  EXPECT_NEAR(error, evaluate_fit(f, samples).error, 1e-6);
+}
+
+}  // namespace
+}  // namespace normgraft

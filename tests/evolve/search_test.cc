@@ -1,0 +1,114 @@
+#include "search.h"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+
+#include "problem.h"
+#include "synthetic.h"
+
+namespace normgraft {
+namespace {
+
+EvolveOptions options_of(int population, int islands, int migration) {
+  EvolveOptions options;
+  options.population = population;
+  options.islands = islands;
+  options.migration = migration;
+  return options;
+}
+
+Problem layernorm_problem(const EvolveOptions& options) {
+  return Problem(make_samples(layernorm_site("a", 1), Measure::kCount, Part::kFit, 64), options);
+}
+
+/// Whether an island has something as cheap and as accurate as everything in the archive.
+bool holds_the_archive(const Island& island, const SearchState& state) {
+  return std::all_of(state.archive.begin(), state.archive.end(), [&](const Individual& kept) {
+    return std::any_of(island.population.begin(), island.population.end(), [&](const Individual& own) {
+      return own.cost <= kept.cost && own.error <= kept.error * (1 + 1e-7);
+    });
+  });
+}
+
+size_t islands_that_hold_the_archive(const SearchState& state) {
+  return static_cast<size_t>(
+      std::count_if(state.islands.begin(), state.islands.end(),
+                    [&](const Island& island) { return holds_the_archive(island, state); }));
+}
+
+TEST(Search, BringsTheArchiveToEveryIslandWhenMigrationIsDue) {
+  const Problem problem = layernorm_problem(options_of(120, 4, 3));
+  Search search(problem.get(), 0);
+  for (int generation = 1; generation <= 9; ++generation) {
+    search.advance();
+    if (generation % 3 == 0) {
+      EXPECT_EQ(islands_that_hold_the_archive(search.state()), 4U) << generation;
+    } else {
+      EXPECT_LT(islands_that_hold_the_archive(search.state()), 4U) << generation;
+    }
+  }
+}
+
+TEST(Search, NeverLosesWhatItsArchiveHeld) {
+  EvolveOptions options = options_of(16, 1, 100);
+  options.random_search = true;
+  const Problem problem = layernorm_problem(options);
+  Search search(problem.get(), 0);
+  std::vector<Individual> before;
+  for (int generation = 0; generation < 20; ++generation) {
+    search.advance();
+    for (const Individual& kept : before) {
+      EXPECT_TRUE(std::any_of(
+          search.state().archive.begin(), search.state().archive.end(),
+          [&](const Individual& now) { return now.cost <= kept.cost && now.error <= kept.error; }));
+    }
+    before = search.state().archive;
+  }
+}
+
+TEST(Search, BeginsAnIslandAnewWhenItsPatienceIsOver) {
+  for (const int patience : {0, 2}) {
+    EvolveOptions options = options_of(16, 2, 1000);
+    options.patience = patience;
+    const Problem problem = layernorm_problem(options);
+    Search search(problem.get(), 0);
+    int emptied = 0;
+    for (int generation = 0; generation < 40; ++generation) {
+      search.advance();
+      for (const Island& island : search.state().islands) {
+        emptied += island.population.empty();
+        EXPECT_TRUE(patience == 0 || island.stagnant < patience);
+      }
+    }
+    EXPECT_EQ(emptied > 0, patience > 0);
+  }
+}
+
+TEST(Search, AssessesOneStructureThreeTimesAtMost) {
+  EvolveOptions options = options_of(100, 1, 1000);
+  options.function_set = "neg";
+  options.max_nodes = 1;  // x and a constant: two structures
+  options.constant_iterations = 0;
+  const Problem problem = layernorm_problem(options);
+  Search search(problem.get(), 0);
+  for (int generation = 0; generation < 5; ++generation) search.advance();
+  EXPECT_EQ(search.state().evaluations, 2 * 3);
+}
+
+TEST(Search, DrawsOnlyPrimitivesOfItsFunctionSet) {
+  EvolveOptions options = options_of(100, 1, 1000);
+  options.function_set = "tanh,clip";  // no + and *: nothing may be scaled linearly
+  const Problem problem = layernorm_problem(options);
+  Search search(problem.get(), 0);
+  for (int generation = 0; generation < 5; ++generation) search.advance();
+  for (const Individual& individual : search.state().islands[0].population) {
+    for (const Instruction& step : individual.expression.program()) {
+      EXPECT_TRUE(primitive(step.op).arity == 0 || step.op == Op::kTanh || step.op == Op::kClip)
+          << individual.expression.to_string();
+    }
+  }
+}
+
+}  // namespace
+}  // namespace normgraft
