@@ -34,9 +34,10 @@ void add_demo(CLI::App& app, Context& context) {
       add_command(app, context, "demo", "every stage on the embedded model and pictures", [&context, folder] {
         for (const PictureSet& set : kSets) {
           const Path root = *folder / "pictures" / set.name;
-          if (!std::filesystem::exists(root / "complete")) {
+          const Path complete = *folder / "pictures" / fmt::format("{}.complete", set.name);
+          if (!std::filesystem::exists(complete)) {
             write_procedural_set(root, set.per_class, set.seed, context.console);
-            write_atomically(root / "complete", "");
+            write_atomically(complete, "");
           }
         }
         PipelineRequest request;

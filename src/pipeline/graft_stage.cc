@@ -101,7 +101,7 @@ Json asked_of(const GraftRequest& request) {
 GraftResult graft_stage(const RunFolder& run, const GraftRequest& request, Monitor& monitor) {
   const Timer timer;
   const Plan plan = plan_from_json(read_json(run.plan(), "plan"), run.plan().string());
-  const CapturedRun captured = captured_run(run, monitor);
+  const CapturedRun captured = captured_run(run);
   const Network teacher = captured.network(run, monitor);
   // Both change tensors by putting others in their place, so they may share those that stay.
   Graft graft(teacher);
@@ -125,7 +125,7 @@ Json asked_of(const RealignRequest& request) {
 RealignResult realign_stage(const RunFolder& run, const RealignRequest& request, Monitor& monitor) {
   request.options.validate();
   const Timer timer;
-  const CapturedRun captured = captured_run(run, monitor);
+  const CapturedRun captured = captured_run(run);
   Graft student = load_graft(request.start.value_or(run.grafted()), {}, monitor);
   const auto pictures =
       needs_labels(request.options)

@@ -62,7 +62,7 @@ Network CapturedRun::network(const RunFolder& run, Monitor& monitor) const {
                                            : load_model(run.prepared(), {}, monitor);
 }
 
-CapturedRun captured_run(const RunFolder& run, Monitor& monitor) {
+CapturedRun captured_run(const RunFolder& run) {
   CapturedRun captured{capture_request(run), {}};
   const Json split = run.asked("split");
   if (split.is_null()) {
@@ -71,7 +71,7 @@ CapturedRun captured_run(const RunFolder& run, Monitor& monitor) {
   }
   const CaptureRequest& request = captured.request;
   captured.pictures = split_as_recorded(
-      unlabelled_pictures(request.data, request.pictures, request.seed, monitor), split);
+      unlabelled_pictures(request.data, request.pictures, request.seed, silent_monitor()), split);
   return captured;
 }
 

@@ -24,7 +24,8 @@ struct CapturedRun {
   Network network(const RunFolder& run, Monitor& monitor) const;
 };
 
-/// What capture noted in a run folder. Throws InputError naming what is missing in it.
-CapturedRun captured_run(const RunFolder& run, Monitor& monitor);
+/// What capture noted in a run folder; what it passed over in the picture tree is not said again. Throws InputError naming
+/// what is missing in it.
+CapturedRun captured_run(const RunFolder& run);
 
 }  // namespace normgraft

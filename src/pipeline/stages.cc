@@ -125,7 +125,7 @@ Plan select_stage(const RunFolder& run, const SelectRequest& request, Monitor& m
   if (request.strategy == "budget") {
     request.options.validate();
     const Profile profile = load_profile(request.profile);
-    const CapturedRun captured = captured_run(run, monitor);
+    const CapturedRun captured = captured_run(run);
     Network teacher = captured.network(run, monitor);
     const Yardstick yardstick(teacher, captured.pictures.judges(), monitor);
     Choice choice = choose_plan(fronts, read_mappings(run.mappings()), std::move(teacher), profile, yardstick,
