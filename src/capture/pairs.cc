@@ -52,6 +52,12 @@ ChunkPairs weighted_pairs(const Network& network, const Tensor& images, std::spa
 
 }  // namespace
 
+void check_weights(const Network& network, Weights weights, const std::string& stage) {
+  if (weights == Weights::kNone || network.classes() >= 2) return;
+  throw InputError(fmt::format("{}: the model predicts {} classes, expected at least 2, or weights none", stage,
+                               network.classes()));
+}
+
 int64_t pairs_bytes(const Network& network, Weights weights, int64_t batch) {
   const bool fisher = weights == Weights::kFisher;
   const auto outputs = [&](const LinearNames& linear) { return network.tensors().at(linear.weight).size(0); };
@@ -78,11 +84,8 @@ int64_t pairs_batch(const Network& network, Weights weights, int64_t bytes) {
 int64_t for_each_pairs(const Network& network, Loader& pictures, int64_t picture_count, const PairOptions& options,
                        const std::string& stage, const PairReceiver& receive, Monitor& monitor) {
   options.validate();
+  check_weights(network, options.weights, stage);
   const bool fisher = options.weights == Weights::kFisher;
-  if (fisher && network.classes() < 2) {
-    throw InputError(fmt::format("{}: the model predicts {} classes, expected at least 2, or weights none", stage,
-                                 network.classes()));
-  }
   int64_t done = 0;
   while (const auto batch = pictures.next()) {
     monitor.check();

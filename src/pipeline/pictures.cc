@@ -24,6 +24,10 @@ std::vector<Picture> unlabelled_pictures(const Path& data, int64_t count, uint64
 
 std::vector<Picture> labelled_pictures(const Path& data, const std::optional<Path>& class_list, int64_t count,
                                        const Network& network, Monitor& monitor) {
+  if (network.classes() < 2) {
+    throw InputError(fmt::format("{} predicts {} classes, expected at least 2 to judge it by pictures with labels",
+                                 network.architecture().name(), network.classes()));
+  }
   std::optional<ClassList> list;
   if (class_list) {
     list = read_class_list(*class_list);

@@ -38,15 +38,13 @@ CaptureRequest capture_request(const RunFolder& run) {
 
 }  // namespace
 
-Network prepare_network(const CaptureRequest& request, const std::vector<Picture>& fit, Monitor& monitor) {
-  Network network = load_model(request.model, request.model_options, monitor);
-  if (request.carrier == Carrier::kNone) return network;
+void prepare_network(Network& network, Carrier carrier, const std::vector<Picture>& fit, Monitor& monitor) {
+  if (carrier == Carrier::kNone) return;
   if (!hides_mean(network)) {
     throw InputError("capture: the mean of a token is seen by the norms of " + network.architecture().name() +
                      ", expected carrier none for it");
   }
   let_mean_carry_scale(network, walk_images(network, fit, kPicturesOfCapture, "capture", monitor), {}, monitor);
-  return network;
 }
 
 void record_network(const RunFolder& run, const CaptureRequest& request, const Network& network) {

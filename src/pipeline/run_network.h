@@ -8,9 +8,8 @@
 
 namespace normgraft {
 
-/// The network that capture looks at: the model, made to carry the scale of its tokens as the request says, fitted to the
-/// first of `fit`. It computes what the model does.
-Network prepare_network(const CaptureRequest& request, const std::vector<Picture>& fit, Monitor& monitor);
+/// Makes a network carry the scale of its tokens, fitted to the first of `fit`. It computes what it did before.
+void prepare_network(Network& network, Carrier carrier, const std::vector<Picture>& fit, Monitor& monitor);
 
 /// Leaves a prepared network in the run folder, or none where the model itself was captured.
 void record_network(const RunFolder& run, const CaptureRequest& request, const Network& network);

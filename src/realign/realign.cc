@@ -45,6 +45,9 @@ RealignResult realign(Graft& student, const Network* teacher, const PictureSplit
     throw InputError(
         fmt::format("realign: mode {} needs a teacher, the model before grafting", to_string(options.mode)));
   }
+  if (classes < 2) {
+    throw InputError(fmt::format("realign: the model predicts {} classes, expected at least 2 to train by its answers", classes));
+  }
   for (const auto* part : {&pictures.fit, &pictures.judges()}) {
     for (const Picture& picture : *part) {
       if (!needs_labels(options) || picture.label < classes) continue;
