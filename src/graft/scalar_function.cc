@@ -123,6 +123,8 @@ torch::Tensor apply(Op op, const torch::Tensor& a, const torch::Tensor& b, const
       return a.rsqrt();
     case Op::kExp:
       return a.exp();
+    case Op::kLog:
+      return a.log();
     case Op::kConstant:
     case Op::kX:
       break;

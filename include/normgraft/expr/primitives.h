@@ -10,7 +10,7 @@
 namespace normgraft {
 
 /// The primitives of an expression. Arithmetic is IEEE 754 everywhere: outside its domain a primitive gives
-/// NaN or an infinity (sqrt(-1), 1/0), never a substitute value.
+/// NaN or an infinity (sqrt(-1), 1/0, log(0)), never a substitute value.
 enum class Op : uint8_t {
   kConstant,  ///< c
   kX,         ///< the input
@@ -30,6 +30,7 @@ enum class Op : uint8_t {
   kSqrt,      ///< sqrt(a)
   kRsqrt,     ///< rsqrt(a) = 1 / sqrt(a)
   kExp,       ///< exp(a)
+  kLog,       ///< log(a), the natural logarithm
 };
 
 /// Everything the project knows about one primitive. The registry is the only list of primitives; a test
