@@ -132,6 +132,8 @@ Tensor apply(Op op, const Tensor& a, const Tensor& b, const Tensor& lo,
       return a.rsqrt();
     case Op::kExp:
       return a.exp();
+    case Op::kLog:
+      return a.log();
     case Op::kConstant:
     case Op::kX:
       break;

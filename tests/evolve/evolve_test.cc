@@ -151,12 +151,14 @@ TEST(Evolve, FindsAScaledTanh) {
   EXPECT_GT(best_r2(evolve(mappings, small_search(), silent_monitor()).sites[0].front), 0.9999);
 }
 
-TEST(Evolve, IsAtLeastAsAccurateAsEveryClosedFormOnLayerNorms) {
+TEST(Evolve, IsAtLeastAsAccurateAsEveryClosedFormOfItsSizeOnLayerNorms) {
   EvolveOptions options = small_search();
   options.population = 200;
   options.generations = 25;
   for (const SiteFront& site : evolve(layernorms(), options, silent_monitor()).sites) {
     for (const BaselinePoint& baseline : site.baselines) {
+      // Lines of more knots are larger than what is searched.
+      if (baseline.point.expression.size() > static_cast<size_t>(options.max_nodes)) continue;
       EXPECT_GE(best_r2(site.front), baseline.point.r2 - 1e-6) << site.site << " " << baseline.name;
     }
     EXPECT_LE(best_r2(site.front), site.ceiling + 1e-3);
@@ -498,6 +500,7 @@ TEST(Evolve, StartsFromTheClosedFormsWhenAsked) {
   options.seed_closed_forms = true;
   for (const SiteFront& site : evolve(layernorms(), options, silent_monitor()).sites) {
     for (const BaselinePoint& baseline : site.baselines) {
+      if (baseline.point.expression.size() > static_cast<size_t>(options.max_nodes)) continue;
       EXPECT_GE(best_r2(site.front), baseline.point.r2 - 1e-4) << baseline.name;
     }
   }

@@ -84,7 +84,7 @@ TEST_F(OnLayerNorm, EveryClosedFormIsFittedInTheOrderOfItsName) {
   std::vector<std::string> names;
   for (const Baseline& b : baselines_) names.push_back(b.name);
   EXPECT_EQ(names, baseline_names());
-  EXPECT_EQ(names.size(), 8U);
+  EXPECT_EQ(names.size(), 16U);
 }
 
 TEST_F(OnLayerNorm, ErrorsInBinsAreThoseOfTheRawPairsTo1EMinus5OfTheVariance) {
