@@ -466,7 +466,13 @@ TEST(Evolve, PutsEveryConstantOfFrontsAndPlansOnTheGridAskedFor) {
             return line.find(ideal.name) != std::string::npos;
           })) << ideal.name;
         } else {
-          EXPECT_GT(found->point.r2, ideal.point.r2 - 0.02) << ideal.name;
+          expect_on_grid(found->point.expression);
+          EXPECT_EQ(why_not_admissible(found->point.expression, fronts.sites[i].seen), "");
+          // Large constants that cancel do not survive so coarse a grid.
+          const bool cancels = ideal.name == "log" || ideal.name.starts_with("lines");
+          if (!cancels) {
+            EXPECT_GT(found->point.r2, ideal.point.r2 - 0.02) << ideal.name;
+          }
         }
       }
     }
