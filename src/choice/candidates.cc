@@ -29,8 +29,10 @@ size_t SiteCandidates::index_of(const Expression& f) const {
 }
 
 double predicted_divergence(const Expression& f, const SiteMapping& mapping) {
-  const Samples samples = make_samples(mapping, Measure::kWeight, Part::kAll);
-  return 0.5 * evaluate_fit(f, samples).error * samples.total_weight / static_cast<double>(mapping.pictures);
+  const Samples samples = make_samples(mapping, Measure::kWeight, Part::kFit);
+  const double pairs = make_samples(mapping, Measure::kCount, Part::kFit).total_weight;
+  const double pictures = pairs / static_cast<double>(mapping.tokens * mapping.channels);
+  return 0.5 * evaluate_fit(f, samples).error * samples.total_weight / pictures;
 }
 
 std::vector<SiteCandidates> candidates_of(const Fronts& fronts, const Mappings& mappings,

@@ -28,7 +28,7 @@ struct SiteCandidates {
   size_t index_of(const Expression& f) const;
 };
 
-/// Half the weighted squared error of f over the pairs of a picture.
+/// Half the weighted squared error of f over the pairs of a picture, of those to fit on.
 double predicted_divergence(const Expression& f, const SiteMapping& mapping);
 
 /// Front and closed forms of every site. Throws InputError naming a site without a front or mapping.

@@ -318,7 +318,8 @@ class Chooser {
   Plan plan_of(const Indices& chosen) const {
     Plan plan{.strategy =
                   options_.budget ? fmt::format("budget {:g} {}", *options_.budget, profile_.unit) : "budget",
-              .entries = {}};
+              .entries = {},
+              .grid = fronts_.options.grid()};
     for (size_t s = 0; s < sites_.size(); ++s) {
       const Candidate& c = sites_[s].candidates[chosen[s]];
       const std::string what = c.origin == "front" ? "of the front" : "the closed form " + c.origin;
@@ -330,7 +331,8 @@ class Chooser {
            .held_out_r2 = c.point.held_out_r2,
            .reason = fmt::format("For the whole network: {}, {:g} {} a picture here, predicted "
                                  "to cost {:.4f} nats by itself.",
-                                 what, c.cost, profile_.unit, c.predicted)});
+                                 what, c.cost, profile_.unit, c.predicted),
+           .seen = fronts_.sites[s].seen});
     }
     return plan;
   }
