@@ -12,6 +12,7 @@ namespace {
 
 constexpr double kDefaultCropPct = 0.9;
 constexpr uint64_t kLargestCount = 1 << 24;
+constexpr uint64_t kLargestSide = 1 << 16;
 
 Interpolation read_interpolation(const ConfigFields& pretrained, const std::string& name) {
   if (name == "bicubic") return Interpolation::kBicubic;
@@ -82,6 +83,19 @@ std::optional<std::array<double, 3>> ConfigFields::three(std::string_view name) 
                        std::all_of(list.begin(), list.end(), [](const Json& v) { return v.is_number(); });
   if (!numbers) fail(name, "three numbers");
   return list.get<std::array<double, 3>>();
+}
+
+std::optional<std::array<int64_t, 2>> ConfigFields::size(std::string_view name) const {
+  if (!has(name)) return std::nullopt;
+  const auto side = [&](const Json& json) {
+    const bool valid = json.is_number_unsigned() && json.get<uint64_t>() >= 1 && json.get<uint64_t>() <= kLargestSide;
+    if (!valid) fail(name, "a whole number above 0, or [height, width]");
+    return json.get<int64_t>();
+  };
+  const Json& json = json_[name];
+  if (!json.is_array()) return std::array{side(json), side(json)};
+  if (json.size() != 2) fail(name, "a whole number above 0, or [height, width]");
+  return std::array{side(json[0]), side(json[1])};
 }
 
 Preprocessing read_preprocessing(const ConfigFields& pretrained, int64_t height, int64_t width, Monitor& monitor) {

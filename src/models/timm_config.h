@@ -30,6 +30,8 @@ class ConfigFields {
   std::optional<bool> flag(std::string_view name) const;
   std::vector<std::string> texts(std::string_view name) const;  ///< empty where there is no such field
   std::optional<std::array<double, 3>> three(std::string_view name) const;
+  /// Height and width: one whole number for both, or a list of two.
+  std::optional<std::array<int64_t, 2>> size(std::string_view name) const;
 
  private:
   const Path& path_;

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -11,6 +12,7 @@ struct ModelOptions {
   std::optional<int64_t> heads;
   std::optional<double> eps;
   std::optional<std::string> activation;
+  std::optional<std::array<int64_t, 2>> input_size;  ///< height, width; positions are resampled to it
 };
 
 }  // namespace normgraft

@@ -43,7 +43,8 @@ struct Site {
   std::vector<LinearNames> readers;  ///< Linears that read gamma * y + beta, and nothing else does; may be empty
   std::optional<Writer> writer;      ///< the Linear that wrote the stream last; nothing: x is no such sum
   Trunk trunk = Trunk::kInput;
-  bool pooled = false;       ///< x is the mean over the tokens of a picture: [B, D]
+  bool pooled = false;       ///< x is what Architecture::pool makes of the tokens of a picture: [B, D]
+  bool additive = true;      ///< a number added to all channels of each token only adds one to all channels of x
   double depth = 0;          ///< of its block among all, 0 (first) to 1 (last): the share of stochastic depth
   Carried carried;
 };
