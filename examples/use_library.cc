@@ -31,7 +31,7 @@ void evolve_and_graft(const Path& model, const Path& pictures, const Path& folde
   const Graft graft = load_graft(run.grafted(), {}, notices);
   for (const auto& [site, f] : graft.functions()) std::cout << site << ": " << f.to_string() << '\n';
 
-  // Judged on pictures that no stage has looked at.
+  // Judged on pictures that nothing was fitted to or chosen by.
   const Network teacher = load_model(model, {}, notices);
   const PictureFolder all = open_picture_folder(pictures, nullptr, notices);
   const PictureSplit split = split_as_recorded(all.pictures, run.read().at("split"));
