@@ -124,7 +124,7 @@ TEST(Search, GoesOnFittingConstantsThatArePromising) {
   EXPECT_LT(errors[1], errors[0]);
 }
 
-TEST(Search, ScalesHalfOfItsFunctionsLinearlyWhereTheSetAllowsIt) {
+TEST(Search, ScalesFunctionsLinearlyWhereTheSetAllowsIt) {
   std::vector<double> errors;
   for (const bool scaling : {false, true}) {
     EvolveOptions options = options_of(40, 1, 1000);
