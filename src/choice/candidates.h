@@ -28,8 +28,8 @@ struct SiteCandidates {
   size_t index_of(const Expression& f) const;
 };
 
-/// Half the weighted squared error of f, summed over the pairs of a picture to fit on: under Fisher weights the
-/// divergence that f causes, to second order (for_each_pairs).
+/// Half the weighted squared error of f, summed over the pairs of a picture to fit on: under Fisher weights
+/// the divergence that f causes, to second order (for_each_pairs).
 double predicted_divergence(const Expression& f, const SiteMapping& mapping);
 
 /// Front and closed forms of every site. Throws InputError naming a site without a front or mapping.

@@ -121,17 +121,19 @@ void check(const PipelineRequest& request) {
   Monitor& monitor = silent_monitor();
   const Network model = load_model(request.capture.model, request.capture.model_options, monitor);
   const CaptureRequest& capture = request.capture;
-  split_pictures(unlabelled_pictures(capture.data, capture.pictures, capture.seed, monitor));  // refuses too few
+  split_pictures(
+      unlabelled_pictures(capture.data, capture.pictures, capture.seed, monitor));  // refuses too few
   if (model.classes() < 2) {
     std::vector<std::string> expected;
     if (request.capture.options.pairs.weights != Weights::kNone) expected.emplace_back("weights none");
-    if (request.graft.calibration == Calibration::kSequential) expected.emplace_back("calibration none or affine");
+    if (request.graft.calibration == Calibration::kSequential)
+      expected.emplace_back("calibration none or affine");
     if (request.select.strategy == "budget") expected.emplace_back("another strategy than budget");
     if (request.constants || request.realign) expected.emplace_back("no training");
     if (request.val) expected.emplace_back("no pictures to judge on");
     if (!expected.empty()) {
-      throw InputError(fmt::format("run: {} predicts {} classes, expected {} for it", model.architecture().name(),
-                                   model.classes(), fmt::join(expected, ", ")));
+      throw InputError(fmt::format("run: {} predicts {} classes, expected {} for it",
+                                   model.architecture().name(), model.classes(), fmt::join(expected, ", ")));
     }
   }
   if (request.val) labelled_pictures(*request.val, request.classes, 0, model, monitor);
@@ -157,7 +159,8 @@ Json run_pipeline(const RunFolder& run, const PipelineRequest& request, Monitor&
   std::vector<std::string> stages = {"capture", "evolve", "select", "graft"};
   pipeline.stage("graft", asked_of(request.graft), run.grafted() / "functions.json",
                  [&] { graft_stage(run, request.graft, monitor); });
-  pipeline.judge(request.graft.calibration == Calibration::kNone ? "grafted" : "calibrated", run.grafted(), stages);
+  pipeline.judge(request.graft.calibration == Calibration::kNone ? "grafted" : "calibrated", run.grafted(),
+                 stages);
 
   const auto train = [&](const std::string& stage, const std::string& name, RealignRequest realign,
                          const Path& folder) {

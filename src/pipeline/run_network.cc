@@ -44,7 +44,8 @@ void prepare_network(Network& network, Carrier carrier, const std::vector<Pictur
     throw InputError("capture: the mean of a token is seen by the norms of " + network.architecture().name() +
                      ", expected carrier none for it");
   }
-  let_mean_carry_scale(network, walk_images(network, fit, kPicturesOfCapture, "capture", monitor), {}, monitor);
+  let_mean_carry_scale(network, walk_images(network, fit, kPicturesOfCapture, "capture", monitor), {},
+                       monitor);
 }
 
 void record_network(const RunFolder& run, const CaptureRequest& request, const Network& network) {
@@ -64,8 +65,10 @@ CapturedRun captured_run(const RunFolder& run) {
   CapturedRun captured{capture_request(run), {}};
   const Json split = run.asked("split");
   if (split.is_null()) {
-    throw InputError(fmt::format("{}: no word of how the pictures are split, expected what `normgraft capture` of this "
-                                 "version notes there", run.run_json().string()));
+    throw InputError(
+        fmt::format("{}: no word of how the pictures are split, expected what `normgraft capture` of this "
+                    "version notes there",
+                    run.run_json().string()));
   }
   const CaptureRequest& request = captured.request;
   captured.pictures = split_as_recorded(

@@ -8,7 +8,8 @@
 
 namespace normgraft {
 
-/// Makes a network carry the scale of its tokens, fitted to the first of `fit`. It computes what it did before.
+/// Makes a network carry the scale of its tokens, fitted to the first of `fit`. It computes what it did
+/// before.
 void prepare_network(Network& network, Carrier carrier, const std::vector<Picture>& fit, Monitor& monitor);
 
 /// Leaves a prepared network in the run folder, or none where the model itself was captured.
@@ -23,8 +24,8 @@ struct CapturedRun {
   Network network(const RunFolder& run, Monitor& monitor) const;
 };
 
-/// What capture noted in a run folder; what it passed over in the picture tree is not said again. Throws InputError naming
-/// what is missing in it.
+/// What capture noted in a run folder; what it passed over in the picture tree is not said again. Throws
+/// InputError naming what is missing in it.
 CapturedRun captured_run(const RunFolder& run);
 
 }  // namespace normgraft
