@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 """Writes what timm says of its Vision Transformers and of the architectures that are called so beside them.
 
-  timm_architectures.py OUT.json          tests/vit/timm_architectures.json was written with timm 1.0.31
+  timm_architectures.py OUT.json          tests/models/timm_architectures.json was written with timm 1.0.31
 
 One line per architecture: its module. For the plain ones (modules vision_transformer and deit) also its class; "args",
 the keyword arguments by which its function builds it where they are not the class's defaults; read from the network

@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 """Small networks of timm's architectures, built, published and computed by timm itself.
 
-  timm_variants.py models FOLDER      for each architecture of tests/vit/timm_architectures.json FOLDER/NAME/, the
+  timm_variants.py models FOLDER      for each architecture of tests/models/timm_architectures.json FOLDER/NAME/, the
                                       model folder that timm would publish; for the plain ones with random weights,
                                       input.f32 [3, 3, H, W] and logits.f32; for the others with tensors of the right
                                       names alone
@@ -28,7 +28,7 @@ from timm.models import _hub as hub, _registry as registry
 from timm.models.vision_transformer import ResPostBlock
 from vit import write_safetensors
 
-FACTS = Path(__file__).resolve().parents[1] / "vit" / "timm_architectures.json"
+FACTS = Path(__file__).resolve().parents[1] / "models" / "timm_architectures.json"
 PICTURES, CLASSES, DEPTH, HEAD_WIDTH, GRID = 3, 5, 2, 4, (3, 2)
 
 # What enters the norms is so small that their eps matters.
