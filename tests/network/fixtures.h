@@ -1,5 +1,6 @@
 #pragma once
 
+#include <ATen/ATen.h>
 #include <gtest/gtest.h>
 
 #include <fstream>
@@ -8,7 +9,7 @@
 
 #include "normgraft/core/error.h"
 #include "normgraft/core/monitor.h"
-#include "normgraft/vit/vit.h"
+#include "normgraft/models/vit.h"
 #include "support/temporary_folder.h"
 
 namespace normgraft::testing {
@@ -68,15 +69,15 @@ inline Preprocessing small_preprocessing() {
 
 /// Random tensors for small_config.
 inline Tensors small_tensors() {
-  torch::manual_seed(1);
+  at::manual_seed(1);
   constexpr int64_t d = 8, hidden = 24;
   Tensors tensors;
   const auto add = [&](const std::string& name, std::vector<int64_t> shape) {
-    tensors[name] = 0.5 * torch::randn(shape);
+    tensors[name] = 0.5 * at::randn(shape);
   };
   const auto add_norm = [&](const std::string& name) {
     add(name + ".bias", {d});
-    tensors[name + ".weight"] = 1 + 0.2 * torch::randn({d});
+    tensors[name + ".weight"] = 1 + 0.2 * at::randn({d});
   };
   const auto add_linear = [&](const std::string& name, int64_t in, int64_t out) {
     add(name + ".weight", {out, in});
@@ -99,17 +100,17 @@ inline Tensors small_tensors() {
   return tensors;
 }
 
-inline Vit small_vit() {
-  return Vit(small_config(), small_preprocessing(), small_tensors());
+inline Network small_vit() {
+  return make_vit(small_config(), small_preprocessing(), small_tensors());
 }
 
-inline torch::Tensor small_images(int64_t count) {
-  torch::manual_seed(2);
-  return torch::randn({count, 3, 24, 16});
+inline Tensor small_images(int64_t count) {
+  at::manual_seed(2);
+  return at::randn({count, 3, 24, 16});
 }
 
 /// The largest difference, as a share of the largest |expected|.
-inline double relative_error(const torch::Tensor& actual, const torch::Tensor& expected) {
+inline double relative_error(const Tensor& actual, const Tensor& expected) {
   return ((actual - expected).abs().max() / expected.abs().max()).item<double>();
 }
 
