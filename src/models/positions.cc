@@ -28,7 +28,8 @@ std::optional<Size> pretrained_size(const ConfigFields& pretrained) {
   const auto size = pretrained.three("input_size");
   if (!size) return std::nullopt;
   const auto valid = [](double v) { return v >= 1 && v <= 1 << 16 && v == std::floor(v); };
-  if ((*size)[0] != 3 || !valid((*size)[1]) || !valid((*size)[2])) pretrained.fail("input_size", "[3, height, width]");
+  if ((*size)[0] != 3 || !valid((*size)[1]) || !valid((*size)[2]))
+    pretrained.fail("input_size", "[3, height, width]");
   return Size{static_cast<int64_t>((*size)[1]), static_cast<int64_t>((*size)[2])};
 }
 
@@ -86,45 +87,51 @@ void settle_positions(VitConfig& config, Tensors& tensors, const Path& file, con
   };
   if (!config.positions) {
     if (!wanted) {
-      throw InputError(fmt::format("checkpoint {}: without pos_embed, and no config says the input_size", file.string()));
+      throw InputError(
+          fmt::format("checkpoint {}: without pos_embed, and no config says the input_size", file.string()));
     }
     set_input(*wanted);
     return;
   }
   Tensor& table = tensors.at("pos_embed");
   if (table.dim() != 3) {
-    throw InputError(fmt::format("checkpoint {}: tensor \"pos_embed\" has {} dimensions, expected 3", file.string(),
-                                 table.dim()));
+    throw InputError(fmt::format("checkpoint {}: tensor \"pos_embed\" has {} dimensions, expected 3",
+                                 file.string(), table.dim()));
   }
   const int64_t positions = table.size(1), prefix = vit_prefix_tokens(config);
   const auto grid = sizes.table ? std::optional(grid_of(*sizes.table)) : std::nullopt;
   const auto layout = find_layout(positions, prefix, grid, said);
   if (!layout) {
-    throw InputError(fmt::format(
-        "checkpoint {}: {} positions of pos_embed are no square of patches, and no config says an input_size or "
-        "img_size that they fit",
-        file.string(), positions));
+    throw InputError(
+        fmt::format("checkpoint {}: {} positions of pos_embed are no square of patches, and no config says "
+                    "an input_size or "
+                    "img_size that they fit",
+                    file.string(), positions));
   }
   config.position_after_class_token = prefix == 0 || layout->prefix > 0;
   if (wanted) {
     set_input(*wanted);
   } else {
     set_input({layout->grid[0] * patch[0], layout->grid[1] * patch[1]});
-    monitor.notice(fmt::format("the checkpoint does not say its input size: using {}x{}, from pos_embed and patch size",
-                               config.height, config.width));
+    monitor.notice(
+        fmt::format("the checkpoint does not say its input size: using {}x{}, from pos_embed and patch size",
+                    config.height, config.width));
   }
   const Size to = grid_of({config.height, config.width});
   if (to == layout->grid || area(to) == 0) return;  // less than a patch is refused with the configuration
   const bool bilinear = said.facts != nullptr && said.facts->has(TimmFacts::kBilinear);
   table = resample_positions(table, layout->prefix, layout->grid, to, bilinear);
-  monitor.notice(fmt::format("positions resampled from {}x{} to {}x{} patches", layout->grid[0], layout->grid[1], to[0],
-                             to[1]));
+  monitor.notice(fmt::format("positions resampled from {}x{} to {}x{} patches", layout->grid[0],
+                             layout->grid[1], to[0], to[1]));
 }
 
 Tensor resample_positions(const Tensor& table, int64_t prefix, Size from, Size to, bool bilinear) {
-  const Tensor grid = table.slice(1, prefix).reshape({1, from[0], from[1], table.size(2)}).permute({0, 3, 1, 2});
-  const Tensor other = bilinear ? at::upsample_bilinear2d(grid, to, false) : at::_upsample_bicubic2d_aa(grid, to, false);
-  return at::cat({table.slice(1, 0, prefix), other.permute({0, 2, 3, 1}).reshape({1, area(to), table.size(2)})}, 1);
+  const Tensor grid =
+      table.slice(1, prefix).reshape({1, from[0], from[1], table.size(2)}).permute({0, 3, 1, 2});
+  const Tensor other =
+      bilinear ? at::upsample_bilinear2d(grid, to, false) : at::_upsample_bicubic2d_aa(grid, to, false);
+  return at::cat(
+      {table.slice(1, 0, prefix), other.permute({0, 2, 3, 1}).reshape({1, area(to), table.size(2)})}, 1);
 }
 
 }  // namespace normgraft

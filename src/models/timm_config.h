@@ -38,9 +38,10 @@ class ConfigFields {
   const Json& json_;
 };
 
-/// What a timm config says of the pictures that a network of that input size expects. What it does not say is assumed, and
-/// announced in one notice.
-Preprocessing read_preprocessing(const ConfigFields& pretrained, int64_t height, int64_t width, Monitor& monitor);
+/// What a timm config says of the pictures that a network of that input size expects. What it does not say is
+/// assumed, and announced in one notice.
+Preprocessing read_preprocessing(const ConfigFields& pretrained, int64_t height, int64_t width,
+                                 Monitor& monitor);
 
 /// The content of "pretrained_cfg" that reads back as this.
 Json preprocessing_json(const Preprocessing& preprocessing);

@@ -182,7 +182,8 @@ struct Refusal {
   std::string_view name, reason;
 };
 
-constexpr std::string_view kDifferential = "differential attention", kNoLastNorm = "no norm behind its blocks",
+constexpr std::string_view kDifferential = "differential attention",
+                           kNoLastNorm = "no norm behind its blocks",
                            kSideBySide = "attention and MLP stand side by side",
                            kTwoBranches = "two attentions and two MLPs stand side by side";
 
@@ -208,11 +209,11 @@ constexpr Refusal kRefused[] = {
 
 // Names that timm builds by another class than VisionTransformer: by their first word, or by any word.
 constexpr std::array<std::string_view, 18> kOtherFirstWords = {
-    "beit", "beitv2", "cait", "convit", "crossvit", "deepseek", "eva", "eva02", "gemma4",
-    "hiera", "hieradet", "naflexvit", "qwen3", "sam2", "samvit", "vitamin", "volo", "xcit"};
+    "beit",  "beitv2",   "cait",      "convit", "crossvit", "deepseek", "eva",     "eva02", "gemma4",
+    "hiera", "hieradet", "naflexvit", "qwen3",  "sam2",     "samvit",   "vitamin", "volo",  "xcit"};
 constexpr std::array<std::string_view, 15> kOtherWords = {
-    "rope", "dinov3", "lingbot", "sapiens2", "pe", "relpos", "srelpos", "r", "r26", "r50",
-    "resnet26d", "resnet50d", "mci", "5b", "7b"};
+    "rope", "dinov3", "lingbot",   "sapiens2",  "pe",  "relpos", "srelpos", "r",
+    "r26",  "r50",    "resnet26d", "resnet50d", "mci", "5b",     "7b"};
 
 template <typename Words>
 bool contains(const Words& words, std::string_view word) {
@@ -231,8 +232,8 @@ bool is_of_another_class(std::string_view name) {
 }
 
 constexpr std::pair<int64_t, int64_t> kUsualHeads[] = {
-    {64, 2},    {96, 3},    {192, 3},   {256, 4},   {320, 5},   {384, 6},   {512, 8},   {640, 10},  {768, 12},
-    {832, 13},  {896, 14},  {1024, 16}, {1152, 16}, {1280, 16}, {1408, 16}, {1536, 24}, {1664, 16}};
+    {64, 2},   {96, 3},   {192, 3},   {256, 4},   {320, 5},   {384, 6},   {512, 8},   {640, 10}, {768, 12},
+    {832, 13}, {896, 14}, {1024, 16}, {1152, 16}, {1280, 16}, {1408, 16}, {1536, 24}, {1664, 16}};
 
 }  // namespace
 

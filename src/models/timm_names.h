@@ -34,15 +34,16 @@ struct TimmFacts {
 /// The facts of an architecture that is computed; null for any other name.
 const TimmFacts* timm_facts(std::string_view name);
 
-/// Why an architecture of timm, whose checkpoints may look like those of an ordinary Vision Transformer, is not computed;
-/// nothing for every other name.
+/// Why an architecture of timm, whose checkpoints may look like those of an ordinary Vision Transformer, is
+/// not computed; nothing for every other name.
 std::optional<std::string> timm_refusal(std::string_view name);
 
-/// The same for the names that are spelt out in timm_names.cc alone: for a name that is not the checkpoint's own word.
+/// The same for the names that are spelt out in timm_names.cc alone: for a name that is not the checkpoint's
+/// own word.
 std::optional<std::string> timm_exact_refusal(std::string_view name);
 
-/// The heads that timm's architectures of D channels have, but for vit_base_patch16_gap_224, vit_giantopt_* and aimv2_*;
-/// nothing for a D that none has.
+/// The heads that timm's architectures of D channels have, but for vit_base_patch16_gap_224, vit_giantopt_*
+/// and aimv2_*; nothing for a D that none has.
 std::optional<int64_t> timm_usual_heads(int64_t channels);
 
 }  // namespace normgraft

@@ -31,7 +31,8 @@ Tensor patches(const VitConfig& c, const Tensor& images) {
 }
 
 /// A norm that is no site.
-Tensor fixed_norm(const Tensors& tensors, const std::string& name, NormKind kind, double eps, const Tensor& x) {
+Tensor fixed_norm(const Tensors& tensors, const std::string& name, NormKind kind, double eps,
+                  const Tensor& x) {
   const Tensor y = normalise(kind, x, eps) * tensors.at(name + ".weight");
   const Tensor beta = find_tensor(tensors, name + ".bias");
   return beta.defined() ? y + beta : y;
@@ -57,7 +58,8 @@ class Vit : public Architecture {
       for (const std::string& name : blocks_.first_linears()) {
         sites.back().readers.push_back(linear_named(vit_block_name(i, "mlp." + name)));
       }
-      sites.back().writer = Writer{linear_named(vit_block_name(i, "attn.proj")), vit_block_name(i, "ls1.gamma")};
+      sites.back().writer =
+          Writer{linear_named(vit_block_name(i, "attn.proj")), vit_block_name(i, "ls1.gamma")};
     }
     Site last = site(vit_last_norm(c_), c_.depth - 1);
     last.pooled = c_.norm_behind_pooling;
@@ -98,7 +100,8 @@ class Vit : public Architecture {
   Tensor branch(const Tensors& tensors, size_t site, const Tensor& normalised) const override {
     const size_t in_blocks = site - (c_.pre_norm ? 1 : 0);
     const auto block = static_cast<int64_t>(in_blocks / 2);
-    return in_blocks % 2 == 0 ? attention_of(tensors, block, normalised) : mlp_inside(tensors, block, normalised);
+    return in_blocks % 2 == 0 ? attention_of(tensors, block, normalised)
+                              : mlp_inside(tensors, block, normalised);
   }
 
   Tensor pool(const Tensor& x) const override {
@@ -168,11 +171,16 @@ class Vit : public Architecture {
 
   const char* pooling_name() const {
     switch (c_.pooling) {
-      case Pooling::kToken: return "token";
-      case Pooling::kAverage: return "average";
-      case Pooling::kMax: return "largest";
-      case Pooling::kAverageMax: return "average and largest";
-      case Pooling::kAttention: break;
+      case Pooling::kToken:
+        return "token";
+      case Pooling::kAverage:
+        return "average";
+      case Pooling::kMax:
+        return "largest";
+      case Pooling::kAverageMax:
+        return "average and largest";
+      case Pooling::kAttention:
+        break;
     }
     return "attention";
   }
@@ -217,12 +225,15 @@ class Vit : public Architecture {
 
   /// [B, N, D] -> [B, D]
   Tensor attention_pool(const Tensors& tensors, const Tensor& normalised) const {
-    const auto apply = [&](const char* name, const Tensor& x) { return linear(tensors, linear_named(name), x); };
+    const auto apply = [&](const char* name, const Tensor& x) {
+      return linear(tensors, linear_named(name), x);
+    };
     const int64_t width = c_.channels / c_.heads;
     const auto by_head = [&](const Tensor& x) { return x.unflatten(-1, {c_.heads, width}).transpose(1, 2); };
     const auto key_value = apply("attn_pool.kv", pooled_tokens(normalised)).chunk(2, -1);
     const Tensor query = by_head(apply("attn_pool.q", tensors.at("attn_pool.latent")));
-    const Tensor scores = at::matmul(query, by_head(key_value[0]).transpose(2, 3)) / std::sqrt(static_cast<double>(width));
+    const Tensor scores =
+        at::matmul(query, by_head(key_value[0]).transpose(2, 3)) / std::sqrt(static_cast<double>(width));
     const Tensor attended = at::matmul(scores.softmax(-1), by_head(key_value[1]));  // [B, heads, 1, width]
     const Tensor x = apply("attn_pool.proj", attended.flatten(1));
     const Tensor inside = apply("attn_pool.mlp.fc1", norm_within(tensors, "attn_pool.norm", x));

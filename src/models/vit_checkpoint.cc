@@ -18,7 +18,8 @@
 namespace normgraft {
 namespace {
 
-/// What a checkpoint calls its architecture; where it has no word for it, the name of its file or folder up to a dot.
+/// What a checkpoint calls its architecture; where it has no word for it, the name of its file or folder up
+/// to a dot.
 struct Name {
   std::string text;
   bool said = false;
@@ -38,7 +39,8 @@ std::optional<std::string> refusal_of(const Name& name) {
   return name.said ? timm_refusal(name.text) : timm_exact_refusal(name.text);
 }
 
-const Tensor& require_tensor(const Tensors& tensors, const Path& file, const std::string& name, int64_t dimensions) {
+const Tensor& require_tensor(const Tensors& tensors, const Path& file, const std::string& name,
+                             int64_t dimensions) {
   const auto found = tensors.find(name);
   if (found == tensors.end()) {
     throw InputError(
@@ -66,7 +68,8 @@ void read_shapes(VitConfig& config, const Tensors& tensors, const Path& file) {
   config.patch_width = patch.size(3);
   require_tensor(tensors, file, "blocks.0.norm1.weight", 1);
   if (config.channels == 0 || config.patch_height == 0 || config.patch_width == 0) {
-    throw InputError(fmt::format("checkpoint {}: tensor \"patch_embed.proj.weight\" is empty", file.string()));
+    throw InputError(
+        fmt::format("checkpoint {}: tensor \"patch_embed.proj.weight\" is empty", file.string()));
   }
   config.depth = count_blocks(tensors);
   config.positions = tensors.contains("pos_embed");
@@ -104,8 +107,8 @@ Network load_vit(Checkpoint checkpoint, const ModelOptions& options, Monitor& mo
   const Path& weights = checkpoint.weights;
   const Name name = name_of(checkpoint);
   if (const auto reason = refusal_of(name)) {
-    throw InputError(fmt::format("checkpoint {}: architecture \"{}\" is not computed: {}", weights.string(), name.text,
-                                 *reason));
+    throw InputError(fmt::format("checkpoint {}: architecture \"{}\" is not computed: {}", weights.string(),
+                                 name.text, *reason));
   }
   const TimmFacts* facts = timm_facts(name.text);
   if (facts != nullptr && !name.said) {
@@ -128,7 +131,8 @@ Network load_vit(Checkpoint checkpoint, const ModelOptions& options, Monitor& mo
   settle_positions(config, tensors, weights, {arguments, pretrained, facts}, options.input_size, monitor);
   const Preprocessing preprocessing = read_preprocessing(pretrained, config.height, config.width, monitor);
   const auto fixed = vit_fixed_norms(config, vit_blocks(tensors, config.channels));
-  if (!fixed.empty()) monitor.notice(fmt::format("norms that are no sites, and stay: {}", fmt::join(fixed, ", ")));
+  if (!fixed.empty())
+    monitor.notice(fmt::format("norms that are no sites, and stay: {}", fmt::join(fixed, ", ")));
   try {
     return make_vit(std::move(config), preprocessing, std::move(tensors));
   } catch (const InputError& fault) {

@@ -21,11 +21,11 @@ constexpr int64_t kDefaultHeadWidth = 64;
 template <typename T>
 struct Choice {
   const char* what;
-  std::optional<T> said;    ///< by the config
+  std::optional<T> said;  ///< by the config
   std::optional<T> option;
-  std::optional<T> named;   ///< by timm's name of the architecture
+  std::optional<T> named;  ///< by timm's name of the architecture
   T guess;
-  std::string grounds;      ///< of the guess, "as most networks"
+  std::string grounds;  ///< of the guess, "as most networks"
 };
 
 class Settler {
@@ -44,16 +44,17 @@ class Settler {
     }
     if (choice.option) {
       if (choice.named && *choice.named != *choice.option) {
-        monitor_.notice(fmt::format("option {} {} is used, where timm's \"{}\" has {}", choice.what, *choice.option,
-                                    architecture_, *choice.named));
+        monitor_.notice(fmt::format("option {} {} is used, where timm's \"{}\" has {}", choice.what,
+                                    *choice.option, architecture_, *choice.named));
       }
       return *choice.option;
     }
     if (choice.named) return *choice.named;
-    const std::string unnamed = facts_ == nullptr ? fmt::format("timm has no architecture \"{}\"", architecture_)
-                                                  : fmt::format("timm's \"{}\" has other sizes", architecture_);
-    monitor_.notice(fmt::format("the checkpoint does not say its {}, and {}: guessing {}, {}", choice.what, unnamed,
-                                choice.guess, choice.grounds));
+    const std::string unnamed = facts_ == nullptr
+                                    ? fmt::format("timm has no architecture \"{}\"", architecture_)
+                                    : fmt::format("timm's \"{}\" has other sizes", architecture_);
+    monitor_.notice(fmt::format("the checkpoint does not say its {}, and {}: guessing {}, {}", choice.what,
+                                unnamed, choice.guess, choice.grounds));
     return choice.guess;
   }
 
@@ -74,8 +75,9 @@ std::optional<NormKind> norm_named(const ConfigFields& arguments, const char* ar
   arguments.fail(argument, "a LayerNorm or an RMSNorm");
 }
 
-void settle_norms(VitConfig& config, const Tensors& tensors, const ConfigFields& top, const ConfigFields& arguments,
-                  const TimmFacts* facts, const ModelOptions& options, const Settler& settle, Monitor& monitor) {
+void settle_norms(VitConfig& config, const Tensors& tensors, const ConfigFields& top,
+                  const ConfigFields& arguments, const TimmFacts* facts, const ModelOptions& options,
+                  const Settler& settle, Monitor& monitor) {
   const std::optional<NormKind> kind = norm_named(arguments, "norm_layer");
   const bool plain = tensors.contains("blocks.0.norm1.bias");
   if (kind) {
@@ -87,7 +89,8 @@ void settle_norms(VitConfig& config, const Tensors& tensors, const ConfigFields&
     monitor.notice("the checkpoint does not say its norms: guessing RMSNorm, as they have no bias");
   }
   Choice<double> eps{"eps", {}, options.eps, {}, config.pre_norm ? kClipEps : kDefaultEps, {}};
-  eps.grounds = config.pre_norm ? "as timm's networks with a norm ahead of the blocks" : "as most of timm's networks";
+  eps.grounds =
+      config.pre_norm ? "as timm's networks with a norm ahead of the blocks" : "as most of timm's networks";
   for (const ConfigFields* fields : {&arguments, &top}) {
     if (!eps.said) eps.said = fields->number("norm_eps");
   }
@@ -101,7 +104,8 @@ int64_t settle_heads(const VitConfig& config, const ConfigFields& arguments, con
                      const ModelOptions& options, const Settler& settle) {
   Choice<int64_t> heads{"heads", arguments.count("num_heads"), options.heads, {}, 0, {}};
   const bool same_size = facts != nullptr && facts->channels == config.channels;
-  if (same_size || (facts != nullptr && arguments.count("embed_dim") == config.channels)) heads.named = facts->heads;
+  if (same_size || (facts != nullptr && arguments.count("embed_dim") == config.channels))
+    heads.named = facts->heads;
   const auto usual = timm_usual_heads(config.channels);
   heads.guess = usual.value_or(std::max<int64_t>(1, config.channels / kDefaultHeadWidth));
   heads.grounds = usual ? fmt::format("as timm's networks of {} channels", config.channels)
@@ -130,8 +134,8 @@ std::optional<Pooling> pooling_named(const ConfigFields& fields) {
   fields.fail("global_pool", R"("token", "avg", "max", "avgmax" or "map")");
 }
 
-void settle_pooling(VitConfig& config, const Tensors& tensors, const ConfigFields& top, const ConfigFields& arguments,
-                    const TimmFacts* facts, const Settler& settle) {
+void settle_pooling(VitConfig& config, const Tensors& tensors, const ConfigFields& top,
+                    const ConfigFields& arguments, const TimmFacts* facts, const Settler& settle) {
   config.norm_behind_pooling = tensors.contains("fc_norm.weight");
   const bool by_name = facts != nullptr && facts->has(TimmFacts::kPoolsAll);
   config.pool_all_tokens = arguments.flag("pool_include_prefix").value_or(by_name);
@@ -146,7 +150,8 @@ void settle_pooling(VitConfig& config, const Tensors& tensors, const ConfigField
   const bool averages = config.norm_behind_pooling || !config.class_token;
   config.pooling = attends ? Pooling::kAttention : averages ? Pooling::kAverage : Pooling::kToken;
   if (!attends) {
-    settle(Choice<std::string>{"pooling", {}, {}, {}, timm_pooling(config.pooling), "as most networks of such tensors"});
+    settle(Choice<std::string>{
+        "pooling", {}, {}, {}, timm_pooling(config.pooling), "as most networks of such tensors"});
   }
 }
 
@@ -162,7 +167,8 @@ void refuse_arguments(const ConfigFields& arguments, const VitConfig& shapes) {
   }
   const auto patch = arguments.size("patch_size");
   if (patch && *patch != std::array{shapes.patch_height, shapes.patch_width}) {
-    arguments.fail("patch_size", fmt::format("[{}, {}], as the tensors have it", shapes.patch_height, shapes.patch_width));
+    arguments.fail("patch_size",
+                   fmt::format("[{}, {}], as the tensors have it", shapes.patch_height, shapes.patch_width));
   }
   const std::pair<const char*, int64_t> counts[] = {
       {"in_chans", 3}, {"embed_dim", shapes.channels}, {"depth", shapes.depth}};
@@ -173,11 +179,13 @@ void refuse_arguments(const ConfigFields& arguments, const VitConfig& shapes) {
   }
 }
 
-void settle_choices(VitConfig& config, const Tensors& tensors, const ConfigFields& top, const ConfigFields& arguments,
-                    const TimmFacts* facts, const ModelOptions& options, Monitor& monitor) {
+void settle_choices(VitConfig& config, const Tensors& tensors, const ConfigFields& top,
+                    const ConfigFields& arguments, const TimmFacts* facts, const ModelOptions& options,
+                    Monitor& monitor) {
   if (facts == nullptr) {
-    monitor.notice(fmt::format("timm has no architecture \"{}\": its blocks are taken for an ordinary Vision Transformer's",
-                               config.architecture));
+    monitor.notice(fmt::format(
+        "timm has no architecture \"{}\": its blocks are taken for an ordinary Vision Transformer's",
+        config.architecture));
   }
   const Settler settle(config.architecture, facts, monitor);
   settle_norms(config, tensors, top, arguments, facts, options, settle, monitor);

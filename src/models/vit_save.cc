@@ -42,8 +42,8 @@ double ratio_for(int64_t channels, int64_t hidden) {
   return cut ? std::nextafter(ratio, ratio + 1) : ratio;
 }
 
-/// What only some architectures have, and older versions of timm do not know: said where the architecture's name says
-/// otherwise, or stands for nothing.
+/// What only some architectures have, and older versions of timm do not know: said where the architecture's
+/// name says otherwise, or stands for nothing.
 void add_rarities(const VitConfig& c, const VitBlocks& blocks, const Tensors& tensors, Json& arguments) {
   const TimmFacts* facts = timm_facts(c.architecture);
   const auto named = [&](TimmFacts::Flag flag) { return facts != nullptr && facts->has(flag); };
@@ -59,7 +59,8 @@ void add_rarities(const VitConfig& c, const VitBlocks& blocks, const Tensors& te
   }
 }
 
-/// The keyword arguments with which timm builds the network. The kind of a gated MLP has none: the name says it.
+/// The keyword arguments with which timm builds the network. The kind of a gated MLP has none: the name says
+/// it.
 Json model_arguments(const VitConfig& c, const VitBlocks& blocks, Tensors& tensors) {
   std::vector<std::string> linears = {"attn.proj", "mlp.fc2"};
   for (const std::string& first : blocks.first_linears()) linears.push_back("mlp." + first);
@@ -89,16 +90,22 @@ Json model_arguments(const VitConfig& c, const VitBlocks& blocks, Tensors& tenso
 
 const char* timm_pooling(Pooling pooling) {
   switch (pooling) {
-    case Pooling::kToken: return "token";
-    case Pooling::kAverage: return "avg";
-    case Pooling::kMax: return "max";
-    case Pooling::kAverageMax: return "avgmax";
-    case Pooling::kAttention: break;
+    case Pooling::kToken:
+      return "token";
+    case Pooling::kAverage:
+      return "avg";
+    case Pooling::kMax:
+      return "max";
+    case Pooling::kAverageMax:
+      return "avgmax";
+    case Pooling::kAttention:
+      break;
   }
   return "map";
 }
 
-Json vit_json(const VitConfig& c, const VitBlocks& blocks, Tensors& tensors, const Preprocessing& preprocessing) {
+Json vit_json(const VitConfig& c, const VitBlocks& blocks, Tensors& tensors,
+              const Preprocessing& preprocessing) {
   Json pretrained = preprocessing_json(preprocessing);
   pretrained.update(Json{{"num_classes", c.classes},
                          {"pool_size", nullptr},

@@ -42,7 +42,8 @@ void check_config(const VitConfig& c) {
   require(c.eps >= 0, fmt::format("eps is {}, expected at least 0", c.eps));
   check_activation(c.activation);
   require(c.class_token || c.pooling != Pooling::kToken, "without a class token it cannot be what is pooled");
-  require(c.pooling != Pooling::kAttention || !c.norm_behind_pooling, "a norm behind attention pooling is not computed");
+  require(c.pooling != Pooling::kAttention || !c.norm_behind_pooling,
+          "a norm behind attention pooling is not computed");
   require(!c.distilled || (c.class_token && c.pooling == Pooling::kToken && !c.norm_behind_pooling),
           "a distillation token needs a class token, and both to be what is pooled");
 }
@@ -97,7 +98,8 @@ class Expected {
     if (blocks_.attention_norm) norm(part("attn.norm"), d);
     linear(part("attn.proj"), d, d, false);
     norm(part("norm2"), d);
-    for (const std::string& name : blocks_.first_linears()) linear(part("mlp." + name), d, blocks_.hidden, false);
+    for (const std::string& name : blocks_.first_linears())
+      linear(part("mlp." + name), d, blocks_.hidden, false);
     if (blocks_.mlp_norm) norm(part("mlp.norm"), blocks_.inner);
     linear(part("mlp.fc2"), blocks_.inner, d, false);
     optional[part("ls1.gamma")] = {d};
@@ -210,12 +212,10 @@ std::string vit_last_norm(const VitConfig& c) {
 }
 
 std::vector<std::string> vit_fixed_norms(const VitConfig& config, const VitBlocks& blocks) {
-  const std::pair<bool, std::string> norms[] = {{config.patch_norm, "patch_embed.norm"},
-                                                {blocks.query_key_norms, "attn.q_norm"},
-                                                {blocks.query_key_norms, "attn.k_norm"},
-                                                {blocks.attention_norm, "attn.norm"},
-                                                {blocks.mlp_norm, "mlp.norm"},
-                                                {config.pooling == Pooling::kAttention, "attn_pool.norm"}};
+  const std::pair<bool, std::string> norms[] = {
+      {config.patch_norm, "patch_embed.norm"}, {blocks.query_key_norms, "attn.q_norm"},
+      {blocks.query_key_norms, "attn.k_norm"}, {blocks.attention_norm, "attn.norm"},
+      {blocks.mlp_norm, "mlp.norm"},           {config.pooling == Pooling::kAttention, "attn_pool.norm"}};
   std::vector<std::string> fixed;
   for (const auto& [there, name] : norms) {
     if (there) fixed.push_back(name);

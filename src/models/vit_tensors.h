@@ -30,8 +30,8 @@ struct VitBlocks {
 /// For any tensors: what is missing or misshapen is left to check_vit().
 VitBlocks vit_blocks(const Tensors& tensors, int64_t channels);
 
-/// Throws InputError for a configuration that makes no network, and for tensors that it does not ask for: names those
-/// that are missing, not understood or of the wrong shape.
+/// Throws InputError for a configuration that makes no network, and for tensors that it does not ask for:
+/// names those that are missing, not understood or of the wrong shape.
 void check_vit(const VitConfig& config, const Tensors& tensors);
 
 /// "blocks.3.norm1"

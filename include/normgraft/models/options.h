@@ -7,7 +7,8 @@
 
 namespace normgraft {
 
-/// What neither the tensors nor the config of a checkpoint may say. Unset values are deduced and announced as notices.
+/// What neither the tensors nor the config of a checkpoint may say. Unset values are deduced and announced as
+/// notices.
 struct ModelOptions {
   std::optional<int64_t> heads;
   std::optional<double> eps;

@@ -8,8 +8,8 @@
 
 namespace normgraft {
 
-/// What becomes of the tokens behind the blocks. Pooling over tokens leaves out those ahead of the patches, unless
-/// VitConfig::pool_all_tokens.
+/// What becomes of the tokens behind the blocks. Pooling over tokens leaves out those ahead of the patches,
+/// unless VitConfig::pool_all_tokens.
 enum class Pooling : uint8_t {
   kToken,       ///< the class token; with a distillation token, both
   kAverage,     ///< the mean
@@ -40,13 +40,13 @@ struct VitConfig {
   bool positions = true;                   ///< false: no pos_embed
   bool position_after_class_token = true;  ///< false: pos_embed covers the patches only (no_embed_class)
   bool pre_norm = false;                   ///< a norm `norm_pre` before the blocks
-  bool patch_norm = false;                 ///< a norm `patch_embed.norm` of the patches; without bias it is an RMSNorm
+  bool patch_norm = false;  ///< a norm `patch_embed.norm` of the patches; without bias it is an RMSNorm
   double patch_norm_eps = 1e-6;
 };
 
-/// A Vision Transformer over timm's tensors. What they show needs no word in the configuration: biases that are absent,
-/// LayerScale, gated MLPs, norms of queries and keys and within the branches. Throws InputError: names the tensors that are
-/// missing, of the wrong shape, not understood, or not finite.
+/// A Vision Transformer over timm's tensors. What they show needs no word in the configuration: biases that
+/// are absent, LayerScale, gated MLPs, norms of queries and keys and within the branches. Throws InputError:
+/// names the tensors that are missing, of the wrong shape, not understood, or not finite.
 Network make_vit(VitConfig config, Preprocessing preprocessing, Tensors tensors);
 
 }  // namespace normgraft
