@@ -35,6 +35,7 @@ std::vector<size_t> by_rank(const std::vector<Picture>& pictures) {
   for (size_t i = 0; i < pictures.size(); ++i) ranks.emplace_back(rank_of(pictures[i]), i);
   std::sort(ranks.begin(), ranks.end());
   std::vector<size_t> indices;
+  indices.reserve(ranks.size());
   for (const auto& [rank, index] : ranks) indices.push_back(index);
   return indices;
 }

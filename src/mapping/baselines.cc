@@ -127,20 +127,20 @@ std::vector<Constants> tanh_starts(const Outline& o) {
 template <double (*curve)(double)>
 std::vector<Constants> sigmoid_starts(const Outline& o) {
   std::vector<Constants> starts;
-  for (const auto [centre, width] : bends(o)) {
-    const auto [c, b] = scale_curve(o, [&](double x) { return curve((x - centre) / width); });
-    starts.push_back({narrow(c), narrow(1 / width), narrow(-centre / width), narrow(b)});
+  for (const Bend& bend : bends(o)) {
+    const auto [c, b] = scale_curve(o, [&](double x) { return curve((x - bend.centre) / bend.width); });
+    starts.push_back({narrow(c), narrow(1 / bend.width), narrow(-bend.centre / bend.width), narrow(b)});
   }
   return starts;
 }
 
 std::vector<Constants> isru_starts(const Outline& o) {
   std::vector<Constants> starts;
-  for (const auto [centre, width] : bends(o)) {
+  for (const Bend& bend : bends(o)) {
     const auto [c, b] =
-        scale_curve(o, [&](double x) { return (x - centre) / std::hypot(x - centre, width); });
-    const float s = narrow(-centre);
-    starts.push_back({narrow(c), s, s, narrow(width * width), narrow(b)});
+        scale_curve(o, [&](double x) { return (x - bend.centre) / std::hypot(x - bend.centre, bend.width); });
+    const float s = narrow(-bend.centre);
+    starts.push_back({narrow(c), s, s, narrow(bend.width * bend.width), narrow(b)});
   }
   return starts;
 }
@@ -148,13 +148,13 @@ std::vector<Constants> isru_starts(const Outline& o) {
 std::vector<Constants> softsign_starts(const Outline& o) {
   std::vector<Constants> starts;
   const double flattest = 1e-3 * std::sqrt(o.samples.variance);
-  for (const auto [centre, width] : bends(o)) {
-    const auto [factor, b] =
-        scale_curve(o, [&](double x) { return (x - centre) / (width + std::abs(x - centre)); });
+  for (const Bend& bend : bends(o)) {
+    const auto [factor, b] = scale_curve(
+        o, [&](double x) { return (x - bend.centre) / (bend.width + std::abs(x - bend.centre)); });
     // The denominator's constants have to be positive, and the curve thus increasing.
     const double c = std::max({factor, flattest, 1e-30});
-    const float s = narrow(-centre);
-    starts.push_back({s, narrow(width / c), narrow(1 / c), s, narrow(b)});
+    const float s = narrow(-bend.centre);
+    starts.push_back({s, narrow(bend.width / c), narrow(1 / c), s, narrow(b)});
   }
   return starts;
 }

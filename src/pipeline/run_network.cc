@@ -19,6 +19,7 @@ ModelOptions model_options_from(const Json& json) {
   if (json.contains("heads")) options.heads = json["heads"].get<int64_t>();
   if (json.contains("eps")) options.eps = json["eps"].get<double>();
   if (json.contains("activation")) options.activation = json["activation"].get<std::string>();
+  if (json.contains("input_size")) options.input_size = json["input_size"].get<std::array<int64_t, 2>>();
   return options;
 }
 

@@ -27,6 +27,7 @@ Json model_options_json(const ModelOptions& options) {
   if (options.heads) json["heads"] = *options.heads;
   if (options.eps) json["eps"] = *options.eps;
   if (options.activation) json["activation"] = *options.activation;
+  if (options.input_size) json["input_size"] = *options.input_size;
   return json;
 }
 
