@@ -11,7 +11,7 @@ packages=(
 )
 if [[ "${1:-}" == "--tests" ]]; then
   packages+=(libgtest-dev libbenchmark-dev python3 python3-torch python3-pil python3-numpy
-             python3-pip)
+             python3-pip clang-format clang-tidy)
 fi
 
 missing=()

@@ -20,9 +20,9 @@ import statistics
 import subprocess
 import time
 
-from fronts import best_closed_form, cheaper_and_better, gap_closed, summary
+from fronts import best_closed_form, cheaper_and_better, gap_closed, most_accurate, summary
 
-SHAPES = ["line", "clip5", "clip", "tanh", "scaled-tanh", "erf", "isru", "softsign"]
+SHAPES = ["line", "clip5", "clip", "tanh", "scaled-tanh", "erf", "isru", "softsign", "log", "lines2", "lines4", "lines8"]
 SHAPES_OF_OTHERS = ["clip", "erf"]
 SINGLE_PICTURES = 100  # for the grafts of one site
 SEARCHES = {  # other searches on the same mappings: options, strategy
@@ -119,8 +119,7 @@ class Measurement:
 
     def measure(self):
         a = self.a
-        as_it_is = ["--as-it-is"] if a.as_it_is else []
-        self.once("capture", lambda: self.normgraft("capture", self.model, "--data", a.calibration, *as_it_is, "-o", self.run))
+        self.once("capture", lambda: self.normgraft("capture", self.model, "--data", a.calibration, "--carrier", a.carrier, "-o", self.run))
         self.once("evolve", lambda: self.normgraft("evolve", self.run))
         self.once("teacher", lambda: self.judge(self.model))
         self.once("default", lambda: self.graft_and_judge("min-error"))
@@ -165,7 +164,7 @@ def site_table(m):
     lines = ["| site | effective pairs | ceiling | best closed form | evolved | gap closed | cheaper, better | plain ceiling | plain R^2 | KL alone, nats |", "|---" * 10 + "|"]
     fronts = m.fronts()
     for site in fronts["sites"]:
-        best, evolved = best_closed_form(site), site["front"][-1]
+        best, evolved = best_closed_form(site), most_accurate(site)
         alone = m.known[f"single {site['name']}"]["answer"]["kl"]
         lines.append(
             f"| {site['name']} | {site['effective_pairs']:.0f} | {site['held_out_ceiling']:.5f} | {best['held_out_r2']:.5f} ({best['name']}) | "
@@ -178,8 +177,8 @@ def site_table(m):
 
     s = summary(fronts)
     lines.append(
-        f"| mean | | {mean(lambda x: x['held_out_ceiling'])} | {mean(lambda x: best_closed_form(x)['held_out_r2'])} | {mean(lambda x: x['front'][-1]['held_out_r2'])} | "
-        f"{s['median_gap']:.3f} (median) | {s['cheaper_and_better']} of {s['sites']} | {mean(lambda x: x['plain_ceiling'])} | {mean(lambda x: x['front'][-1]['plain_r2'])} | |"
+        f"| mean | | {mean(lambda x: x['held_out_ceiling'])} | {mean(lambda x: best_closed_form(x)['held_out_r2'])} | {mean(lambda x: most_accurate(x)['held_out_r2'])} | "
+        f"{s['median_gap']:.3f} (median) | {s['cheaper_and_better']} of {s['sites']} | {mean(lambda x: x['plain_ceiling'])} | {mean(lambda x: most_accurate(x)['plain_r2'])} | |"
     )
     return "\n".join(lines)
 
@@ -259,7 +258,7 @@ def page(measurements):
     section = steps_section if m.a.steps else model_section
     sections = "\n".join(section(x) for x in measurements)
     judged = (m.known["seed 1"]["answer"]["accuracy"][0] if m.a.steps else m.known["teacher"]["answer"])["images"]
-    stream = " The residual stream is left as it is (`capture --as-it-is`)." if m.a.as_it_is else ""
+    stream = " The residual stream is left as it is (`capture --carrier none`)." if m.a.carrier == "none" else ""
     return f"""# {'Step by step' if m.a.steps else 'Results'}
 
 normgraft {version}, {datetime.date.today()}, {cpu}, {os.cpu_count()} cores. Written by `scripts/measure_pipeline.py{' --steps' if m.a.steps else ''}`.
@@ -278,7 +277,7 @@ def main():
     parser.add_argument("--page", required=True)
     parser.add_argument("--steps", action="store_true", help="measure the steps from graft to constants")
     parser.add_argument("--staircase", action="store_true", help="with --steps: more steps and conditions, of the first model's first seed")
-    parser.add_argument("--as-it-is", action="store_true", help="leave the mean in the residual stream; not with --steps")
+    parser.add_argument("--carrier", default="mean", help="what carries the scale of a token: mean or none; not with --steps")
     parser.add_argument("--seeds", type=int, nargs="+", default=[3], help="of the steps, for each model")
     parser.add_argument("--epochs", type=int, nargs="+", default=[4], help="of the constants' re-alignment, for each model")
     parser.add_argument("--program", default="build/release/bin/normgraft")

@@ -346,7 +346,7 @@ void SequentialOptions::validate() const {
   require(probes >= 1 && probes <= 1000, "calibrate", "probes", probes, "1 to 1000");
   require(sweeps >= 1 && sweeps <= 1000, "calibrate", "sweeps", sweeps, "1 to 1000");
   require(walk_steps >= 1 && walk_steps <= 1000, "calibrate", "walk steps", walk_steps, "1 to 1000");
-  require(walk_pictures >= 1, "calibrate", "walk pictures", static_cast<double>(walk_pictures), "at least 1");
+  require(walk_pictures >= 1, "calibrate", "walk pictures", walk_pictures, "at least 1");
   require(trust > 0, "calibrate", "trust", trust, "a divergence above 0");
 }
 

@@ -362,7 +362,7 @@ class Chooser {
 
 void ChoiceOptions::validate() const {
   if (budget) require(std::isfinite(*budget) && *budget > 0, "choice", "budget", *budget, "a number above 0");
-  require(pictures >= 1, "choice", "pictures", static_cast<double>(pictures), "at least 1");
+  require(pictures >= 1, "choice", "pictures", pictures, "at least 1");
   require(trials >= 0 && trials <= 100000, "choice", "trials", trials, "0 to 100,000");
   require(keep >= 0 && keep <= 100, "choice", "keep", keep, "0 to 100");
 }

@@ -6,7 +6,7 @@
 #include <cmath>
 #include <utility>
 
-#include "normgraft/core/error.h"
+#include "normgraft/core/require.h"
 #include "normgraft/data/filters.h"
 #include "rand_augment.h"
 
@@ -100,18 +100,17 @@ std::array<uint8_t, 3> mean_color(const Preprocessing& preprocessing) {
 }  // namespace
 
 void Augmentation::validate() const {
-  const auto require = [](bool good, const char* field, double value, const char* expected) {
-    if (!good) throw InputError(fmt::format("augmentation: {} is {}, expected {}", field, value, expected));
+  const auto check = [](bool holds, const char* field, double value, const char* range) {
+    require(holds, "augmentation", field, value, range);
   };
-  require(scale_low > 0.0 && scale_low <= 1.0, "scale_low", scale_low, "above 0, up to 1");
-  require(scale_high >= scale_low && scale_high <= 1.0, "scale_high", scale_high, "scale_low to 1");
-  require(ratio_low > 0.0 && std::isfinite(ratio_low), "ratio_low", ratio_low, "a positive number");
-  require(ratio_high >= ratio_low && std::isfinite(ratio_high), "ratio_high", ratio_high,
-          "at least ratio_low");
-  require(flip >= 0.0 && flip <= 1.0, "flip", flip, "0 to 1");
-  require(color_jitter >= 0.0 && color_jitter < 1.0, "color_jitter", color_jitter, "0 to below 1");
-  require(random_erasing >= 0.0 && random_erasing <= 1.0, "random_erasing", random_erasing, "0 to 1");
-  require(rand_augment >= 0 && rand_augment <= 10, "rand_augment", rand_augment, "0 to 10");
+  check(scale_low > 0.0 && scale_low <= 1.0, "scale_low", scale_low, "above 0, up to 1");
+  check(scale_high >= scale_low && scale_high <= 1.0, "scale_high", scale_high, "scale_low to 1");
+  check(ratio_low > 0.0 && std::isfinite(ratio_low), "ratio_low", ratio_low, "a positive number");
+  check(ratio_high >= ratio_low && std::isfinite(ratio_high), "ratio_high", ratio_high, "at least ratio_low");
+  require_within("augmentation", "flip", flip, 0.0, 1.0);
+  check(color_jitter >= 0.0 && color_jitter < 1.0, "color_jitter", color_jitter, "0 to below 1");
+  require_within("augmentation", "random_erasing", random_erasing, 0.0, 1.0);
+  require_within("augmentation", "rand_augment", rand_augment, 0, 10);
 }
 
 void augment(const Image& image, const Augmentation& augmentation, const Preprocessing& preprocessing,

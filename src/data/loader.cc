@@ -8,7 +8,7 @@
 #include <mutex>
 #include <thread>
 
-#include "normgraft/core/error.h"
+#include "normgraft/core/require.h"
 
 namespace normgraft {
 namespace {
@@ -16,12 +16,9 @@ namespace {
 constexpr int64_t kLargestSkippedPercentage = 1;
 
 void check(const LoaderOptions& options) {
-  const auto require = [](bool good, const char* field, int64_t value, const char* expected) {
-    if (!good) throw InputError(fmt::format("loader: {} is {}, expected {}", field, value, expected));
-  };
-  require(options.batch >= 1, "batch", options.batch, "at least 1");
-  require(options.threads >= 0, "threads", options.threads, "0 (all cores) or more");
-  require(options.prefetch >= 1, "prefetch", options.prefetch, "at least 1");
+  require(options.batch >= 1, "loader", "batch", options.batch, "at least 1");
+  require(options.threads >= 0, "loader", "threads", options.threads, "0 (all cores) or more");
+  require(options.prefetch >= 1, "loader", "prefetch", options.prefetch, "at least 1");
 }
 
 /// One picture between the worker that makes it and the batch that takes it.

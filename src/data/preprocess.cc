@@ -4,7 +4,7 @@
 
 #include <cmath>
 
-#include "normgraft/core/error.h"
+#include "normgraft/core/require.h"
 #include "resize_window.h"
 
 namespace normgraft {
@@ -46,17 +46,15 @@ Size resized_size(const Image& image, const Preprocessing& preprocessing) {
 }  // namespace
 
 void Preprocessing::validate() const {
-  const auto require = [](bool good, const char* field, const std::string& value, const char* expected) {
-    if (!good) throw InputError(fmt::format("preprocessing: {} is {}, expected {}", field, value, expected));
-  };
   constexpr int kMaxSide = 16384;
-  require(height >= 1 && height <= kMaxSide, "height", std::to_string(height), "1 to 16384");
-  require(width >= 1 && width <= kMaxSide, "width", std::to_string(width), "1 to 16384");
-  require(crop_pct >= 0.01 && crop_pct <= 1.0, "crop_pct", fmt::format("{}", crop_pct), "0.01 to 1");
-  require(crop_mode == "center" || crop_mode == "squash", "crop_mode", crop_mode, "center or squash");
+  require_within("preprocessing", "height", height, 1, kMaxSide);
+  require_within("preprocessing", "width", width, 1, kMaxSide);
+  require_within("preprocessing", "crop_pct", crop_pct, 0.01, 1.0);
+  require(crop_mode == "center" || crop_mode == "squash", "preprocessing", "crop_mode", crop_mode,
+          "center or squash");
   for (size_t c = 0; c < 3; ++c) {
-    require(std::isfinite(mean[c]), "mean", fmt::format("{}", mean[c]), "a finite number");
-    require(std::isfinite(std[c]) && std[c] > 0.0F, "std", fmt::format("{}", std[c]), "a positive number");
+    require(std::isfinite(mean[c]), "preprocessing", "mean", mean[c], "a finite number");
+    require(std::isfinite(std[c]) && std[c] > 0.0F, "preprocessing", "std", std[c], "a positive number");
   }
 }
 
