@@ -20,7 +20,7 @@ struct Context {
   void print(const Json& result, const std::string& text) const;
 };
 
-/// Adds --heads, --eps and --activation.
+/// Adds --heads, --eps, --activation and --input-size.
 void add_model_options(CLI::App& command, ModelOptions& options);
 
 /// Adds a command whose work is `run`; --json and --threads come with it.

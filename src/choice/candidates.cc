@@ -8,7 +8,7 @@
 namespace normgraft {
 namespace {
 
-constexpr double kLeastDivergence = 1e-7;  ///< predictions below it are taken for it
+constexpr double kLeastDivergence = 1e-7;  ///< smaller predictions are raised to it, to have a logarithm
 constexpr double kWorthwhile = 0.97;       ///< share of a cheaper candidate's loss that a dearer one may have
 
 Candidate candidate(const FrontPoint& point, const std::string& origin, const SiteMapping& mapping,
@@ -99,7 +99,7 @@ void expect(SiteCandidates& site, const std::vector<size_t>& indices, const std:
       c.loss = below->second + share * (above->second - below->second);
     }
   }
-  // What was measured stands, also where two candidates are predicted to lose the same.
+  // Interpolation mixes candidates of equal prediction; those that were measured keep their own loss.
   for (size_t i = 0; i < indices.size(); ++i) site.candidates[indices[i]].loss = losses[i];
 }
 

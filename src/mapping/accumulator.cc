@@ -58,7 +58,8 @@ class Cells {
 
   Cell* cells() const {
     const auto address = reinterpret_cast<uintptr_t>(memory_.get());
-    return reinterpret_cast<Cell*>((address + sizeof(Cell) - 1) / sizeof(Cell) * sizeof(Cell));
+    const uintptr_t aligned = (address + sizeof(Cell) - 1) / sizeof(Cell) * sizeof(Cell);
+    return reinterpret_cast<Cell*>(reinterpret_cast<std::byte*>(memory_.get()) + (aligned - address));
   }
 
   void allocate() {

@@ -66,14 +66,15 @@ Json stream_json(const Network& network) {
 
 Checkpoint read_checkpoint(const Path& path) {
   std::error_code error;
-  if (!std::filesystem::exists(path, error)) throw InputError(fmt::format("model not found: {}", path.string()));
+  if (!std::filesystem::exists(path, error))
+    throw InputError(fmt::format("model not found: {}", path.string()));
   const bool folder = std::filesystem::is_directory(path, error);
-  Checkpoint checkpoint{folder ? path / "model.safetensors" : path, folder ? path / "config.json" : path,
-                        Json::object(), {}};
+  Checkpoint checkpoint{
+      folder ? path / "model.safetensors" : path, folder ? path / "config.json" : path, Json::object(), {}};
   if (folder) checkpoint.config = read_json(checkpoint.config_path, "config");
   if (!checkpoint.config.is_object()) {
-    throw InputError(fmt::format("config {} is a JSON {}, expected an object", checkpoint.config_path.string(),
-                                 checkpoint.config.type_name()));
+    throw InputError(fmt::format("config {} is a JSON {}, expected an object",
+                                 checkpoint.config_path.string(), checkpoint.config.type_name()));
   }
   checkpoint.tensors = read_safetensors(checkpoint.weights);
   return checkpoint;

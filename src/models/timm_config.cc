@@ -12,6 +12,7 @@ namespace {
 
 constexpr double kDefaultCropPct = 0.9;
 constexpr uint64_t kLargestCount = 1 << 24;
+constexpr uint64_t kLargestSide = 1 << 16;
 
 Interpolation read_interpolation(const ConfigFields& pretrained, const std::string& name) {
   if (name == "bicubic") return Interpolation::kBicubic;
@@ -33,7 +34,8 @@ Json three_numbers(const std::array<float, 3>& values) {
 }  // namespace
 
 void ConfigFields::fail(std::string_view name, std::string_view expected) const {
-  throw InputError(fmt::format("config {}: \"{}\" is {}, expected {}", path_.string(), name, json_[name].dump(), expected));
+  throw InputError(fmt::format("config {}: \"{}\" is {}, expected {}", path_.string(), name,
+                               json_[name].dump(), expected));
 }
 
 ConfigFields ConfigFields::within(std::string_view name) const {
@@ -50,7 +52,8 @@ std::optional<std::string> ConfigFields::text(std::string_view name) const {
 
 std::optional<int64_t> ConfigFields::count(std::string_view name) const {
   if (!has(name)) return std::nullopt;
-  if (!json_[name].is_number_unsigned() || json_[name].get<uint64_t>() > kLargestCount) fail(name, "a whole number");
+  if (!json_[name].is_number_unsigned() || json_[name].get<uint64_t>() > kLargestCount)
+    fail(name, "a whole number");
   return json_[name].get<int64_t>();
 }
 
@@ -84,7 +87,22 @@ std::optional<std::array<double, 3>> ConfigFields::three(std::string_view name) 
   return list.get<std::array<double, 3>>();
 }
 
-Preprocessing read_preprocessing(const ConfigFields& pretrained, int64_t height, int64_t width, Monitor& monitor) {
+std::optional<std::array<int64_t, 2>> ConfigFields::size(std::string_view name) const {
+  if (!has(name)) return std::nullopt;
+  const auto side = [&](const Json& json) {
+    const bool valid =
+        json.is_number_unsigned() && json.get<uint64_t>() >= 1 && json.get<uint64_t>() <= kLargestSide;
+    if (!valid) fail(name, "a whole number above 0, or [height, width]");
+    return json.get<int64_t>();
+  };
+  const Json& json = json_[name];
+  if (!json.is_array()) return std::array{side(json), side(json)};
+  if (json.size() != 2) fail(name, "a whole number above 0, or [height, width]");
+  return std::array{side(json[0]), side(json[1])};
+}
+
+Preprocessing read_preprocessing(const ConfigFields& pretrained, int64_t height, int64_t width,
+                                 Monitor& monitor) {
   Preprocessing p;
   p.height = static_cast<int>(height);
   p.width = static_cast<int>(width);

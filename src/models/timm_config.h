@@ -30,15 +30,18 @@ class ConfigFields {
   std::optional<bool> flag(std::string_view name) const;
   std::vector<std::string> texts(std::string_view name) const;  ///< empty where there is no such field
   std::optional<std::array<double, 3>> three(std::string_view name) const;
+  /// Height and width: one whole number for both, or a list of two.
+  std::optional<std::array<int64_t, 2>> size(std::string_view name) const;
 
  private:
   const Path& path_;
   const Json& json_;
 };
 
-/// What a timm config says of the pictures that a network of that input size expects. What it does not say is assumed, and
-/// announced in one notice.
-Preprocessing read_preprocessing(const ConfigFields& pretrained, int64_t height, int64_t width, Monitor& monitor);
+/// What a timm config says of the pictures that a network of that input size expects. What it does not say is
+/// assumed, and announced in one notice.
+Preprocessing read_preprocessing(const ConfigFields& pretrained, int64_t height, int64_t width,
+                                 Monitor& monitor);
 
 /// The content of "pretrained_cfg" that reads back as this.
 Json preprocessing_json(const Preprocessing& preprocessing);

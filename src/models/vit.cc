@@ -2,15 +2,13 @@
 
 #include <ATen/ATen.h>
 #include <fmt/format.h>
-#include <fmt/ranges.h>
 
-#include <algorithm>
 #include <cmath>
 #include <memory>
 
 #include "normgraft/core/error.h"
 #include "normgraft/network/kernels.h"
-#include "timm_config.h"
+#include "vit_save.h"
 #include "vit_tensors.h"
 
 namespace normgraft {
@@ -18,14 +16,6 @@ namespace {
 
 LinearNames linear_named(const std::string& name) {
   return {name + ".weight", name + ".bias"};
-}
-
-std::string block_name(int64_t block, std::string_view part) {
-  return fmt::format("blocks.{}.{}", block, part);
-}
-
-int64_t patch_count(const VitConfig& c) {
-  return (c.height / c.patch_height) * (c.width / c.patch_width);
 }
 
 /// [B, 3, height, width] -> the pixels of each patch [B, patches, 3 * patch height * patch width]; what is
@@ -40,9 +30,17 @@ Tensor patches(const VitConfig& c, const Tensor& images) {
       .reshape({batch, rows * columns, 3 * ph * pw});
 }
 
+/// A norm that is no site.
+Tensor fixed_norm(const Tensors& tensors, const std::string& name, NormKind kind, double eps,
+                  const Tensor& x) {
+  const Tensor y = normalise(kind, x, eps) * tensors.at(name + ".weight");
+  const Tensor beta = find_tensor(tensors, name + ".bias");
+  return beta.defined() ? y + beta : y;
+}
+
 class Vit : public Architecture {
  public:
-  explicit Vit(VitConfig config) : c_(std::move(config)) {}
+  Vit(VitConfig config, VitBlocks blocks) : c_(std::move(config)), blocks_(blocks) {}
 
   std::string name() const override { return c_.architecture; }
   int64_t classes() const override { return c_.classes; }
@@ -53,32 +51,42 @@ class Vit : public Architecture {
     std::vector<Site> sites;
     if (c_.pre_norm) sites.push_back(site("norm_pre", 0));
     for (int64_t i = 0; i < c_.depth; ++i) {
-      sites.push_back(site(block_name(i, "norm1"), i));
-      sites.back().readers = {linear_named(block_name(i, "attn.qkv"))};
+      sites.push_back(site(vit_block_name(i, "norm1"), i));
+      sites.back().readers = {linear_named(vit_block_name(i, "attn.qkv"))};
       if (i > 0) sites.back().writer = mlp_of(i - 1);
-      sites.push_back(site(block_name(i, "norm2"), i));
-      sites.back().readers = {linear_named(block_name(i, "mlp.fc1"))};
-      sites.back().writer = Writer{linear_named(block_name(i, "attn.proj")), block_name(i, "ls1.gamma")};
+      sites.push_back(site(vit_block_name(i, "norm2"), i));
+      for (const std::string& name : blocks_.first_linears()) {
+        sites.back().readers.push_back(linear_named(vit_block_name(i, "mlp." + name)));
+      }
+      sites.back().writer =
+          Writer{linear_named(vit_block_name(i, "attn.proj")), vit_block_name(i, "ls1.gamma")};
     }
     Site last = site(vit_last_norm(c_), c_.depth - 1);
-    last.pooled = c_.average_pool && !c_.norm_before_pool;
+    last.pooled = c_.norm_behind_pooling;
+    last.additive = !(last.pooled && takes_largest());
     if (last.pooled) last.tokens = 1;
     last.writer = mlp_of(c_.depth - 1);
-    if (c_.classes > 0) last.readers.push_back(linear_named("head"));
-    if (c_.classes > 0 && c_.distilled) last.readers.push_back(linear_named("head_dist"));
+    last.readers = readers_of_last();
     sites.push_back(last);
     return sites;
   }
 
   std::vector<std::string> embedding_tensors() const override {
-    return {"patch_embed.proj.weight", "patch_embed.proj.bias", "pos_embed", "cls_token", "dist_token", "reg_token"};
+    std::vector<std::string> names = {"pos_embed", "cls_token", "dist_token", "reg_token"};
+    if (!c_.patch_norm) names.insert(names.end(), {"patch_embed.proj.weight", "patch_embed.proj.bias"});
+    return names;
   }
 
   Tensor embed(const Tensors& tensors, const Tensor& images) const override {
     Tensor x = linear(patches(c_, images), tensors.at("patch_embed.proj.weight").flatten(1),
                       find_tensor(tensors, "patch_embed.proj.bias"));
-    const Tensor& positions = tensors.at("pos_embed");
-    if (!c_.position_after_class_token) x = x + positions;
+    if (c_.patch_norm) {
+      const bool shifted = tensors.contains("patch_embed.norm.bias");
+      x = fixed_norm(tensors, "patch_embed.norm", shifted ? NormKind::kLayerNorm : NormKind::kRmsNorm,
+                     c_.patch_norm_eps, x);
+    }
+    const Tensor positions = find_tensor(tensors, "pos_embed");
+    if (positions.defined() && !c_.position_after_class_token) x = x + positions;
     std::vector<Tensor> parts;
     for (const char* name : {"cls_token", "dist_token", "reg_token"}) {
       const Tensor token = find_tensor(tensors, name);
@@ -86,67 +94,60 @@ class Vit : public Architecture {
     }
     parts.push_back(x);
     x = at::cat(parts, 1);
-    return c_.position_after_class_token ? x + positions : x;
+    return positions.defined() && c_.position_after_class_token ? x + positions : x;
   }
 
   Tensor branch(const Tensors& tensors, size_t site, const Tensor& normalised) const override {
     const size_t in_blocks = site - (c_.pre_norm ? 1 : 0);
     const auto block = static_cast<int64_t>(in_blocks / 2);
-    if (in_blocks % 2 == 0) {
-      return attention(linear(tensors, linear_named(block_name(block, "attn.qkv")), normalised), c_.heads);
-    }
-    return activate(c_.activation, linear(tensors, linear_named(block_name(block, "mlp.fc1")), normalised));
+    return in_blocks % 2 == 0 ? attention_of(tensors, block, normalised)
+                              : mlp_inside(tensors, block, normalised);
   }
 
-  Tensor pool(const Tensor& x) const override { return x.slice(1, prefix_tokens()).mean(1); }
+  Tensor pool(const Tensor& x) const override {
+    if (c_.pooling == Pooling::kToken) return x.select(1, 0);
+    const Tensor pooled = pooled_tokens(x);
+    if (!takes_largest()) return pooled.mean(1);
+    const Tensor largest = pooled.amax(1);
+    return c_.pooling == Pooling::kMax ? largest : 0.5 * (largest + pooled.mean(1));
+  }
 
-  int64_t tokens_read() const override { return c_.average_pool ? 0 : c_.distilled ? 2 : 1; }
+  int64_t tokens_read() const override { return c_.pooling != Pooling::kToken ? 0 : c_.distilled ? 2 : 1; }
 
   Tensor head(const Tensors& tensors, const Tensor& normalised) const override {
     const auto classify = [&](const char* name, const Tensor& features) {
       return c_.classes > 0 ? linear(tensors, linear_named(name), features) : features;
     };
-    if (c_.average_pool) return classify("head", c_.norm_before_pool ? pool(normalised) : normalised);
-    const Tensor first = classify("head", normalised.select(1, 0));
+    if (c_.norm_behind_pooling) return classify("head", normalised);
+    if (c_.pooling == Pooling::kAttention) return classify("head", attention_pool(tensors, normalised));
+    const Tensor first = classify("head", pool(normalised));
     return c_.distilled ? (classify("head_dist", normalised.select(1, 1)) + first) / 2 : first;
   }
 
   Json facts() const override {
     return {{"input", {3, c_.height, c_.width}},
             {"patch", {c_.patch_height, c_.patch_width}},
-            {"tokens", patch_count(c_) + prefix_tokens()},
+            {"tokens", vit_patches(c_) + prefix_tokens()},
             {"channels", c_.channels},
             {"depth", c_.depth},
             {"heads", c_.heads},
+            {"norm", c_.norm == NormKind::kLayerNorm ? "LayerNorm" : "RMSNorm"},
             {"eps", c_.eps},
             {"activation", c_.activation},
-            {"pooling", c_.average_pool ? "average" : "token"}};
+            {"pooling", pooling_name()}};
   }
 
   Json config(Tensors& tensors, const Preprocessing& preprocessing) const override {
-    give_all_blocks_biases(tensors);
-    Json pretrained = preprocessing_json(preprocessing);
-    pretrained.update(Json{{"num_classes", c_.classes},
-                           {"pool_size", nullptr},
-                           {"first_conv", "patch_embed.proj"},
-                           {"classifier", c_.distilled ? Json{"head", "head_dist"} : Json("head")}});
-    Json config{{"architecture", c_.architecture},
-            {"num_classes", c_.classes},
-            {"num_features", c_.channels},
-            {"global_pool", c_.average_pool ? "avg" : "token"},
-            {"norm_eps", c_.eps},
-            {"model_args", model_arguments(tensors)},
-            {"pretrained_cfg", pretrained}};
-    if (!c_.class_names.empty()) config["label_names"] = c_.class_names;
-    return config;
+    return vit_json(c_, blocks_, tensors, preprocessing);
   }
 
  private:
   Site site(const std::string& name, int64_t block) const {
     Site site;
     site.name = name;
+    site.kind = c_.norm;
     site.eps = c_.eps;
-    site.tokens = patch_count(c_) + prefix_tokens();
+    site.tokens = vit_patches(c_) + prefix_tokens();
     site.channels = c_.channels;
     site.gamma = name + ".weight";
     site.beta = name + ".bias";
@@ -155,49 +156,92 @@ class Vit : public Architecture {
   }
 
   static Writer mlp_of(int64_t block) {
-    return {linear_named(block_name(block, "mlp.fc2")), block_name(block, "ls2.gamma")};
+    return {linear_named(vit_block_name(block, "mlp.fc2")), vit_block_name(block, "ls2.gamma")};
   }
 
-  /// timm knows qkv biases in all blocks or in none; folding a norm site gives one to its block alone.
-  void give_all_blocks_biases(Tensors& tensors) const {
-    std::vector<std::string> absent;
-    for (int64_t i = 0; i < c_.depth; ++i) {
-      const std::string name = block_name(i, "attn.qkv.bias");
-      if (!tensors.contains(name)) absent.push_back(name);
+  bool takes_largest() const { return c_.pooling == Pooling::kMax || c_.pooling == Pooling::kAverageMax; }
+
+  /// The largest of gamma * y + beta is no Linear's input from which gamma and beta could move into it.
+  std::vector<LinearNames> readers_of_last() const {
+    if (c_.pooling == Pooling::kAttention && !c_.norm_behind_pooling) return {linear_named("attn_pool.kv")};
+    if (c_.classes == 0 || (takes_largest() && !c_.norm_behind_pooling)) return {};
+    if (c_.distilled) return {linear_named("head"), linear_named("head_dist")};
+    return {linear_named("head")};
+  }
+
+  const char* pooling_name() const {
+    switch (c_.pooling) {
+      case Pooling::kToken:
+        return "token";
+      case Pooling::kAverage:
+        return "average";
+      case Pooling::kMax:
+        return "largest";
+      case Pooling::kAverageMax:
+        return "average and largest";
+      case Pooling::kAttention:
+        break;
     }
-    if (static_cast<int64_t>(absent.size()) == c_.depth) return;
-    for (const std::string& name : absent) tensors[name] = at::zeros({3 * c_.channels});
+    return "attention";
   }
 
-  /// The keyword arguments with which timm builds the network.
-  Json model_arguments(const Tensors& tensors) const {
-    Json arguments = {{"img_size", {c_.height, c_.width}},
-                      {"patch_size", {c_.patch_height, c_.patch_width}},
-                      {"embed_dim", c_.channels},
-                      {"depth", c_.depth},
-                      {"num_heads", c_.heads},
-                      {"mlp_ratio", ratio_for(c_.channels, tensors.at("blocks.0.mlp.fc1.weight").size(0))},
-                      {"qkv_bias", tensors.contains("blocks.0.attn.qkv.bias")},
-                      {"act_layer", c_.activation}};
-    if (c_.average_pool) arguments["fc_norm"] = !c_.norm_before_pool;
-    if (!c_.class_token) arguments["class_token"] = false;
-    if (!c_.position_after_class_token) arguments["no_embed_class"] = true;
-    if (c_.register_tokens > 0) arguments["reg_tokens"] = c_.register_tokens;
-    if (c_.pre_norm) arguments["pre_norm"] = true;
-    if (tensors.contains("blocks.0.ls1.gamma")) arguments["init_values"] = kLayerScale;
-    return arguments;
+  Tensor norm_within(const Tensors& tensors, const std::string& name, const Tensor& x) const {
+    return fixed_norm(tensors, name, c_.norm, c_.eps, x);
   }
 
-  /// The ratio from which timm gets the hidden channels back: it cuts the product of both off.
-  static double ratio_for(int64_t channels, int64_t hidden) {
-    const double ratio = static_cast<double>(hidden) / static_cast<double>(channels);
-    const bool cut = static_cast<int64_t>(static_cast<double>(channels) * ratio) != hidden;
-    return cut ? std::nextafter(ratio, ratio + 1) : ratio;
+  /// What enters attn.proj.
+  Tensor attention_of(const Tensors& tensors, int64_t block, const Tensor& normalised) const {
+    const auto part = [block](std::string_view name) { return vit_block_name(block, name); };
+    Tensor qkv = linear(tensors, linear_named(part("attn.qkv")), normalised);
+    if (blocks_.query_key_norms) {
+      const auto heads = qkv.unflatten(2, {3, c_.heads, c_.channels / c_.heads}).unbind(2);
+      qkv = at::stack({norm_within(tensors, part("attn.q_norm"), heads[0]),
+                       norm_within(tensors, part("attn.k_norm"), heads[1]), heads[2]},
+                      2)
+                .flatten(2);
+    }
+    const Tensor attended = attention(qkv, c_.heads);
+    return blocks_.attention_norm ? norm_within(tensors, part("attn.norm"), attended) : attended;
   }
 
-  static constexpr double kLayerScale = 1e-6;  ///< any number: the tensors replace it
+  /// What enters mlp.fc2.
+  Tensor mlp_inside(const Tensors& tensors, int64_t block, const Tensor& normalised) const {
+    const auto first = [&](const char* name) {
+      return linear(tensors, linear_named(vit_block_name(block, name)), normalised);
+    };
+    Tensor inside;
+    if (blocks_.mlp == MlpKind::kSplit) {
+      inside = activate(c_.activation, first("mlp.fc1_g")) * first("mlp.fc1_x");
+    } else if (blocks_.mlp == MlpKind::kPacked) {
+      const auto halves = first("mlp.fc1").chunk(2, -1);
+      inside = activate(c_.activation, halves[0]) * halves[1];
+    } else {
+      inside = activate(c_.activation, first("mlp.fc1"));
+    }
+    return blocks_.mlp_norm ? norm_within(tensors, vit_block_name(block, "mlp.norm"), inside) : inside;
+  }
+
+  Tensor pooled_tokens(const Tensor& x) const { return c_.pool_all_tokens ? x : x.slice(1, prefix_tokens()); }
+
+  /// [B, N, D] -> [B, D]
+  Tensor attention_pool(const Tensors& tensors, const Tensor& normalised) const {
+    const auto apply = [&](const char* name, const Tensor& x) {
+      return linear(tensors, linear_named(name), x);
+    };
+    const int64_t width = c_.channels / c_.heads;
+    const auto by_head = [&](const Tensor& x) { return x.unflatten(-1, {c_.heads, width}).transpose(1, 2); };
+    const auto key_value = apply("attn_pool.kv", pooled_tokens(normalised)).chunk(2, -1);
+    const Tensor query = by_head(apply("attn_pool.q", tensors.at("attn_pool.latent")));
+    const Tensor scores =
+        at::matmul(query, by_head(key_value[0]).transpose(2, 3)) / std::sqrt(static_cast<double>(width));
+    const Tensor attended = at::matmul(scores.softmax(-1), by_head(key_value[1]));  // [B, heads, 1, width]
+    const Tensor x = apply("attn_pool.proj", attended.flatten(1));
+    const Tensor inside = apply("attn_pool.mlp.fc1", norm_within(tensors, "attn_pool.norm", x));
+    return x + apply("attn_pool.mlp.fc2", activate(c_.activation, inside));
+  }
 
   VitConfig c_;
+  VitBlocks blocks_;
 };
 
 }  // namespace
@@ -208,7 +252,8 @@ Network make_vit(VitConfig config, Preprocessing preprocessing, Tensors tensors)
     throw InputError(fmt::format("preprocessing to {}x{} does not fit the model's input of {}x{}",
                                  preprocessing.height, preprocessing.width, config.height, config.width));
   }
-  return {std::make_shared<Vit>(std::move(config)), std::move(preprocessing), std::move(tensors)};
+  const VitBlocks blocks = vit_blocks(tensors, config.channels);
+  return {std::make_shared<Vit>(std::move(config), blocks), std::move(preprocessing), std::move(tensors)};
 }
 
 }  // namespace normgraft

@@ -6,7 +6,7 @@
 
 #include <algorithm>
 #include <map>
-#include <vector>
+#include <utility>
 
 #include "normgraft/core/error.h"
 #include "normgraft/network/kernels.h"
@@ -17,11 +17,6 @@ namespace {
 using Shape = std::vector<int64_t>;
 
 constexpr size_t kNamesShown = 5;
-
-struct Expected {
-  std::map<std::string, Shape> required;
-  std::map<std::string, Shape> optional;
-};
 
 void check_config(const VitConfig& c) {
   const auto require = [](bool holds, const std::string& what) {
@@ -46,63 +41,85 @@ void check_config(const VitConfig& c) {
                       c.patch_width));
   require(c.eps >= 0, fmt::format("eps is {}, expected at least 0", c.eps));
   check_activation(c.activation);
-  require(c.class_token || c.average_pool, "without a class token the pooling must be the average");
-  require(!c.distilled || (c.class_token && !c.average_pool),
-          "a distillation token needs a class token and token pooling");
+  require(c.class_token || c.pooling != Pooling::kToken, "without a class token it cannot be what is pooled");
+  require(c.pooling != Pooling::kAttention || !c.norm_behind_pooling,
+          "a norm behind attention pooling is not computed");
+  require(!c.distilled || (c.class_token && c.pooling == Pooling::kToken && !c.norm_behind_pooling),
+          "a distillation token needs a class token, and both to be what is pooled");
 }
 
-int64_t patch_count(const VitConfig& c) {
-  return (c.height / c.patch_height) * (c.width / c.patch_width);
-}
+/// The tensors that a configuration asks for.
+class Expected {
+ public:
+  Expected(const VitConfig& c, const VitBlocks& blocks) : c_(c), blocks_(blocks) {
+    const int64_t d = c.channels, prefix = vit_prefix_tokens(c);
+    required["patch_embed.proj.weight"] = {d, 3, c.patch_height, c.patch_width};
+    optional["patch_embed.proj.bias"] = {d};
+    if (c.patch_norm) {
+      required["patch_embed.norm.weight"] = {d};
+      optional["patch_embed.norm.bias"] = {d};
+    }
+    if (c.positions) {
+      required["pos_embed"] = {1, vit_patches(c) + (c.position_after_class_token ? prefix : 0), d};
+    }
+    if (c.class_token) required["cls_token"] = {1, 1, d};
+    if (c.distilled) required["dist_token"] = {1, 1, d};
+    if (c.register_tokens > 0) required["reg_token"] = {1, c.register_tokens, d};
+    if (c.pre_norm) norm("norm_pre", d);
+    for (int64_t i = 0; i < c.depth; ++i) block(i);
+    norm(vit_last_norm(c), d);
+    if (c.pooling == Pooling::kAttention) attention_pool();
+    if (c.classes > 0) linear("head", d, c.classes);
+    if (c.classes > 0 && c.distilled) linear("head_dist", d, c.classes);
+  }
 
-std::string block_name(int64_t block, std::string_view part) {
-  return fmt::format("blocks.{}.{}", block, part);
-}
+  std::map<std::string, Shape> required, optional;
 
-void expect_norm(Expected& expected, const std::string& name, int64_t channels) {
-  expected.required[name + ".weight"] = {channels};
-  expected.required[name + ".bias"] = {channels};
-}
+ private:
+  void norm(const std::string& name, int64_t channels) {
+    required[name + ".weight"] = {channels};
+    (c_.norm == NormKind::kRmsNorm ? optional : required)[name + ".bias"] = {channels};
+  }
 
-void expect_linear(Expected& expected, const std::string& name, int64_t in, int64_t out) {
-  expected.required[name + ".weight"] = {out, in};
-  expected.required[name + ".bias"] = {out};
-}
+  void linear(const std::string& name, int64_t in, int64_t out, bool bias_required = true) {
+    required[name + ".weight"] = {out, in};
+    (bias_required ? required : optional)[name + ".bias"] = {out};
+  }
 
-void expect_block(Expected& expected, int64_t block, int64_t d, int64_t hidden) {
-  expect_norm(expected, block_name(block, "norm1"), d);
-  expected.required[block_name(block, "attn.qkv.weight")] = {3 * d, d};
-  expected.optional[block_name(block, "attn.qkv.bias")] = {3 * d};
-  expect_linear(expected, block_name(block, "attn.proj"), d, d);
-  expect_norm(expected, block_name(block, "norm2"), d);
-  expect_linear(expected, block_name(block, "mlp.fc1"), d, hidden);
-  expect_linear(expected, block_name(block, "mlp.fc2"), hidden, d);
-  expected.optional[block_name(block, "ls1.gamma")] = {d};
-  expected.optional[block_name(block, "ls2.gamma")] = {d};
-}
+  void block(int64_t i) {
+    const int64_t d = c_.channels;
+    const auto part = [i](std::string_view name) { return vit_block_name(i, name); };
+    norm(part("norm1"), d);
+    linear(part("attn.qkv"), d, 3 * d, false);
+    if (blocks_.query_key_norms) {
+      norm(part("attn.q_norm"), d / c_.heads);
+      norm(part("attn.k_norm"), d / c_.heads);
+    }
+    if (blocks_.attention_norm) norm(part("attn.norm"), d);
+    linear(part("attn.proj"), d, d, false);
+    norm(part("norm2"), d);
+    for (const std::string& name : blocks_.first_linears())
+      linear(part("mlp." + name), d, blocks_.hidden, false);
+    if (blocks_.mlp_norm) norm(part("mlp.norm"), blocks_.inner);
+    linear(part("mlp.fc2"), blocks_.inner, d, false);
+    optional[part("ls1.gamma")] = {d};
+    optional[part("ls2.gamma")] = {d};
+  }
 
-int64_t hidden_size(const Tensors& tensors, int64_t block, int64_t d) {
-  const auto fc1 = tensors.find(block_name(block, "mlp.fc1.weight"));
-  return fc1 != tensors.end() && fc1->second.dim() == 2 ? fc1->second.size(0) : 4 * d;
-}
+  void attention_pool() {
+    const int64_t d = c_.channels;
+    required["attn_pool.latent"] = {1, 1, d};
+    linear("attn_pool.q", d, d);
+    linear("attn_pool.kv", d, 2 * d);
+    linear("attn_pool.proj", d, d);
+    norm("attn_pool.norm", d);
+    linear("attn_pool.mlp.fc1", d, blocks_.hidden);
+    linear("attn_pool.mlp.fc2", blocks_.hidden, d);
+  }
 
-Expected expected_tensors(const VitConfig& c, const Tensors& tensors) {
-  const int64_t d = c.channels;
-  Expected expected;
-  expected.required["patch_embed.proj.weight"] = {d, 3, c.patch_height, c.patch_width};
-  expected.optional["patch_embed.proj.bias"] = {d};
-  expected.required["pos_embed"] = {1, patch_count(c) + (c.position_after_class_token ? vit_prefix_tokens(c) : 0),
-                                    d};
-  if (c.class_token) expected.required["cls_token"] = {1, 1, d};
-  if (c.distilled) expected.required["dist_token"] = {1, 1, d};
-  if (c.register_tokens > 0) expected.required["reg_token"] = {1, c.register_tokens, d};
-  if (c.pre_norm) expect_norm(expected, "norm_pre", d);
-  for (int64_t i = 0; i < c.depth; ++i) expect_block(expected, i, d, hidden_size(tensors, i, d));
-  expect_norm(expected, vit_last_norm(c), d);
-  if (c.classes > 0) expect_linear(expected, "head", d, c.classes);
-  if (c.classes > 0 && c.distilled) expect_linear(expected, "head_dist", d, c.classes);
-  return expected;
-}
+  const VitConfig& c_;
+  const VitBlocks& blocks_;
+};
 
 std::string first_few(const std::vector<std::string>& names) {
   const size_t shown = std::min(names.size(), kNamesShown);
@@ -140,14 +157,50 @@ void check_shapes(const std::map<std::string, Shape>& shapes, const Tensors& ten
   }
 }
 
+/// A size of a matrix; `otherwise` where there is no such matrix.
+int64_t matrix_size(const Tensors& tensors, const std::string& name, int64_t dim, int64_t otherwise) {
+  const Tensor found = find_tensor(tensors, name);
+  return found.defined() && found.dim() == 2 ? found.size(dim) : otherwise;
+}
+
 }  // namespace
+
+std::vector<std::string> VitBlocks::first_linears() const {
+  if (mlp == MlpKind::kSplit) return {"fc1_g", "fc1_x"};
+  return {"fc1"};
+}
+
+VitBlocks vit_blocks(const Tensors& tensors, int64_t channels) {
+  const auto shows = [&](const char* part) { return tensors.contains(vit_block_name(0, part)); };
+  VitBlocks blocks;
+  const bool split = shows("mlp.fc1_g.weight");
+  const std::string first = vit_block_name(0, split ? "mlp.fc1_g.weight" : "mlp.fc1.weight");
+  blocks.hidden = matrix_size(tensors, first, 0, 4 * channels);
+  blocks.inner = matrix_size(tensors, vit_block_name(0, "mlp.fc2.weight"), 1, blocks.hidden);
+  const bool packed = !split && blocks.hidden == 2 * blocks.inner;
+  blocks.mlp = split ? MlpKind::kSplit : packed ? MlpKind::kPacked : MlpKind::kPlain;
+  if (!packed) blocks.inner = blocks.hidden;
+  blocks.query_key_norms = shows("attn.q_norm.weight");
+  blocks.attention_norm = shows("attn.norm.weight");
+  blocks.mlp_norm = shows("mlp.norm.weight");
+  return blocks;
+}
 
 void check_vit(const VitConfig& config, const Tensors& tensors) {
   check_config(config);
-  const Expected expected = expected_tensors(config, tensors);
+  const VitBlocks blocks = vit_blocks(tensors, config.channels);
+  const Expected expected(config, blocks);
   check_names(expected, tensors);
   check_shapes(expected.required, tensors);
   check_shapes(expected.optional, tensors);
+}
+
+std::string vit_block_name(int64_t block, std::string_view part) {
+  return fmt::format("blocks.{}.{}", block, part);
+}
+
+int64_t vit_patches(const VitConfig& c) {
+  return (c.height / c.patch_height) * (c.width / c.patch_width);
 }
 
 int64_t vit_prefix_tokens(const VitConfig& c) {
@@ -155,7 +208,19 @@ int64_t vit_prefix_tokens(const VitConfig& c) {
 }
 
 std::string vit_last_norm(const VitConfig& c) {
-  return c.average_pool && !c.norm_before_pool ? "fc_norm" : "norm";
+  return c.norm_behind_pooling ? "fc_norm" : "norm";
+}
+
+std::vector<std::string> vit_fixed_norms(const VitConfig& config, const VitBlocks& blocks) {
+  const std::pair<bool, std::string> norms[] = {
+      {config.patch_norm, "patch_embed.norm"}, {blocks.query_key_norms, "attn.q_norm"},
+      {blocks.query_key_norms, "attn.k_norm"}, {blocks.attention_norm, "attn.norm"},
+      {blocks.mlp_norm, "mlp.norm"},           {config.pooling == Pooling::kAttention, "attn_pool.norm"}};
+  std::vector<std::string> fixed;
+  for (const auto& [there, name] : norms) {
+    if (there) fixed.push_back(name);
+  }
+  return fixed;
 }
 
 }  // namespace normgraft

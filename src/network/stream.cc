@@ -38,7 +38,7 @@ Tensor without_mean(const Tensor& x) {
 bool hides_mean(const Network& network) {
   const auto& sites = network.sites();
   return std::all_of(sites.begin(), sites.end(), [](const Site& site) {
-    return site.kind == NormKind::kLayerNorm && site.trunk == Trunk::kInput;
+    return site.kind == NormKind::kLayerNorm && site.trunk == Trunk::kInput && site.additive;
   });
 }
 

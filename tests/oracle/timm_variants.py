@@ -9,6 +9,8 @@
   timm_variants.py resized FOLDER     the same for a few architectures, with input.f32 and logits.f32 of another input
                                       size, to which timm resampled the network; FOLDER/cases.json says
                                       [name, height, width] of each
+  timm_variants.py check FOLDER       builds each FOLDER/*/ by its config.json alone, as timm does, and expects the
+                                      answers of its logits.f32 to its input.f32; names those that differ, and fails
 
 A small network has the structure of its architecture, its heads and its patches, but 2 blocks, 4 channels a head, 6
 patches and at most 5 classes. The config says only what differs from the architecture's own arguments, as timm's does.
@@ -21,12 +23,13 @@ import re
 import sys
 from pathlib import Path
 
+import numpy as np
 import torch
 
 from timm_import import timm
 from timm.models import _hub as hub, _registry as registry
 from timm.models.vision_transformer import ResPostBlock
-from vit import write_safetensors
+from vit import read_safetensors, write_safetensors
 
 FACTS = Path(__file__).resolve().parents[1] / "models" / "timm_architectures.json"
 PICTURES, CLASSES, DEPTH, HEAD_WIDTH, GRID = 3, 5, 2, 4, (3, 2)
@@ -36,6 +39,7 @@ START = r"patch_embed\.proj|(cls|dist|reg)_token|pos_embed"
 BRANCHES = r"blocks\..*(attn\.proj|fc2|out_proj)\.|attn_pool\.proj\."
 NORMS_AHEAD = ("norm_pre.weight", "patch_embed.norm.weight")
 SMALL = 0.003
+TOLERANCE = 2e-5  # of the largest logit
 
 OPTIONS = {
     "query and key norms": {"qk_norm": True},
@@ -167,11 +171,32 @@ def make_resized(root, architectures):
     (root / "cases.json").write_text(json.dumps(cases))
 
 
+def difference(folder):
+    """Of what timm makes of a folder from what it holds, as a share of the largest logit."""
+    config = json.loads((folder / "config.json").read_text())
+    model = timm.create_model(config["architecture"], num_classes=config["num_classes"], **config["model_args"])
+    model.load_state_dict(read_safetensors(folder / "model.safetensors"))
+    size = config["pretrained_cfg"]["input_size"]
+    images = torch.from_numpy(np.fromfile(folder / "input.f32", np.float32).reshape(PICTURES, *size))
+    expected = torch.from_numpy(np.fromfile(folder / "logits.f32", np.float32).reshape(PICTURES, -1))
+    return ((model.eval()(images) - expected).abs().max() / expected.abs().max()).item()
+
+
+def check(root):
+    differences = {folder.name: difference(folder) for folder in sorted(root.iterdir())}
+    wrong = [f"{name}: {value:.2g}" for name, value in differences.items() if not value < TOLERANCE]
+    if wrong:
+        sys.exit("timm computes otherwise: " + ", ".join(wrong))
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("what", choices=["models", "options", "resized"])
+    parser.add_argument("what", choices=["models", "options", "resized", "check"])
     parser.add_argument("folder", type=Path)
     arguments = parser.parse_args()
+    if arguments.what == "check":
+        with torch.no_grad():
+            return check(arguments.folder)
     known = json.loads(FACTS.read_text())
     if known["timm"] != timm.__version__:
         sys.exit(f"timm {timm.__version__} is here, {FACTS} was written with {known['timm']}")
