@@ -33,8 +33,8 @@ void Graft::set_functions(const FunctionFile& file, const std::vector<std::strin
     for (const Site& site : network_->sites()) wanted.insert(site.name);
     for (const auto& [name, f] : file.functions) wanted.insert(name);
   }
+  for (const std::string& name : wanted) network_->site_named(name);
   for (const std::string& name : wanted) {
-    network_->site_named(name);
     if (!file.functions.contains(name)) {
       throw InputError(fmt::format("the plan has no function for norm site \"{}\"", name));
     }

@@ -48,6 +48,11 @@ RealignResult realign(Graft& student, const Network* teacher, const PictureSplit
     throw InputError(fmt::format(
         "realign: the model predicts {} classes, expected at least 2 to train by its answers", classes));
   }
+  if (pictures.fit.empty() || pictures.judges().empty()) {
+    throw InputError(
+        fmt::format("realign: {} pictures to fit to and {} to choose by, expected at least one of each",
+                    pictures.fit.size(), pictures.judges().size()));
+  }
   for (const auto* part : {&pictures.fit, &pictures.judges()}) {
     for (const Picture& picture : *part) {
       if (!needs_labels(options) || picture.label < classes) continue;

@@ -9,7 +9,7 @@ namespace normgraft {
 namespace {
 
 Mappings some_mappings() {
-  return {.model = "synthetic", .weighted = false, .sites = {layernorm_site("a", 1, 5)}};
+  return {.model = "synthetic", .weighted = false, .sites = {layernorm_site("a", 1, 10)}};
 }
 
 /// The same edges, and y with the other sign.

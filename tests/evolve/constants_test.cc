@@ -8,27 +8,24 @@ namespace normgraft {
 namespace {
 
 ConstantRules rules_of(int digits, int fraction_bits) {
-  EvolveOptions options;
-  options.digits = digits;
-  options.fraction_bits = fraction_bits;
-  return {options, function_set("hardware")};
+  return {.grid = {.digits = digits, .fraction_bits = fraction_bits}};
 }
 
 TEST(ConstantRules, TakeTheNearestValueOfTheGrid) {
   const ConstantRules quarters = rules_of(0, 2);
-  EXPECT_EQ(nearest_on_grid(0.30F, quarters), 0.25F);
-  EXPECT_EQ(nearest_on_grid(0.40F, quarters), 0.5F);
-  EXPECT_EQ(nearest_on_grid(-0.40F, quarters), -0.5F);
-  EXPECT_EQ(nearest_on_grid(-7.1F, quarters), -7.0F);
-  EXPECT_EQ(nearest_on_grid(0.30F, rules_of(0, -1)), 0.30F);
+  EXPECT_EQ(quarters.grid.nearest(0.30F), 0.25F);
+  EXPECT_EQ(quarters.grid.nearest(0.40F), 0.5F);
+  EXPECT_EQ(quarters.grid.nearest(-0.40F), -0.5F);
+  EXPECT_EQ(quarters.grid.nearest(-7.1F), -7.0F);
+  EXPECT_EQ(rules_of(0, -1).grid.nearest(0.30F), 0.30F);
 }
 
 TEST(ConstantRules, TakeSoManySignificantDigits) {
-  EXPECT_EQ(with_digits(0.012345F, 1), 0.01F);
-  EXPECT_EQ(with_digits(0.012345F, 3), 0.0123F);
-  EXPECT_EQ(with_digits(-98765.0F, 2), -99000.0F);
-  EXPECT_EQ(nearest_on_grid(3.14159F, rules_of(3, -1)), 3.14F);
-  EXPECT_EQ(nearest_on_grid(0.0F, rules_of(3, -1)), 0.0F);
+  EXPECT_EQ(rules_of(1, -1).grid.nearest(0.012345F), 0.01F);
+  EXPECT_EQ(rules_of(3, -1).grid.nearest(0.012345F), 0.0123F);
+  EXPECT_EQ(rules_of(2, -1).grid.nearest(-98765.0F), -99000.0F);
+  EXPECT_EQ(rules_of(3, -1).grid.nearest(3.14159F), 3.14F);
+  EXPECT_EQ(rules_of(3, -1).grid.nearest(0.0F), 0.0F);
 }
 
 TEST(FitOnGrid, FitsTheOthersAgainAfterEachConstantIsRounded) {

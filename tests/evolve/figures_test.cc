@@ -126,7 +126,7 @@ double best_slope(const SiteMapping& site, Measure measure) {
 }
 
 TEST(Evolve, SearchesOnTheMeasureAskedFor) {
-  const Mappings mappings = mappings_of(draw_pictures(5));
+  const Mappings mappings = mappings_of(draw_pictures(10));
   const double plain = best_slope(mappings.sites[0], Measure::kCount);
   const double weighted = best_slope(mappings.sites[0], Measure::kWeight);
   ASSERT_GT(std::abs(plain - weighted), 0.1);

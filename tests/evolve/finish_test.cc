@@ -32,7 +32,7 @@ Samples samples_of(const std::function<double(double)>& f, double low, double hi
 FrontPoint finished(const char* text, const Problem& problem) {
   const std::vector<FrontPoint> front =
       finished_front({{.expression = Expression::parse(text)}}, problem.get(),
-                     {problem.samples, problem.samples, problem.samples}, 0);
+                     {problem.samples, problem.samples, problem.samples, problem.samples}, 0);
   EXPECT_EQ(front.size(), 1U);
   return front.at(0);
 }
@@ -55,7 +55,7 @@ TEST(FinishedFront, FitsConstantsAgainAndKeepsTheErrorToAMillionthWhenItShortens
   const FrontPoint point = finished("0.5*x + 0.5", problem);
   const double best = error_of_the_best_line(problem.samples);
   EXPECT_NEAR(point.error, best, 2e-6 * best);
-  for (const float c : point.expression.constants()) EXPECT_EQ(c, with_digits(c, 5));
+  for (const float c : point.expression.constants()) EXPECT_EQ(c, ConstantGrid{.digits = 5}.nearest(c));
 }
 
 TEST(FinishedFront, GoesBackToTheFunctionOfTheArchiveWhereTheBetterOneIsNotAdmissible) {

@@ -17,7 +17,7 @@ struct Problem {
             .functions = functions,
             .cost = cost,
             .samples = samples,
-            .rules = ConstantRules(options, functions),
+            .rules = {functions.free_clip_bounds, options.grid()},
             .starts = {},
             .seen = seen,
             .channels = channels,

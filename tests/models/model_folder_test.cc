@@ -95,7 +95,7 @@ TEST_F(ModelFolder, TakesFromOptionsWhatItDoesNotSay) {
     config.erase("norm_eps");
     config.erase("architecture");
   });
-  const Network vit = load({.heads = 4, .eps = 1e-3, .activation = "relu"});
+  const Network vit = load({.heads = 4, .eps = 1e-3, .activation = "relu", .input_size = {}});
   EXPECT_EQ(vit.architecture().facts().at("heads"), 4);
   EXPECT_EQ(vit.architecture().facts().at("eps"), 1e-3);
   EXPECT_EQ(vit.architecture().facts().at("activation"), "relu");
@@ -115,7 +115,7 @@ TEST_F(ModelFolder, AnnouncesWhatItHasToAssume) {
 }
 
 TEST_F(ModelFolder, PrefersItsConfigToOptionsAndSaysSo) {
-  EXPECT_EQ(load({.heads = 4, .eps = {}, .activation = {}}).architecture().facts().at("heads"), 2);
+  EXPECT_EQ(load({.heads = 4, .eps = {}, .activation = {}, .input_size = {}}).architecture().facts().at("heads"), 2);
   EXPECT_TRUE(listener_.heard("option heads 4 is not used"));
 }
 

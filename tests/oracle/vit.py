@@ -15,6 +15,7 @@ import argparse
 import csv
 import json
 import math
+import re
 import struct
 import sys
 import time
@@ -176,6 +177,12 @@ class VisionTransformer(nn.Module):
 
 def build(config):
     options = DEFAULTS | config.get("model_args", {})
+    patch = re.search(r"_patch(\d+)", config["architecture"])
+    if "patch_size" not in config.get("model_args", {}) and patch:
+        options["patch_size"] = int(patch[1])
+    for size in ("img_size", "patch_size"):
+        if isinstance(options[size], int):
+            options[size] = [options[size]] * 2
     for word, (dim, heads) in FAMILIES.items():
         if "model_args" not in config and word in config["architecture"].split("_"):
             options |= {"embed_dim": dim, "num_heads": heads}

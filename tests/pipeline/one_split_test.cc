@@ -39,8 +39,9 @@ std::string bytes_of(const Path& model) {
 Results run_stages(const Path& folder) {
   const RunFolder run(folder / "run");
   Results results;
-  CaptureRequest capture{.model = Path(NORMGRAFT_SOURCE_DIR) / "examples" / "shapes_vit",
-                         .data = folder / "pictures"};
+  CaptureRequest capture;
+  capture.model = Path(NORMGRAFT_SOURCE_DIR) / "examples" / "shapes_vit";
+  capture.data = folder / "pictures";
   capture.options.bins = 128;
   results.mappings = capture_stage(run, capture, silent_monitor());
   EvolveOptions evolving;
@@ -53,7 +54,9 @@ Results run_stages(const Path& folder) {
   select.options.trials = 4;
   results.plan = select_stage(run, select, silent_monitor());
   graft_stage(run, {}, silent_monitor());
-  RealignRequest constants{.train = folder / "pictures", .output = run.constants()};
+  RealignRequest constants;
+  constants.train = folder / "pictures";
+  constants.output = run.constants();
   constants.options = realign_defaults(RealignMode::kConstants);
   constants.options.epochs = 1;
   results.trained = realign_stage(run, constants, silent_monitor());
