@@ -1,4 +1,6 @@
+#include <ATen/ATen.h>
 #include <fmt/format.h>
+#include <torch/csrc/autograd/autograd.h>
 
 #include <algorithm>
 #include <chrono>
@@ -7,7 +9,10 @@
 #include <vector>
 
 #include "normgraft/capture/capture.h"
+#include "normgraft/capture/pairs.h"
+#include "normgraft/models/model_folder.h"
 #include "normgraft/network/batches.h"
+#include "normgraft/network/threads.h"
 
 // capture_cost MODEL PICTURES [THREADS] [COUNT] [REPEATS]: what capture costs beside what it cannot do
 // without, measured in turn on pictures in memory: medians of seconds, as JSON. forward_and_backwards is the
@@ -22,7 +27,7 @@ constexpr int kProbes = 3;
 class PicturesInMemory {
  public:
   PicturesInMemory(const Network& vit, const Path& folder, size_t count) : vit_(vit) {
-    pictures_ = open_picture_folder(folder).pictures;
+    pictures_ = open_picture_folder(folder, nullptr, silent_monitor()).pictures;
     pictures_.resize(std::min(pictures_.size(), count));
     const Preprocessing& p = vit.preprocessing();
     Loader loader(pictures_, evaluation_transform(p), p.height, p.width, {.batch = 1}, silent_monitor());
@@ -52,7 +57,7 @@ class PicturesInMemory {
 };
 
 void forward(const Network& vit, const PicturesInMemory& pictures) {
-  const torch::NoGradGuard no_grad;
+  const at::NoGradGuard no_grad;
   Loader loader = pictures.loader(32);
   while (const auto batch = loader.next()) vit.forward(images_tensor(*batch, vit.preprocessing()));
 }
@@ -61,22 +66,22 @@ void forward(const Network& vit, const PicturesInMemory& pictures) {
 void forward_and_backwards(const Network& vit, const PicturesInMemory& pictures, int64_t batch_size) {
   Loader loader = pictures.loader(batch_size);
   while (const auto batch = loader.next()) {
-    std::vector<torch::Tensor> outputs(vit.sites().size());
-    const torch::Tensor logits = vit.forward(images_tensor(*batch, vit.preprocessing()),
-                                             [&](size_t site, const torch::Tensor&, const torch::Tensor& y) {
-                                               if (!y.requires_grad()) y.requires_grad_();
-                                               outputs[site] = y;
-                                             });
+    std::vector<Tensor> outputs(vit.sites().size());
+    const Tensor logits = vit.forward(images_tensor(*batch, vit.preprocessing()),
+                                      [&](size_t site, const Tensor&, const Tensor& y) {
+                                        if (!y.requires_grad()) y.requires_grad_();
+                                        outputs[site] = y;
+                                      });
     for (int probe = 0; probe < kProbes; ++probe) {
-      torch::autograd::grad({logits}, outputs, {torch::ones_like(logits)}, probe + 1 < kProbes);
+      torch::autograd::grad({logits}, outputs, {at::ones_like(logits)}, probe + 1 < kProbes);
     }
   }
 }
 
 void capture_with(Weights weights, const Network& vit, const PicturesInMemory& pictures) {
   Loader loader = pictures.loader(pairs_batch(vit, weights));
-  capture(vit, loader, pictures.count(), {.bins = 2048, .pairs = {.weights = weights, .probes = kProbes}},
-          silent_monitor());
+  capture(vit, loader, pictures.count(), fit_fold,
+          {.bins = 2048, .pairs = {.weights = weights, .probes = kProbes}}, silent_monitor());
 }
 
 double median_seconds(std::vector<double>& seconds) {

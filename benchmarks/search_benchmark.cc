@@ -18,7 +18,7 @@ namespace {
 SiteMapping layernorm_site(int64_t pairs) {
   constexpr int64_t kChannels = 96;
   constexpr int64_t kTokens = 104;
-  const auto pictures = std::max<int64_t>(3, pairs / (kChannels * kTokens));
+  const auto pictures = std::max<int64_t>(4, pairs / (kChannels * kTokens));
   SiteAccumulator accumulator("site", kTokens, kChannels);
   std::vector<float> x(kTokens * kChannels), y(x.size());
   Random random{1};
@@ -31,7 +31,8 @@ SiteMapping layernorm_site(int64_t pairs) {
       y[i] = static_cast<float>(normal / 1.25);
     }
   }
-  for (int64_t picture = 0; picture < pictures; ++picture) accumulator.add_picture(x, y);
+  for (const Fold fold : {Fold::kChoose, Fold::kReport}) accumulator.add_picture(fold, x, y);
+  for (int64_t picture = 2; picture < pictures; ++picture) accumulator.add_picture(fit_fold(picture), x, y);
   return accumulator.finish();
 }
 

@@ -74,20 +74,23 @@ std::vector<Sample> read_samples(const Path& path) {
   return samples;
 }
 
-/// A site with one bin without spread for each sample, all of them to fit on. Its figures on pictures held
-/// out are NaN.
+/// A site with one bin without spread for each sample, the same in every fold: its figures on pictures held
+/// out are those of the fit.
 Mappings as_mappings(const std::vector<Sample>& samples) {
   SiteMapping site;
   site.name = "samples";
   std::vector<Moments> fitted;
+  double most = 0;
   site.edges.push_back(samples.front().x);
   for (const Sample& s : samples) {
     if (!fitted.empty()) site.edges.push_back(0.5 * (fitted.back().x + s.x));
     fitted.push_back({.weight = s.weight, .x = s.x, .y = s.y, .weight2 = s.weight * s.weight});
+    most = std::max(most, s.y * s.y);
   }
   site.edges.push_back(samples.back().x);
-  const std::vector<Moments> none(samples.size());
-  site.bins.fill({fitted, none, none});
+  site.channels = static_cast<int64_t>(std::ceil(most)) + 1;  // no y of LayerNorm exceeds sqrt(D - 1)
+  for (auto& folds : site.bins) folds.fill(fitted);
+  site.y = y_of_bins(site);
   return {.model = "samples", .weighted = false, .sites = {std::move(site)}};
 }
 

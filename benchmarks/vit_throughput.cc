@@ -1,3 +1,4 @@
+#include <ATen/ATen.h>
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -6,6 +7,7 @@
 #include <vector>
 
 #include "normgraft/models/model_folder.h"
+#include "normgraft/network/threads.h"
 
 // vit_throughput MODEL [THREADS] [BATCH] [REPEATS]: the median of pictures a second, as JSON.
 int main(int argc, char** argv) {

@@ -9,8 +9,10 @@ namespace normgraft::cli {
 void add_calibrate_option(CLI::App& command, GraftRequest& request) {
   command
       .add_option_function<std::string>(
-          "--calibrate", [&request](const std::string& name) { request.calibration = calibration_named(name); },
-          "none; affine: gamma and beta, site by site; sequential: what writes the stream, then gamma, beta and "
+          "--calibrate",
+          [&request](const std::string& name) { request.calibration = calibration_named(name); },
+          "none; affine: gamma and beta, site by site; sequential: what writes the stream, then gamma, beta "
+          "and "
           "constants of all sites")
       ->default_str(to_string(request.calibration));
 }
@@ -28,17 +30,19 @@ void add_graft(CLI::App& app, Context& context) {
         const RunFolder run(options->run);
         const GraftResult result = graft_stage(run, r, context.console);
         const std::string folder = r.output.value_or(run.grafted()).string();
-        context.print(Json{{"model", folder},
-                           {"replaced", result.replaced},
-                           {"sites", result.sites},
-                           {"calibration", to_string(r.calibration)},
-                           {"folded", r.fold}},
-                      fmt::format("{}: {} of {} norm sites replaced, calibration {}{}", folder, result.replaced,
-                                  result.sites, to_string(r.calibration), r.fold ? ", folded" : ""));
+        context.print(
+            Json{{"model", folder},
+                 {"replaced", result.replaced},
+                 {"sites", result.sites},
+                 {"calibration", to_string(r.calibration)},
+                 {"folded", r.fold}},
+            fmt::format("{}: {} of {} norm sites replaced, calibration {}{}", folder, result.replaced,
+                        result.sites, to_string(r.calibration), r.fold ? ", folded" : ""));
       });
   command->add_option("run", options->run, "run folder with plan.json")->required();
   command->add_option("-o,--output", request.output, "model folder to write (default: RUN/grafted)");
-  command->add_option("--sites", request.sites, "only these sites; the others keep their norm")->delimiter(',');
+  command->add_option("--sites", request.sites, "only these sites; the others keep their norm")
+      ->delimiter(',');
   add_calibrate_option(*command, request);
   command->add_flag("--fold", request.fold, "move gamma and beta into the Linear that follows");
 }

@@ -1,9 +1,10 @@
+#include "normgraft/pipeline/models.h"
+
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
 #include "command.h"
 #include "normgraft/emit/exporter.h"
-#include "normgraft/pipeline/models.h"
 #include "tables.h"
 
 namespace normgraft::cli {
@@ -14,17 +15,21 @@ std::string description_text(const Json& d) {
   std::vector<std::string> facts;
   for (const auto& [name, value] : d.items()) {
     if (value.is_number() || value.is_array() || (value.is_string() && name != "architecture")) {
-      if (name != "sites") facts.push_back(fmt::format("{} {}", name, value.is_string() ? value.get<std::string>() : value.dump()));
+      if (name != "sites")
+        facts.push_back(
+            fmt::format("{} {}", name, value.is_string() ? value.get<std::string>() : value.dump()));
     }
   }
-  std::string text = fmt::format("{}: {}\npreprocessing: input {}, crop {} ({}), {}, mean {}, std {}",
-                                 d["architecture"].get<std::string>(), fmt::join(facts, ", "), p["input_size"].dump(),
-                                 p["crop_pct"].dump(), p["crop_mode"].get<std::string>(),
-                                 p["interpolation"].get<std::string>(), p["mean"].dump(), p["std"].dump());
-  text += fmt::format("\n{} norm sites, {} with a scalar function: {}", d["sites"].size(), d["functions"].size(),
-                      fmt::join(d["sites"].get<std::vector<std::string>>(), ", "));
+  std::string text =
+      fmt::format("{}: {}\npreprocessing: input {}, crop {} ({}), {}, mean {}, std {}",
+                  d["architecture"].get<std::string>(), fmt::join(facts, ", "), p["input_size"].dump(),
+                  p["crop_pct"].dump(), p["crop_mode"].get<std::string>(),
+                  p["interpolation"].get<std::string>(), p["mean"].dump(), p["std"].dump());
+  text += fmt::format("\n{} norm sites, {} with a scalar function: {}", d["sites"].size(),
+                      d["functions"].size(), fmt::join(d["sites"].get<std::vector<std::string>>(), ", "));
   size_t carrying = 0;
-  for (const auto& [site, carried] : d["stream"].items()) carrying += carried["ratio"].get<double>() > 0 ? 1 : 0;
+  for (const auto& [site, carried] : d["stream"].items())
+    carrying += carried["ratio"].get<double>() > 0 ? 1 : 0;
   text += carrying == 0 ? "\nthe stream carries no scale"
                         : fmt::format("\nthe mean of a token carries its scale at {} sites", carrying);
   return text;
@@ -56,7 +61,8 @@ void add_cost(CLI::App& app, Context& context) {
   };
   auto options = std::make_shared<Options>();
   CLI::App* command = add_command(
-      app, context, "cost", "arithmetic, traffic and energy of all norm sites, for one picture", [&context, options] {
+      app, context, "cost", "arithmetic, traffic and energy of all norm sites, for one picture",
+      [&context, options] {
         const ModelCost cost =
             cost_of_model(options->model, options->profile, options->model_options, context.console);
         const auto as_json = [](const NormCost& c) {
@@ -91,15 +97,17 @@ void add_export(CLI::App& app, Context& context) {
   auto options = std::make_shared<Options>();
   CLI::App* command =
       add_command(app, context, "export", "write a graft for deployment", [&context, options] {
-        const auto files = export_model(options->model, options->target, options->output, options->model_options,
-                                        context.console);
+        const auto files = export_model(options->model, options->target, options->output,
+                                        options->model_options, context.console);
         context.print(Json{{"target", options->target}, {"folder", options->output.string()}},
                       fmt::format("{}: {}", options->output.string(), fmt::join(files, ", ")));
       });
   std::vector<std::string> targets;
-  for (const Exporter* each : exporters()) targets.push_back(fmt::format("{}: {}", each->name(), each->description()));
+  for (const Exporter* each : exporters())
+    targets.push_back(fmt::format("{}: {}", each->name(), each->description()));
   command->add_option("model", options->model, "grafted model folder")->required();
-  command->add_option("--to", options->target, fmt::format("{}", fmt::join(targets, "; ")))->capture_default_str();
+  command->add_option("--to", options->target, fmt::format("{}", fmt::join(targets, "; ")))
+      ->capture_default_str();
   command->add_option("-o,--output", options->output, "folder to write")->required();
   add_model_options(*command, options->model_options);
 }

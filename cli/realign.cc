@@ -73,8 +73,9 @@ void add_realign(CLI::App& app, Context& context) {
         const double top1_before = before.value_or(result.before.top1);
         const double top1_after =
             options->val ? judge(options->request.output.value_or(run.realigned())) : result.after.top1;
-        const std::string judged_on =
-            options->val ? options->val->string() : fmt::format("{} training pictures left out", result.reported);
+        const std::string judged_on = options->val
+                                          ? options->val->string()
+                                          : fmt::format("{} training pictures left out", result.reported);
         const auto known = [&](double value) {
           const bool judged = std::isfinite(value) && (options->val || result.reported > 0);
           return judged ? Json(value) : Json();
@@ -100,8 +101,8 @@ void add_realign(CLI::App& app, Context& context) {
                            {"images_per_second", last.images_per_second},
                            {"reported", result.reported},
                            {"judged_on", options->val ? "val" : "left out"}},
-                      fmt::format("{}; {} epochs of {} steps, best epoch {}, {:.1f} images/s", gain, last.epoch,
-                                  last.steps, result.best_epoch, last.images_per_second));
+                      fmt::format("{}; {} epochs of {} steps, best epoch {}, {:.1f} images/s", gain,
+                                  last.epoch, last.steps, result.best_epoch, last.images_per_second));
       });
   command->add_option("run", options->run, "run folder with a grafted model")->required();
   command->add_option("--train", request.train, "ImageFolder tree, with labels unless the mode is constants")

@@ -16,7 +16,8 @@ std::string cell(const Json& entry, const std::string& key, double scale) {
 
 }  // namespace
 
-Table::Table(std::vector<std::string> head, std::vector<size_t> left) : rows_{std::move(head)}, left_(std::move(left)) {
+Table::Table(std::vector<std::string> head, std::vector<size_t> left)
+    : rows_{std::move(head)}, left_(std::move(left)) {
   left_.push_back(0);
 }
 
@@ -55,7 +56,8 @@ std::string accuracy_table(const Json& accuracy) {
 
 std::string seconds_table(const Json& seconds) {
   std::string text = "seconds:";
-  for (const auto& [stage, value] : seconds.items()) text += fmt::format(" {} {:.1f}", stage, value.get<double>());
+  for (const auto& [stage, value] : seconds.items())
+    text += fmt::format(" {} {:.1f}", stage, value.get<double>());
   return text;
 }
 

@@ -7,8 +7,8 @@
 
 namespace normgraft::cli {
 
-/// Text in columns, two spaces apart whatever they hold: the first one and a last one of words to the left, numbers to the
-/// right.
+/// Text in columns, two spaces apart whatever they hold: the first one and a last one of words to the left,
+/// numbers to the right.
 class Table {
  public:
   /// `left`: which columns are aligned to the left, beside the first.

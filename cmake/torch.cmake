@@ -1,5 +1,9 @@
 # LibTorch, Debian's 1.13 or any later official build found through CMAKE_PREFIX_PATH.
 find_package(Torch REQUIRED)
+# Official builds of before 2.6 for old compilers have std::string of another layout than every other library here.
+if(TORCH_CXX_FLAGS MATCHES "_GLIBCXX_USE_CXX11_ABI=0")
+  message(FATAL_ERROR "LibTorch in ${TORCH_INSTALL_PREFIX} is built with the old C++ ABI, expected a build with the C++11 ABI (libtorch-cxx11-abi)")
+endif()
 # at::parallel_for is a header: without OpenMP it silently runs on one thread.
 find_package(OpenMP REQUIRED COMPONENTS CXX)
 

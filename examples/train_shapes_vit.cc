@@ -166,8 +166,9 @@ void train(const Path& folder, int64_t steps) {
                  "step {} of {}: loss {:.4f}, test top-1 {:.4f}, a linear classifier's {:.4f}, {:.0f} s, "
                  "{:.0f} s left\n",
                  step + 1, steps, loss.item<double>(),
-                 accuracy([&](const torch::Tensor& images) { return network.forward(images); }), accuracy(linear),
-                 seconds, seconds / static_cast<double>(step + 1) * static_cast<double>(steps - step - 1));
+                 accuracy([&](const torch::Tensor& images) { return network.forward(images); }),
+                 accuracy(linear), seconds,
+                 seconds / static_cast<double>(step + 1) * static_cast<double>(steps - step - 1));
     }
   }
   save_model(folder, network);

@@ -18,9 +18,7 @@ struct ChannelSums {
   Tensor w, f, e, ff, fe;
 
   void add(const Tensor& prediction, const SitePairs& pairs) {
-    const auto over_rows = [](const Tensor& v) {
-      return v.flatten(0, -2).sum(0, false, at::kDouble);
-    };
+    const auto over_rows = [](const Tensor& v) { return v.flatten(0, -2).sum(0, false, at::kDouble); };
     const Tensor weight = pairs.weight.defined() ? pairs.weight : at::ones_like(prediction);
     const Tensor error = pairs.y - prediction;
     const Tensor weighted = weight * prediction;

@@ -35,12 +35,8 @@ struct Place {
   int64_t end() const { return inputs() + (shifts_x ? channels : 0); }
 
   Tensor slopes(const Tensor& row) const { return row.slice(0, begin, begin + channels); }
-  Tensor shifts(const Tensor& row) const {
-    return row.slice(0, begin + channels, begin + 2 * channels);
-  }
-  Tensor constants_of(const Tensor& row) const {
-    return row.slice(0, begin + 2 * channels, inputs());
-  }
+  Tensor shifts(const Tensor& row) const { return row.slice(0, begin + channels, begin + 2 * channels); }
+  Tensor constants_of(const Tensor& row) const { return row.slice(0, begin + 2 * channels, inputs()); }
   Tensor shifts_of_x(const Tensor& row) const { return row.slice(0, inputs(), end()); }
 };
 
@@ -50,7 +46,8 @@ std::vector<Place> places_of(const Graft& graft, size_t sites) {
   for (size_t site = 0; site < sites; ++site) {
     if (!graft.has_function(site)) continue;
     const bool shifts_x = graft.network().sites()[site].writer.has_value();
-    places.push_back({site, at, graft.network().sites()[site].channels, graft.constants(site).numel(), shifts_x});
+    places.push_back(
+        {site, at, graft.network().sites()[site].channels, graft.constants(site).numel(), shifts_x});
     at = places.back().end();
   }
   return places;
@@ -84,13 +81,12 @@ Tensor constant_scale(const Tensor& constants) {
 }
 
 /// The parameters after `change` [P], constants settled; an undefined one leaves them as they were.
-void put(Graft& graft, const std::vector<Place>& places, const Parameters& before,
-         const Tensor& change) {
+void put(Graft& graft, const std::vector<Place>& places, const Parameters& before, const Tensor& change) {
   for (size_t i = 0; i < places.size(); ++i) {
     const Place& p = places[i];
     const Site& site = graft.network().sites()[p.site];
     Tensor gamma = before.gamma[i], beta = before.beta[i], constants = before.constants[i],
-                  bias = before.bias[i];
+           bias = before.bias[i];
     if (change.defined()) {
       beta = beta + gamma * p.shifts(change);
       gamma = gamma * (1 + p.slopes(change));
@@ -158,8 +154,8 @@ class RowWriter {
   }
 
   /// x, y and the gradient by y of one picture [N, D] (or [D]) -> the entries of a row.
-  void write_site(const Place& p, const Tensor& x, const Tensor& y,
-                  const Tensor& gradient, Tensor row) const {
+  void write_site(const Place& p, const Tensor& x, const Tensor& y, const Tensor& gradient,
+                  Tensor row) const {
     Tensor by_constants;
     if (p.constants > 0) {
       const Tensor constants = graft_.constants(p.site).detach().clone().requires_grad_();
@@ -207,8 +203,7 @@ class DampedSolver {
       : expansion_(expansion), products_(expansion.rows.matmul(expansion.rows.t()).to(at::kDouble)) {}
 
   Tensor operator()(double damping) const {
-    const Tensor ridge =
-        damping * products_.diagonal().mean() * at::eye(products_.size(0), at::kDouble);
+    const Tensor ridge = damping * products_.diagonal().mean() * at::eye(products_.size(0), at::kDouble);
     const Tensor weights =
         at::linalg_solve(products_ + ridge, expansion_.errors.to(at::kDouble).unsqueeze(1));
     return expansion_.rows.t().matmul(weights.to(at::kFloat)).squeeze(1);

@@ -16,8 +16,8 @@ constexpr int64_t kMostValues = int64_t{128} << 20;  ///< that enter one writer,
 
 }  // namespace
 
-Tensor walk_images(const Network& network, std::vector<Picture> pictures, size_t most, const std::string& stage,
-                   Monitor& monitor) {
+Tensor walk_images(const Network& network, std::vector<Picture> pictures, size_t most,
+                   const std::string& stage, Monitor& monitor) {
   int64_t values = 1;  // of one picture
   for (size_t i = 0; i < network.sites().size(); ++i) {
     if (!network.writes_behind(i)) continue;
@@ -30,16 +30,18 @@ Tensor walk_images(const Network& network, std::vector<Picture> pictures, size_t
   return read_images(std::move(pictures), network.preprocessing(), stage, monitor);
 }
 
-WriterStep refit_writers(Graft& graft, const Network& teacher, std::vector<Picture> pictures, const Yardstick& held_out,
-                         Monitor& monitor) {
+WriterStep refit_writers(Graft& graft, const Network& teacher, std::vector<Picture> pictures,
+                         const Yardstick& held_out, Monitor& monitor) {
   const Timer timer;
   WriterStep step;
   step.before = step.after = held_out.measure(graft.network());
   const Tensors before = graft.network().tensors();
-  carry_scale(graft.network(), walk_images(teacher, std::move(pictures), 0, "calibrate", monitor), {}, &teacher, monitor);
+  carry_scale(graft.network(), walk_images(teacher, std::move(pictures), 0, "calibrate", monitor), {},
+              &teacher, monitor);
   const Distance after = held_out.measure(graft.network());
-  monitor.notice(fmt::format("calibrate: writers of the stream refitted, divergence on pictures kept apart {:.4f} -> {:.4f}",
-                             step.before.kl, after.kl));
+  monitor.notice(fmt::format(
+      "calibrate: writers of the stream refitted, divergence on pictures kept apart {:.4f} -> {:.4f}",
+      step.before.kl, after.kl));
   if (after.kl < step.before.kl) {
     step.after = after;
   } else {

@@ -4,7 +4,8 @@
 #include <fmt/format.h>
 
 #include <array>
-#include <memory>
+#include <bitset>
+#include <string_view>
 
 #include "normgraft/capture/pairs.h"
 #include "normgraft/core/error.h"
@@ -20,22 +21,45 @@ std::span<const float> values_of(const Tensor& t, int64_t picture) {
   return {t.data_ptr<float>() + picture * pairs, static_cast<size_t>(pairs)};
 }
 
+/// Which folds have pictures.
+using Folds = std::bitset<kFolds>;
+
+size_t index_of(Fold fold) {
+  return static_cast<size_t>(fold);
+}
+
+void check_read(const Folds& listed, const Folds& read) {
+  constexpr std::array<std::string_view, kFolds> kPurposes = {
+      "in one half of those to fit to", "in one half of those to fit to", "to choose by", "to report on"};
+  for (size_t i = 0; i < kPurposes.size(); ++i) {
+    if (!listed[i] || read[i]) continue;
+    throw InputError(
+        fmt::format("capture: no picture {} could be read, expected at least one", kPurposes[i]));
+  }
+}
+
 }  // namespace
 
 Mappings capture(const Network& network, Loader& pictures, int64_t picture_count,
-                 const std::function<Fold(int64_t position)>& fold, const CaptureOptions& options, Monitor& monitor) {
+                 const std::function<Fold(int64_t position)>& fold, const CaptureOptions& options,
+                 Monitor& monitor) {
   options.validate();
   std::vector<SiteAccumulator> accumulators;
   for (const Site& site : network.sites()) accumulators.emplace_back(site.name, site.tokens, site.channels);
+  Folds listed, read;
+  for (int64_t position = 0; position < picture_count; ++position) listed.set(index_of(fold(position)));
   const auto receive = [&](size_t site, const SitePairs& pairs) {
     const double ratio = network.sites()[site].carried.ratio;
     const Tensor offset = ratio > 0 ? carried_offset(pairs.x, ratio).contiguous() : Tensor();
     for (int64_t i = 0; i < pairs.x.size(0); ++i) {
-      accumulators[site].add_picture(fold(pairs.pictures[static_cast<size_t>(i)]), values_of(pairs.x, i),
-                                     values_of(pairs.y, i), values_of(pairs.weight, i), values_of(offset, i));
+      const Fold of = fold(pairs.pictures[static_cast<size_t>(i)]);
+      if (site == 0) read.set(index_of(of));
+      accumulators[site].add_picture(of, values_of(pairs.x, i), values_of(pairs.y, i),
+                                     values_of(pairs.weight, i), values_of(offset, i));
     }
   };
   for_each_pairs(network, pictures, picture_count, options.pairs, "capture", receive, monitor);
+  check_read(listed, read);
 
   Mappings mappings;
   mappings.model = network.architecture().name();

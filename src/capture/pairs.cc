@@ -52,6 +52,12 @@ ChunkPairs weighted_pairs(const Network& network, const Tensor& images, std::spa
 
 }  // namespace
 
+void check_weights(const Network& network, Weights weights, const std::string& stage) {
+  if (weights == Weights::kNone || network.classes() >= 2) return;
+  throw InputError(fmt::format("{}: the model predicts {} classes, expected at least 2, or weights none",
+                               stage, network.classes()));
+}
+
 int64_t pairs_bytes(const Network& network, Weights weights, int64_t batch) {
   const bool fisher = weights == Weights::kFisher;
   const auto outputs = [&](const LinearNames& linear) { return network.tensors().at(linear.weight).size(0); };
@@ -62,7 +68,8 @@ int64_t pairs_bytes(const Network& network, Weights weights, int64_t batch) {
     // The norm, its affine and a sum; what the readers give; what enters the writer, and what it gives.
     int64_t planes = 4 * site.channels;
     for (const LinearNames& reader : site.readers) planes += outputs(reader);
-    if (network.writes_behind(i)) planes += network.tensors().at(network.sites()[i + 1].writer->linear.weight).size(1);
+    if (network.writes_behind(i))
+      planes += network.tensors().at(network.sites()[i + 1].writer->linear.weight).size(1);
     graph += site.tokens * planes;
   }
   const auto at_once = std::min<int64_t>(batch, kChunk * static_cast<int64_t>(chunk_threads()));
@@ -75,14 +82,12 @@ int64_t pairs_batch(const Network& network, Weights weights, int64_t bytes) {
   return batch;
 }
 
-int64_t for_each_pairs(const Network& network, Loader& pictures, int64_t picture_count, const PairOptions& options,
-                       const std::string& stage, const PairReceiver& receive, Monitor& monitor) {
+int64_t for_each_pairs(const Network& network, Loader& pictures, int64_t picture_count,
+                       const PairOptions& options, const std::string& stage, const PairReceiver& receive,
+                       Monitor& monitor) {
   options.validate();
+  check_weights(network, options.weights, stage);
   const bool fisher = options.weights == Weights::kFisher;
-  if (fisher && network.classes() < 2) {
-    throw InputError(fmt::format("{}: the model predicts {} classes, expected at least 2, or weights none", stage,
-                                 network.classes()));
-  }
   int64_t done = 0;
   while (const auto batch = pictures.next()) {
     monitor.check();
@@ -91,7 +96,8 @@ int64_t for_each_pairs(const Network& network, Loader& pictures, int64_t picture
     for_chunks(images, [&](size_t, const Chunk& chunk) {
       const auto positions = positions_of(chunk, *batch);
       ChunkPairs& pairs = chunks[static_cast<size_t>(chunk.index)];
-      pairs = fisher ? weighted_pairs(network, chunk.images, positions, options) : plain_pairs(network, chunk.images);
+      pairs = fisher ? weighted_pairs(network, chunk.images, positions, options)
+                     : plain_pairs(network, chunk.images);
       for (SitePairs& site : pairs) site.pictures.assign(positions.begin(), positions.end());
     });
     parallel(network.sites().size(), [&](size_t site) {

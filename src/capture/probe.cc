@@ -20,8 +20,7 @@ SiteTrace trace_sites(const Network& network, const Tensor& images) {
   return trace;
 }
 
-Tensor draw_probe(const Tensor& prediction, std::span<const int64_t> pictures, int probe,
-                         uint64_t seed) {
+Tensor draw_probe(const Tensor& prediction, std::span<const int64_t> pictures, int probe, uint64_t seed) {
   Tensor signs = at::empty_like(prediction);
   float* sign = signs.data_ptr<float>();
   for (const int64_t picture : pictures) {

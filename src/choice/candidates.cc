@@ -8,7 +8,7 @@
 namespace normgraft {
 namespace {
 
-constexpr double kLeastDivergence = 1e-7;  ///< predictions below it are taken for it
+constexpr double kLeastDivergence = 1e-7;  ///< smaller predictions are raised to it, to have a logarithm
 constexpr double kWorthwhile = 0.97;       ///< share of a cheaper candidate's loss that a dearer one may have
 
 Candidate candidate(const FrontPoint& point, const std::string& origin, const SiteMapping& mapping,
@@ -29,8 +29,10 @@ size_t SiteCandidates::index_of(const Expression& f) const {
 }
 
 double predicted_divergence(const Expression& f, const SiteMapping& mapping) {
-  const Samples samples = make_samples(mapping, Measure::kWeight, Part::kAll);
-  return 0.5 * evaluate_fit(f, samples).error * samples.total_weight / static_cast<double>(mapping.pictures);
+  const Samples samples = make_samples(mapping, Measure::kWeight, Part::kFit);
+  const double pairs = make_samples(mapping, Measure::kCount, Part::kFit).total_weight;
+  const double pictures = pairs / static_cast<double>(mapping.tokens * mapping.channels);
+  return 0.5 * evaluate_fit(f, samples).error * samples.total_weight / pictures;
 }
 
 std::vector<SiteCandidates> candidates_of(const Fronts& fronts, const Mappings& mappings,
@@ -97,7 +99,7 @@ void expect(SiteCandidates& site, const std::vector<size_t>& indices, const std:
       c.loss = below->second + share * (above->second - below->second);
     }
   }
-  // What was measured stands, also where two candidates are predicted to lose the same.
+  // Interpolation mixes candidates of equal prediction; those that were measured keep their own loss.
   for (size_t i = 0; i < indices.size(); ++i) site.candidates[indices[i]].loss = losses[i];
 }
 

@@ -15,8 +15,8 @@ struct Candidate {
   FrontPoint point;
   std::string origin;    ///< "front", or the closed form's name
   double cost = 0;       ///< for one picture, in the profile's unit
-  double predicted = 0;  ///< divergence by the capture's weights
-  double loss = 0;       ///< what a plan with it is expected to lose at this site, as set by expect()
+  double predicted = 0;  ///< divergence of a graft of this site alone, by predicted_divergence()
+  double loss = 0;       ///< its share of what a plan with it is expected to lose, set by expect()
 };
 
 /// Candidates of one site by increasing cost, and among equals by predicted loss.
@@ -28,7 +28,8 @@ struct SiteCandidates {
   size_t index_of(const Expression& f) const;
 };
 
-/// Half the weighted squared error of f over the pairs of a picture.
+/// Half the weighted squared error of f, summed over the pairs of a picture to fit on: under Fisher weights
+/// the divergence that f causes, to second order (for_each_pairs).
 double predicted_divergence(const Expression& f, const SiteMapping& mapping);
 
 /// Front and closed forms of every site. Throws InputError naming a site without a front or mapping.
@@ -38,12 +39,13 @@ std::vector<SiteCandidates> candidates_of(const Fronts& fronts, const Mappings& 
 /// A few candidates' indices to measure: the cheapest, the middle one by predicted loss, the most accurate.
 std::vector<size_t> to_measure(const SiteCandidates& site);
 
-/// Those worth trying for each cost: by rising cost, each predicted to lose at least 3 % less than the one
-/// before.
+/// The candidates worth trying: by rising cost, the cheapest and each that is predicted to lose at least 3 %
+/// less than the one taken before it.
 std::vector<size_t> worth_their_cost(const SiteCandidates& site);
 
-/// Sets `loss` of all candidates from the losses known of some: straight lines in the logarithm of the
-/// prediction, level beyond the ends. `losses[i]` belongs to `indices[i]`; at least one.
+/// Sets `loss` of all candidates from the losses of some: `losses[i]` is that of candidate `indices[i]`, at
+/// least one. In between, the loss is interpolated over the logarithm of the prediction; beyond the first and
+/// the last it stays as there.
 void expect(SiteCandidates& site, const std::vector<size_t>& indices, const std::vector<double>& losses);
 
 }  // namespace normgraft

@@ -62,7 +62,7 @@ class Chooser {
   }
 
  private:
-  /// Grafts of one site alone, and what plans lose if these add up.
+  /// Measures grafts of one site alone, and expects a plan to lose the sum of what they lose.
   std::vector<SiteTrial> measure_sites() {
     std::vector<SiteTrial> trials;
     const int64_t total = grafts_to_measure();
@@ -87,7 +87,8 @@ class Chooser {
     return trials;
   }
 
-  /// What plans lose if they lose what `base` does, and what single exchanges in it measure adds up.
+  /// Measures exchanges at one site of the plan `base`, and expects a plan near it to lose what `base` loses
+  /// and the sum of what its exchanges change.
   void look_around(const Indices& base) {
     const Indices around = base;
     put(around);
@@ -109,7 +110,8 @@ class Chooser {
         monitor_.progress("select, exchanges", done, total, "plans");
       }
       graft_.set_function(site.site, site.candidates[around[s]].point.expression);
-      // Losses are at least 0: an exchange that helps makes the base lose what it saves.
+      // The losses that budget_curve() adds up are at least 0. So the best option of a site gets 0, and
+      // base_loss_ is what the options of `base` have above that.
       const double least = *std::min_element(differences.begin(), differences.end());
       for (double& difference : differences) difference -= least;
       base_loss_ -= least;
@@ -137,7 +139,7 @@ class Chooser {
     return curve[within_budget(curve, budget)].options;
   }
 
-  /// Measures a plan; remembers it as the best if it is, within the budget, and as the nearest of all.
+  /// Measures a plan. Remembers it if it is the best within the budget, or the nearest to the teacher of all.
   ChoicePoint consider(const Indices& plan) {
     put(plan);
     return judge(plan, yardstick_.measure(graft_.network()).kl);
@@ -155,7 +157,7 @@ class Chooser {
     return point_of(plan, kl);
   }
 
-  /// Plans along the budget-loss curve.
+  /// Measures plans along the budget-loss curve.
   void measure_curve(Choice& choice) {
     const std::vector<Selection> curve = budget_curve(options_of_sites());
     std::vector<double> predicted, found;
@@ -182,7 +184,8 @@ class Chooser {
     return options;
   }
 
-  /// Selections to measure: at equal steps of the loss's logarithm, and the last within the budget.
+  /// Which selections of a curve to measure: some at equal steps of the loss's logarithm, and the last one
+  /// within the budget.
   Indices along(const std::vector<Selection>& curve) const {
     Indices chosen = {within_budget(curve, budget_)};
     const auto height = [&](const Selection& selection) { return std::log(selection.loss + base_kl_); };
@@ -229,16 +232,17 @@ class Chooser {
     return {cost_of(plan), std::max(base_kl_ + loss_of(plan) - base_loss_, 0.0), measured};
   }
 
-  /// Looks for plans whose functions' errors cancel: exchanges tell how each function moves the logits, and
-  /// plans for which the sum of these promises least are measured; anew about the plan that this finds, while
-  /// it gains.
+  /// Looks for plans in which errors of different sites cancel. Exchanges in the best plan tell how each
+  /// function moves the logits. The plan for which the sum of the moves promises least is measured, and so
+  /// on; then all of it again from the best plan found, as long as that gains.
   void improve() {
     std::set<Indices> tried;
     Indices base;
     for (int trial = 0; trial < options_.trials && best_ != base;) {
       base = best_;
       Superposition near = superposition(base);
-      // The reach in which the sum is believed widens with success and narrows without.
+      // `reach`: at how many sites a plan may differ from the best for the sum to be trusted. It doubles
+      // where a plan was the best yet, and halves where not.
       for (size_t reach = sites_.size(); reach > 0 && trial < options_.trials;) {
         const Indices plan = descend(near.loss(), costs_, best_, budget_, reach);
         const bool is_new = plan != best_ && tried.insert(plan).second;
@@ -252,7 +256,7 @@ class Chooser {
     }
   }
 
-  /// Measures a plan, and learns from its logits.
+  /// Measures a plan, tells `near` its logits, and moves there if it is the best.
   void measure(const Indices& plan, Superposition& near) {
     put(plan);
     const Tensor logits = yardstick_.logits(graft_.network());
@@ -261,7 +265,7 @@ class Chooser {
     if (best_ == plan) near.move(plan, logits);
   }
 
-  /// Exchanges at every site of a plan, all pictures measured.
+  /// The logits of `base`, and of each exchange at one of its sites that is worth its cost, on all pictures.
   Superposition superposition(const Indices& base) {
     Indices options;
     int64_t total = 0, done = 0;
@@ -286,7 +290,7 @@ class Chooser {
     return near;
   }
 
-  /// One site after another, the one whose LayerNorm helps most.
+  /// Gives LayerNorm back to one site after another: each time to the one where that helps most.
   std::vector<KeptSite> keep(const Indices& plan) {
     std::vector<KeptSite> kept;
     put(plan);
@@ -318,7 +322,8 @@ class Chooser {
   Plan plan_of(const Indices& chosen) const {
     Plan plan{.strategy =
                   options_.budget ? fmt::format("budget {:g} {}", *options_.budget, profile_.unit) : "budget",
-              .entries = {}};
+              .entries = {},
+              .grid = fronts_.options.grid()};
     for (size_t s = 0; s < sites_.size(); ++s) {
       const Candidate& c = sites_[s].candidates[chosen[s]];
       const std::string what = c.origin == "front" ? "of the front" : "the closed form " + c.origin;
@@ -330,7 +335,8 @@ class Chooser {
            .held_out_r2 = c.point.held_out_r2,
            .reason = fmt::format("For the whole network: {}, {:g} {} a picture here, predicted "
                                  "to cost {:.4f} nats by itself.",
-                                 what, c.cost, profile_.unit, c.predicted)});
+                                 what, c.cost, profile_.unit, c.predicted),
+           .seen = fronts_.sites[s].seen});
     }
     return plan;
   }
@@ -344,10 +350,11 @@ class Chooser {
   std::vector<SiteCandidates> sites_;
   std::vector<std::vector<double>> costs_;  // by site and candidate
   double budget_;
-  Indices best_, nearest_;  // the plan of least divergence within the budget, and of all
+  Indices best_, nearest_;  // the plans of least divergence: within the budget, and of all measured
   double best_kl_ = std::numeric_limits<double>::infinity();
   double nearest_kl_ = std::numeric_limits<double>::infinity();
-  double base_kl_ = 0;  // what is lost where the candidates' losses add up to base_loss_
+  // A plan whose candidates' losses add up to base_loss_ is expected to have the divergence base_kl_.
+  double base_kl_ = 0;
   double base_loss_ = 0;
 };
 

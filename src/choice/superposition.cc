@@ -14,7 +14,7 @@ std::vector<double> values(const Tensor& tensor) {
   return {flat.data_ptr<double>(), flat.data_ptr<double>() + flat.numel()};
 }
 
-/// A plan on its way down: what each known option would change by itself.
+/// A plan on its way down, and what each known option would change in it.
 class Descent {
  public:
   Descent(const PlanLoss& loss, const std::vector<std::vector<double>>& costs, const Indices& start,
@@ -170,8 +170,9 @@ void Superposition::move(const Indices& plan, const Tensor& logits) {
 }
 
 PlanLoss Superposition::loss() const {
-  // With q the base's softmax, p the teacher's: slope (q - p) . shift, bend the Fisher information of the
-  // logits, diag(q) - q q', whose root takes q . shift off the shift and scales by sqrt(q).
+  // q is the base's softmax, p the teacher's. The slope is (q - p) . shift. The bend is shift' F shift with
+  // the Fisher information F = diag(q) - q q'. F is root' root, where the root takes q . shift off a shift
+  // and scales by sqrt(q).
   const auto pictures = static_cast<double>(logits_.size(0));
   const Tensor p = teacher_.softmax(1), q = logits_.softmax(1);
   const Tensor shifts = at::stack(shifts_);

@@ -81,6 +81,8 @@ Profile flops_profile(double clip_cost) {
   set(Op::kSqrt, 1);   // an IEEE 754 basic operation, like division
   set(Op::kRsqrt, 2);  // sqrt and division
   set(Op::kExp, 20);   // sigmoid without its addition and division; tanh too is exp, -, + and /
+  set(Op::kLog,
+      20);  // exp backwards: a polynomial of like degree, and the exponent taken out instead of put in
   // Abramowitz and Stegun 7.1.26: t = 1/(1 + p|a|) 3, five terms in t by Horner 9, exp(-a^2) 21, times, 1
   // minus.
   set(Op::kErf, 35);

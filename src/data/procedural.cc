@@ -119,7 +119,7 @@ class Canvas {
   void for_each(Change change) {
     for (int y = 0; y < kSide; ++y) {
       for (int x = 0; x < kSide; ++x)
-        change(Point{x + 0.5, y + 0.5}, pixels_[static_cast<size_t>(y * kSide + x)]);
+        change(Point{x + 0.5, y + 0.5}, pixels_[static_cast<size_t>(y) * kSide + static_cast<size_t>(x)]);
     }
   }
 

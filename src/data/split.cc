@@ -35,6 +35,7 @@ std::vector<size_t> by_rank(const std::vector<Picture>& pictures) {
   for (size_t i = 0; i < pictures.size(); ++i) ranks.emplace_back(rank_of(pictures[i]), i);
   std::sort(ranks.begin(), ranks.end());
   std::vector<size_t> indices;
+  indices.reserve(ranks.size());
   for (const auto& [rank, index] : ranks) indices.push_back(index);
   return indices;
 }
@@ -62,15 +63,17 @@ std::set<std::string> names_at(const JsonPlace& list) {
 
 PictureSplit split_pictures(const std::vector<Picture>& pictures) {
   if (pictures.size() < kLeast) {
-    throw InputError(fmt::format("{} pictures to calibrate with, expected at least {}: some to fit to, others to judge by",
-                                 pictures.size(), kLeast));
+    throw InputError(
+        fmt::format("{} pictures to calibrate with, expected at least {}: some to fit to, others to judge by",
+                    pictures.size(), kLeast));
   }
   const size_t report = std::clamp<size_t>(pictures.size() / 20, 1, kMostToReport);
   const size_t choose =
       pictures.size() == kLeast ? 0 : std::clamp<size_t>(pictures.size() * 3 / 20, 1, kMostToChoose);
   const std::vector<size_t> ranked = by_rank(pictures);
   std::vector<Purpose> purposes(pictures.size(), Purpose::kFit);
-  for (size_t i = 0; i < report + choose; ++i) purposes[ranked[i]] = i < report ? Purpose::kReport : Purpose::kChoose;
+  for (size_t i = 0; i < report + choose; ++i)
+    purposes[ranked[i]] = i < report ? Purpose::kReport : Purpose::kChoose;
   return dealt(pictures, purposes);
 }
 
@@ -83,7 +86,8 @@ Json to_json(const PictureSplit& split) {
   return {{"fit", names(split.fit)}, {"choose", names(split.choose)}, {"report", names(split.report)}};
 }
 
-PictureSplit split_as_recorded(const std::vector<Picture>& pictures, const Json& recorded, double choose_share) {
+PictureSplit split_as_recorded(const std::vector<Picture>& pictures, const Json& recorded,
+                               double choose_share) {
   const JsonPlace place(recorded, "run.json", "split");
   const std::set<std::string> fit = names_at(place["fit"]), choose = names_at(place["choose"]),
                               report = names_at(place["report"]);
@@ -98,7 +102,8 @@ PictureSplit split_as_recorded(const std::vector<Picture>& pictures, const Json&
     return static_cast<int64_t>(std::ceil(share * static_cast<double>(pictures.size()))) -
            std::count(purposes.begin(), purposes.end(), purpose);
   };
-  int64_t to_choose = lacking(Purpose::kChoose, choose_share), to_report = lacking(Purpose::kReport, choose_share / 3);
+  int64_t to_choose = lacking(Purpose::kChoose, choose_share),
+          to_report = lacking(Purpose::kReport, choose_share / 3);
   for (const size_t i : by_rank(pictures)) {
     if (to_choose <= 0 && to_report <= 0) break;
     if (purposes[i] != Purpose::kFit || fit.contains(name_of(pictures[i]))) continue;
@@ -107,8 +112,9 @@ PictureSplit split_as_recorded(const std::vector<Picture>& pictures, const Json&
   }
   PictureSplit split = dealt(pictures, purposes);
   if (split.fit.empty() || split.judges().empty()) {
-    throw InputError(fmt::format("{} pictures leave {} to fit to and {} to choose by, expected at least one of each",
-                                 pictures.size(), split.fit.size(), split.judges().size()));
+    throw InputError(
+        fmt::format("{} pictures leave {} to fit to and {} to choose by, expected at least one of each",
+                    pictures.size(), split.fit.size(), split.judges().size()));
   }
   return split;
 }

@@ -28,6 +28,7 @@ constexpr Spellings kTorch({
     {Op::kSqrt, "torch.sqrt({a})"},
     {Op::kRsqrt, "torch.rsqrt({a})"},
     {Op::kExp, "torch.exp({a})"},
+    {Op::kLog, "torch.log({a})"},
 });
 
 constexpr const char* kHead = R"py(# Written by normgraft.

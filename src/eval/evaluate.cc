@@ -82,9 +82,12 @@ Estimate bootstrap_mean(const std::vector<double>& values, uint64_t seed) {
 Evaluation evaluate(const Graft& model, const Network* teacher, Loader& pictures, int64_t picture_count,
                     const std::vector<Condition>& conditions, Monitor& monitor) {
   const int64_t classes = model.network().classes();
-  if (classes < 2) throw InputError(fmt::format("eval: the model predicts {} classes, expected at least 2 to judge", classes));
+  if (classes < 2)
+    throw InputError(
+        fmt::format("eval: the model predicts {} classes, expected at least 2 to judge", classes));
   if (teacher != nullptr && teacher->classes() != classes) {
-    throw InputError(fmt::format("the teacher has {} classes and the model {}, expected as many", teacher->classes(), classes));
+    throw InputError(fmt::format("the teacher has {} classes and the model {}, expected as many",
+                                 teacher->classes(), classes));
   }
   at::NoGradGuard no_grad;
   std::map<Condition, Tally> tallies;

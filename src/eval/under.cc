@@ -28,11 +28,11 @@ Tensor blurred(const Tensor& images) {
   const double sigma = kBlurSigma * static_cast<double>(images.size(2));
   const auto radius = static_cast<int64_t>(std::ceil(3 * sigma));
   const Tensor distance = at::arange(-radius, radius + 1, at::kDouble) / sigma;
-  const Tensor kernel =
-      (distance.square() * -0.5).softmax(0).to(at::kFloat).expand({3, 1, 1, -1});
+  const Tensor kernel = (distance.square() * -0.5).softmax(0).to(at::kFloat).expand({3, 1, 1, -1});
   const Tensor padded = at::replication_pad2d(images, {radius, radius, radius, radius});
   const auto each = [](const Tensor& x, const Tensor& weights) {
-    return at::conv2d(x, weights, {}, at::IntArrayRef{1}, at::IntArrayRef{0}, at::IntArrayRef{1}, /*groups=*/3);
+    return at::conv2d(x, weights, {}, at::IntArrayRef{1}, at::IntArrayRef{0}, at::IntArrayRef{1},
+                      /*groups=*/3);
   };
   return each(each(padded, kernel), kernel.transpose(2, 3));
 }

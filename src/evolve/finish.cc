@@ -86,11 +86,11 @@ FrontPoint judged(Expression expression, double cost, int seed, const JudgingSam
           .cost = cost,
           .error = fit.error,
           .r2 = fit.r2,
-          .choose_error = choose.error,
-          .choose_r2 = choose.r2,
           .held_out_r2 = report.r2,
           .plain_r2 = plain.r2,
-          .seed = seed};
+          .seed = seed,
+          .choose_error = choose.error,
+          .choose_r2 = choose.r2};
 }
 
 std::vector<FrontPoint> finished_front(const std::vector<Individual>& archive, const SearchProblem& problem,

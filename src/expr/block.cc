@@ -257,6 +257,8 @@ class BlockEvaluator::Sweep::Pull {
         return through(a, k.cube, -0.5F, v);
       case Op::kExp:
         return through(a, k.times, 1, v);
+      case Op::kLog:
+        return through(a, k.over, 1, va);
     }
   }
 

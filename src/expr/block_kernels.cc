@@ -137,6 +137,7 @@ void register_values(BlockKernels& kernels) {
   set(Op::kSqrt, unary<[](V a) { return hn::Sqrt(a); }>);
   set(Op::kRsqrt, unary<[](V a) { return hn::Div(one(), hn::Sqrt(a)); }>);
   set(Op::kExp, unary<[](V a) { return exp(a); }>);
+  set(Op::kLog, unary<[](V a) { return log(a); }>);
 }
 
 void register_partials(BlockKernels& k) {

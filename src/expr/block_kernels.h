@@ -6,7 +6,7 @@
 
 namespace normgraft {
 
-inline constexpr size_t kOps = static_cast<size_t>(Op::kExp) + 1;
+inline constexpr size_t kOps = static_cast<size_t>(Op::kLog) + 1;
 
 /// Which operands of a primitive are arrays; the other one is a constant.
 enum class Shape : unsigned char { kArrays, kArrayConstant, kConstantArray };

@@ -285,10 +285,23 @@ constexpr Primitive kExpPrimitive{
           return rising(std::exp, a, {0, kInfinity});
         }};
 
-constexpr std::array kRegistry{
-    kConstantPrimitive, kXPrimitive,       kAddPrimitive, kSubPrimitive,  kMulPrimitive,    kDivPrimitive,
-    kMinPrimitive,      kMaxPrimitive,     kNegPrimitive, kAbsPrimitive,  kSquarePrimitive, kClipPrimitive,
-    kTanhPrimitive,     kSigmoidPrimitive, kErfPrimitive, kSqrtPrimitive, kRsqrtPrimitive,  kExpPrimitive};
+constexpr Primitive kLogPrimitive{
+    .op = Op::kLog,
+    .name = "log",
+    .arity = 1,
+    .constants = 0,
+    .value = [](double a, double, const float*) { return std::log(a); },
+    .derivative = [](double a, double, double, const float*, double& da, double&, double*) { da = 1 / a; },
+    .bound =
+        [](Interval a, Interval, const float*) {
+          return a.low < 0 ? Interval::entire() : rising(std::log, a, {-kInfinity, kInfinity});
+        }};
+
+constexpr std::array kRegistry{kConstantPrimitive, kXPrimitive,       kAddPrimitive,    kSubPrimitive,
+                               kMulPrimitive,      kDivPrimitive,     kMinPrimitive,    kMaxPrimitive,
+                               kNegPrimitive,      kAbsPrimitive,     kSquarePrimitive, kClipPrimitive,
+                               kTanhPrimitive,     kSigmoidPrimitive, kErfPrimitive,    kSqrtPrimitive,
+                               kRsqrtPrimitive,    kExpPrimitive,     kLogPrimitive};
 static_assert(kRegistry.size() == kOpCount);
 
 }  // namespace

@@ -99,6 +99,17 @@ Growth exponential(Growth a) {
   return {-kInfinity, kInfinity, 1};
 }
 
+/// log a for a > 0. What neither is bounded nor stays away from 0 grows in size, but less than any power of
+/// x: 1/2 stands for that. Where a may vanish or overflow, so may its logarithm.
+Growth logarithm(Growth a) {
+  const bool bounded = a.low >= 0 && a.high <= 0;
+  const bool finite = a.low > -kInfinity && a.high < kInfinity;
+  const double high = bounded ? 0 : finite ? 0.5 : kInfinity;
+  if (a.low > 0) return {0, high, 1};
+  if (a.high < 0) return {0, high, -1};
+  return {-kInfinity, high, 0};
+}
+
 Growth sigmoid(Growth a) {
   const Growth e = exponential(a);
   return {std::min(e.low, 0.0), std::min(e.high, 0.0), 1};
@@ -143,6 +154,9 @@ Knowledge apply(const Instruction& i, Growth a, Growth b) {
       return Growth{-a.high / 2, -a.low / 2, 1};
     case Op::kExp:
       return exponential(a);
+    case Op::kLog:
+      if (a.sign <= 0) return std::nullopt;
+      return logarithm(a);
   }
   return std::nullopt;
 }

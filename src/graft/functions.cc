@@ -15,7 +15,8 @@ FunctionFile read_functions(const Path& path) {
   const JsonPlace top(json, "functions " + path.string());
   top.check_version(kVersion);
   FunctionFile file;
-  for (const auto& [site, text] : top["functions"].members()) file.functions.emplace(site, expression_at(text));
+  for (const auto& [site, text] : top["functions"].members())
+    file.functions.emplace(site, expression_at(text));
   if (const auto grid = top.find("grid")) file.grid = grid_at(*grid);
   if (const auto seen = top.find("seen")) {
     for (const auto& [site, range] : seen->members()) file.seen.emplace(site, interval_at(range));

@@ -52,8 +52,8 @@ void for_each_task(int64_t count, const Body& body) {
 
 class FusedFunction : public torch::autograd::Function<FusedFunction> {
  public:
-  static Tensor forward(torch::autograd::AutogradContext* context, const Tensor& x,
-                               const Tensor& constants, c10::intrusive_ptr<Program> program) {
+  static Tensor forward(torch::autograd::AutogradContext* context, const Tensor& x, const Tensor& constants,
+                        c10::intrusive_ptr<Program> program) {
     const Tensor input = x.contiguous();
     Tensor y = at::empty_like(input);
     for_each_task(input.numel(), [&](int64_t, int64_t begin, int64_t end) {
@@ -97,8 +97,7 @@ class FusedFunction : public torch::autograd::Function<FusedFunction> {
   }
 };
 
-Tensor apply(Op op, const Tensor& a, const Tensor& b, const Tensor& lo,
-                    const Tensor& hi) {
+Tensor apply(Op op, const Tensor& a, const Tensor& b, const Tensor& lo, const Tensor& hi) {
   switch (op) {
     case Op::kAdd:
       return a + b;
@@ -132,6 +131,8 @@ Tensor apply(Op op, const Tensor& a, const Tensor& b, const Tensor& lo,
       return a.rsqrt();
     case Op::kExp:
       return a.exp();
+    case Op::kLog:
+      return a.log();
     case Op::kConstant:
     case Op::kX:
       break;
@@ -139,8 +140,8 @@ Tensor apply(Op op, const Tensor& a, const Tensor& b, const Tensor& lo,
   throw std::logic_error("leaves are not applied");
 }
 
-/// f with the values of `constants`, bounds of clips in increasing order, and the lower bounds' indices of clips whose
-/// bounds were not.
+/// f with the values of `constants`, bounds of clips in increasing order, and the lower bounds' indices of
+/// clips whose bounds were not.
 std::pair<Expression, std::vector<size_t>> ordered(const Expression& f, const Tensor& constants) {
   const Tensor values = constants.detach().to(at::kFloat).contiguous();
   if (values.dim() != 1 || values.numel() != static_cast<int64_t>(f.constant_count())) {
@@ -175,11 +176,11 @@ Expression with_constants(const Expression& f, const Tensor& constants) {
 
 Tensor scalar_function(const Expression& f, const Tensor& x, const Tensor& constants) {
   auto [expression, crossed] = ordered(f, constants);
-  return FusedFunction::apply(x, constants, c10::make_intrusive<Program>(std::move(expression), std::move(crossed)));
+  return FusedFunction::apply(x, constants,
+                              c10::make_intrusive<Program>(std::move(expression), std::move(crossed)));
 }
 
-Tensor scalar_function_by_operations(const Expression& f, const Tensor& x,
-                                            const Tensor& constants) {
+Tensor scalar_function_by_operations(const Expression& f, const Tensor& x, const Tensor& constants) {
   std::vector<Tensor> stack;
   int64_t next = 0;
   const auto pop = [&stack] {

@@ -19,8 +19,9 @@ Tensor divergence(const Tensor& teacher, const Tensor& model) {
 Yardstick::Yardstick(const Network& teacher, const std::vector<Picture>& pictures, Monitor& monitor) {
   const at::NoGradGuard no_grad;
   if (teacher.classes() < 2) {
-    throw InputError(fmt::format("the model predicts {} classes, expected at least 2 to measure a graft by its answers",
-                                 teacher.classes()));
+    throw InputError(
+        fmt::format("the model predicts {} classes, expected at least 2 to measure a graft by its answers",
+                    teacher.classes()));
   }
   images_ = read_images(pictures, teacher.preprocessing(), "yardstick", monitor);
   logits_ = teacher.forward(images_);

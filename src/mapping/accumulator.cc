@@ -58,7 +58,8 @@ class Cells {
 
   Cell* cells() const {
     const auto address = reinterpret_cast<uintptr_t>(memory_.get());
-    return reinterpret_cast<Cell*>((address + sizeof(Cell) - 1) / sizeof(Cell) * sizeof(Cell));
+    const uintptr_t aligned = (address + sizeof(Cell) - 1) / sizeof(Cell) * sizeof(Cell);
+    return reinterpret_cast<Cell*>(reinterpret_cast<std::byte*>(memory_.get()) + (aligned - address));
   }
 
   void allocate() {
@@ -258,8 +259,9 @@ SiteAccumulator::Grid::Bins SiteAccumulator::Grid::choose_bins(size_t count) con
   std::vector<double> mass, position;
   for (int32_t i = 0; i < 2 * kHalf; ++i) {
     double pairs = 0;
-    for (const Cells& fold : cells[static_cast<size_t>(Measure::kCount)]) {
-      if (!fold.empty()) pairs += fold[i].w;
+    for (const Fold fold : folds_of(Part::kFit)) {
+      const Cells& counts = cells[static_cast<size_t>(Measure::kCount)][static_cast<size_t>(fold)];
+      if (!counts.empty()) pairs += counts[i].w;
     }
     if (pairs == 0) continue;
     occupied.push_back(i);
@@ -329,7 +331,7 @@ void SiteAccumulator::add_picture(Fold fold, std::span<const float> x, std::span
   }
   grid.has_offsets = !offset.empty();
   grid.weighted = !weight.empty();
-  widen(x, grid.low, grid.high);
+  if (std::ranges::count(folds_of(Part::kFit), fold) > 0) widen(x, grid.low, grid.high);
   Cell* counts = grid.ready(Measure::kCount, fold);
   Cell* weights = grid.weighted ? grid.ready(Measure::kWeight, fold) : nullptr;
   Placed placed;
@@ -345,7 +347,7 @@ void SiteAccumulator::add_picture(Fold fold, std::span<const float> x, std::span
 SiteMapping SiteAccumulator::finish(size_t bins) const {
   const Grid& grid = *grid_;
   if (!(grid.low <= grid.high))
-    throw std::runtime_error(fmt::format("site {}: no pairs captured", grid.name));
+    throw std::runtime_error(fmt::format("site {}: no pairs to fit to captured", grid.name));
   SiteMapping site;
   site.name = grid.name;
   site.pictures = grid.pictures;

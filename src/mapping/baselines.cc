@@ -7,6 +7,7 @@
 #include <cmath>
 #include <stdexcept>
 
+#include "closed_forms.h"
 #include "levenberg.h"
 
 namespace normgraft {
@@ -16,14 +17,6 @@ using Constants = std::vector<float>;
 
 constexpr int kIterations = 300;  // of each fit; it ends earlier when it converges
 constexpr size_t kFitted = 6;     // starts that are fitted, the best ones before
-
-/// What starts are derived from.
-struct Outline {
-  const Samples& samples;
-  double median = 0;  ///< of x
-  double spread = 1;  ///< of x: half the distance of its 16 % and 84 % quantiles
-  double slope = 0;   ///< of the best line
-};
 
 /// A family of closed forms. Its constants start at `text`'s and are replaced by those of a start.
 struct Form {
@@ -134,20 +127,20 @@ std::vector<Constants> tanh_starts(const Outline& o) {
 template <double (*curve)(double)>
 std::vector<Constants> sigmoid_starts(const Outline& o) {
   std::vector<Constants> starts;
-  for (const auto [centre, width] : bends(o)) {
-    const auto [c, b] = scale_curve(o, [&](double x) { return curve((x - centre) / width); });
-    starts.push_back({narrow(c), narrow(1 / width), narrow(-centre / width), narrow(b)});
+  for (const Bend& bend : bends(o)) {
+    const auto [c, b] = scale_curve(o, [&](double x) { return curve((x - bend.centre) / bend.width); });
+    starts.push_back({narrow(c), narrow(1 / bend.width), narrow(-bend.centre / bend.width), narrow(b)});
   }
   return starts;
 }
 
 std::vector<Constants> isru_starts(const Outline& o) {
   std::vector<Constants> starts;
-  for (const auto [centre, width] : bends(o)) {
+  for (const Bend& bend : bends(o)) {
     const auto [c, b] =
-        scale_curve(o, [&](double x) { return (x - centre) / std::hypot(x - centre, width); });
-    const float s = narrow(-centre);
-    starts.push_back({narrow(c), s, s, narrow(width * width), narrow(b)});
+        scale_curve(o, [&](double x) { return (x - bend.centre) / std::hypot(x - bend.centre, bend.width); });
+    const float s = narrow(-bend.centre);
+    starts.push_back({narrow(c), s, s, narrow(bend.width * bend.width), narrow(b)});
   }
   return starts;
 }
@@ -155,13 +148,13 @@ std::vector<Constants> isru_starts(const Outline& o) {
 std::vector<Constants> softsign_starts(const Outline& o) {
   std::vector<Constants> starts;
   const double flattest = 1e-3 * std::sqrt(o.samples.variance);
-  for (const auto [centre, width] : bends(o)) {
-    const auto [factor, b] =
-        scale_curve(o, [&](double x) { return (x - centre) / (width + std::abs(x - centre)); });
+  for (const Bend& bend : bends(o)) {
+    const auto [factor, b] = scale_curve(
+        o, [&](double x) { return (x - bend.centre) / (bend.width + std::abs(x - bend.centre)); });
     // The denominator's constants have to be positive, and the curve thus increasing.
     const double c = std::max({factor, flattest, 1e-30});
-    const float s = narrow(-centre);
-    starts.push_back({s, narrow(width / c), narrow(1 / c), s, narrow(b)});
+    const float s = narrow(-bend.centre);
+    starts.push_back({s, narrow(bend.width / c), narrow(1 / c), s, narrow(b)});
   }
   return starts;
 }
@@ -211,6 +204,8 @@ Expression fit(const Form& form, const Outline& o, Interval seen, FitWorkspace& 
 std::vector<std::string> baseline_names() {
   std::vector<std::string> names;
   for (const Form& form : forms()) names.push_back(form.name);
+  names.push_back("log");
+  for (size_t k = kFewestKnots; k <= kMostKnots; ++k) names.push_back(fmt::format("lines{}", k));
   return names;
 }
 
@@ -218,8 +213,13 @@ std::vector<Baseline> fit_baselines(const Samples& samples, Interval seen) {
   if (samples.size() == 0) throw std::runtime_error("no samples to fit closed forms to");
   const Outline o = outline(samples);
   FitWorkspace workspace;
+  std::vector<Expression> fitted;
+  for (const Form& form : forms()) fitted.push_back(fit(form, o, seen, workspace));
+  fitted.push_back(fit_log(o));
+  for (Expression& lines : fit_lines(o, seen, workspace)) fitted.push_back(std::move(lines));
   std::vector<Baseline> baselines;
-  for (const Form& form : forms()) baselines.push_back({form.name, fit(form, o, seen, workspace)});
+  const std::vector<std::string> names = baseline_names();
+  for (size_t i = 0; i < names.size(); ++i) baselines.push_back({names[i], std::move(fitted[i])});
   return baselines;
 }
 

@@ -19,16 +19,17 @@ Tensor labels_tensor(const Batch& batch) {
   return at::from_blob(const_cast<int64_t*>(batch.labels.data()), {batch.size()}, at::kLong);
 }
 
-Tensor read_images(std::vector<Picture> pictures, const Preprocessing& preprocessing, const std::string& stage,
-                   Monitor& monitor) {
-  Loader loader(std::move(pictures), evaluation_transform(preprocessing), preprocessing.height, preprocessing.width, {},
-                monitor);
+Tensor read_images(std::vector<Picture> pictures, const Preprocessing& preprocessing,
+                   const std::string& stage, Monitor& monitor) {
+  Loader loader(std::move(pictures), evaluation_transform(preprocessing), preprocessing.height,
+                preprocessing.width, {}, monitor);
   std::vector<Tensor> parts;
   while (const auto batch = loader.next()) {
     monitor.check();
     parts.push_back(images_tensor(*batch, preprocessing).clone());
   }
-  if (parts.empty()) throw InputError(fmt::format("{}: no picture could be read, expected at least one", stage));
+  if (parts.empty())
+    throw InputError(fmt::format("{}: no picture could be read, expected at least one", stage));
   return at::cat(parts);
 }
 
@@ -43,7 +44,8 @@ size_t chunk_count(int64_t pictures) {
 }
 
 std::span<const int64_t> positions_of(const Chunk& chunk, const Batch& batch) {
-  return std::span(batch.indices).subspan(static_cast<size_t>(chunk.first), static_cast<size_t>(chunk.images.size(0)));
+  return std::span(batch.indices)
+      .subspan(static_cast<size_t>(chunk.first), static_cast<size_t>(chunk.images.size(0)));
 }
 
 size_t chunk_threads() {
@@ -66,7 +68,9 @@ size_t for_chunks(const Tensor& images, const std::function<void(size_t thread, 
 
 Tensor over_pictures(const Tensor& images, const std::function<Tensor(const Tensor& some)>& body) {
   std::vector<Tensor> parts(chunk_count(images.size(0)));
-  for_chunks(images, [&](size_t, const Chunk& chunk) { parts[static_cast<size_t>(chunk.index)] = body(chunk.images); });
+  for_chunks(images, [&](size_t, const Chunk& chunk) {
+    parts[static_cast<size_t>(chunk.index)] = body(chunk.images);
+  });
   return at::cat(parts);
 }
 

@@ -46,8 +46,7 @@ class Regression {
   /// targets [R, t]
   Line operator()(const Tensor& targets) const {
     const Tensor mean = targets.mul(weight_).sum(0, false, at::kDouble);
-    const Tensor slopes =
-        at::linalg_solve(products_, products_with(targets) - at::outer(mean_, mean));
+    const Tensor slopes = at::linalg_solve(products_, products_with(targets) - at::outer(mean_, mean));
     return {slopes.t().to(at::kFloat), (mean - mean_.matmul(slopes)).to(at::kFloat)};
   }
 
@@ -59,8 +58,7 @@ class Regression {
       const auto part = [&](const Tensor& all) {
         return all.slice(0, first, std::min(first + kRows, rows_.size(0)));
       };
-      sum += linear(part(rows_).t().contiguous(), (part(values) * part(weight_)).t().contiguous(),
-                    Tensor());
+      sum += linear(part(rows_).t().contiguous(), (part(values) * part(weight_)).t().contiguous(), Tensor());
     }
     return sum;
   }
@@ -91,8 +89,8 @@ class Walk {
     return over_pictures(x, [&](const Tensor& some) { return network.pass(site, some); });
   }
 
-  /// Passes a site and rewrites the Linear behind it, if there is one; `wanted` is the teacher's stream there, or
-  /// undefined.
+  /// Passes a site and rewrites the Linear behind it, if there is one; `wanted` is the teacher's stream
+  /// there, or undefined.
   void pass(size_t site, const Tensor& wanted) {
     if (!network_.writes_behind(site)) {
       x_ = advance(network_, site, x_);
@@ -101,13 +99,16 @@ class Walk {
     const Site& behind = network_.sites()[site + 1];
     const LinearNames& writer = behind.writer->linear;
     const double ratio = carrier_ratio(options_, behind.channels);
-    const Tensor input = over_pictures(x_, [&](const Tensor& some) { return network_.step(site, some).branch; });
+    const Tensor input =
+        over_pictures(x_, [&](const Tensor& some) { return network_.step(site, some).branch; });
     Tensor next = x_ + linear(network_.tensors(), writer, input);
     const Tensor rows = input.flatten(0, 1);
-    const Regression regression(rows, (token_weights(next) / spread(next).square()).flatten(), options_.damping);
+    const Regression regression(rows, (token_weights(next) / spread(next).square()).flatten(),
+                                options_.damping);
     if (wanted.defined()) {
       const auto line = regression(without_mean(wanted - next).flatten(0, 1));
-      add_to_linear(network_.tensors(), writer, {without_mean(line.slopes.t()).t(), without_mean(line.intercept)});
+      add_to_linear(network_.tensors(), writer,
+                    {without_mean(line.slopes.t()).t(), without_mean(line.intercept)});
       next = x_ + linear(network_.tensors(), writer, input);
     }
     Carried carried = behind.carried;
@@ -164,8 +165,8 @@ Tensor carried_log(const Tensor& x, double ratio) {
   return ratio * (part.clamp_min(kLeast).log() + (part - kLeast).clamp_max(0) / kLeast);
 }
 
-void carry_scale(Network& network, const Tensor& images, const CarrierOptions& options, const Network* teacher,
-                 Monitor& monitor) {
+void carry_scale(Network& network, const Tensor& images, const CarrierOptions& options,
+                 const Network* teacher, Monitor& monitor) {
   require(options.damping > 0, "carrier", "damping", options.damping, "a number above 0");
   if (!hides_mean(network)) {
     throw InputError("carrier: the mean of a token is seen by a norm of " + network.architecture().name() +
@@ -186,7 +187,8 @@ void carry_scale(Network& network, const Tensor& images, const CarrierOptions& o
   }
 }
 
-void let_mean_carry_scale(Network& network, const Tensor& images, const CarrierOptions& options, Monitor& monitor) {
+void let_mean_carry_scale(Network& network, const Tensor& images, const CarrierOptions& options,
+                          Monitor& monitor) {
   centre_stream(network);
   blind_to_mean(network);
   for (size_t site = 0; site < network.sites().size(); ++site) {

@@ -140,7 +140,8 @@ const Activation& find_activation(const std::string& name) {
     if (name == activation.name) return activation;
     known.emplace_back(activation.name);
   }
-  throw InputError(fmt::format("activation \"{}\" is unknown, expected one of {}", name, fmt::join(known, ", ")));
+  throw InputError(
+      fmt::format("activation \"{}\" is unknown, expected one of {}", name, fmt::join(known, ", ")));
 }
 
 }  // namespace

@@ -41,13 +41,16 @@ void check_tensors(const Tensors& tensors, const std::vector<Site>& sites) {
 
 Tensor normalise(NormKind kind, const Tensor& x, double eps) {
   switch (kind) {
-    case NormKind::kRmsNorm: return x * (x.square().mean(-1, true) + eps).rsqrt();
-    case NormKind::kLayerNorm: break;
+    case NormKind::kRmsNorm:
+      return x * (x.square().mean(-1, true) + eps).rsqrt();
+    case NormKind::kLayerNorm:
+      break;
   }
   return at::layer_norm(x, {x.size(-1)}, {}, {}, eps);
 }
 
-Network::Network(std::shared_ptr<const Architecture> architecture, Preprocessing preprocessing, Tensors tensors)
+Network::Network(std::shared_ptr<const Architecture> architecture, Preprocessing preprocessing,
+                 Tensors tensors)
     : architecture_(std::move(architecture)),
       preprocessing_(std::move(preprocessing)),
       tensors_(std::move(tensors)),
@@ -110,7 +113,8 @@ Tensor Network::pass(size_t site, const Tensor& x, const Observer& observer) con
 
 Tensor Network::leave(const Tensor& x, const Observer& observer) const {
   const size_t last = sites_.size() - 1;
-  if (sites_[last].pooled) return architecture_->head(tensors_, normalised(last, architecture_->pool(x), observer));
+  if (sites_[last].pooled)
+    return architecture_->head(tensors_, normalised(last, architecture_->pool(x), observer));
   // Only the tokens that the head reads need the norm, unless someone watches all of them.
   const int64_t read = architecture_->tokens_read();
   const bool all = observer || read == 0;

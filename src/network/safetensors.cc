@@ -28,8 +28,8 @@ struct Dtype {
 };
 
 constexpr std::array kDtypes = {
-    Dtype{"BOOL", at::kBool},  Dtype{"U8", at::kByte},      Dtype{"I8", at::kChar},
-    Dtype{"I16", at::kShort},  Dtype{"I32", at::kInt},     Dtype{"I64", at::kLong},
+    Dtype{"BOOL", at::kBool},  Dtype{"U8", at::kByte},       Dtype{"I8", at::kChar},
+    Dtype{"I16", at::kShort},  Dtype{"I32", at::kInt},       Dtype{"I64", at::kLong},
     Dtype{"F16", at::kHalf},   Dtype{"BF16", at::kBFloat16}, Dtype{"F32", at::kFloat},
     Dtype{"F64", at::kDouble},
 };

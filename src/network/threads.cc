@@ -1,11 +1,11 @@
+#include "normgraft/network/threads.h"
+
 #include <ATen/Parallel.h>
 #include <dlfcn.h>
 #include <omp.h>
 #include <sched.h>
 
 #include <algorithm>
-
-#include "normgraft/network/threads.h"
 
 namespace normgraft {
 namespace {

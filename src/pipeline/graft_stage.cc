@@ -15,13 +15,16 @@
 namespace normgraft {
 namespace {
 
-constexpr std::array<Named<Calibration>, 3> kCalibrations = {
-    {{"none", Calibration::kNone}, {"affine", Calibration::kAffine}, {"sequential", Calibration::kSequential}}};
+constexpr std::array<Named<Calibration>, 3> kCalibrations = {{{"none", Calibration::kNone},
+                                                              {"affine", Calibration::kAffine},
+                                                              {"sequential", Calibration::kSequential}}};
 
 FunctionFile functions_of(const Plan& plan) {
   FunctionFile file;
+  file.grid = plan.grid;
   for (const PlanEntry& entry : plan.entries) {
     file.functions.emplace(entry.site, entry.expression);
+    if (entry.seen.finite()) file.seen.emplace(entry.site, entry.seen);
   }
   return file;
 }
@@ -46,7 +49,8 @@ Json calibration_json(const PictureSplit& split, const Calibrated& calibrated) {
     list.push_back({{"sites", step.sites}, {"damping", step.damping}});
     list.back().update(to_json(step.before, step.after, step.seconds));
   }
-  Json json{{"version", 1}, {"pictures", split.fit.size()}, {"held_out", split.judges().size()}, {"steps", list}};
+  Json json{
+      {"version", 1}, {"pictures", split.fit.size()}, {"held_out", split.judges().size()}, {"steps", list}};
   if (calibrated.writers) {
     const WriterStep& writers = *calibrated.writers;
     json["writers"] = to_json(writers.before, writers.after, writers.seconds);
@@ -76,7 +80,8 @@ void calibrate(Graft& graft, const Network& teacher, const CapturedRun& captured
       Json json = calibration_json(split, calibrated);
       if (!split.choose.empty()) {
         const Distance reported = Yardstick(teacher, split.report, monitor).measure(graft.network());
-        json["report"] = {{"pictures", split.report.size()}, {"kl", reported.kl}, {"agreement", reported.agreement}};
+        json["report"] = {
+            {"pictures", split.report.size()}, {"kl", reported.kl}, {"agreement", reported.agreement}};
       }
       write_json(run.calibration(), json);
       return;
@@ -95,7 +100,8 @@ std::string to_string(Calibration calibration) {
 }
 
 Json asked_of(const GraftRequest& request) {
-  return Json{{"sites", request.sites}, {"calibration", to_string(request.calibration)}, {"fold", request.fold}};
+  return Json{
+      {"sites", request.sites}, {"calibration", to_string(request.calibration)}, {"fold", request.fold}};
 }
 
 GraftResult graft_stage(const RunFolder& run, const GraftRequest& request, Monitor& monitor) {

@@ -65,8 +65,8 @@ Evaluation eval_model(const EvalRequest& request, Monitor& monitor) {
   const auto pictures =
       labelled_pictures(request.data, request.classes, request.pictures, model.network(), monitor);
   Loader loader = evaluation_loader(model.network(), pictures, request.batch, monitor);
-  return evaluate(model, teacher ? &teacher->network() : nullptr, loader, static_cast<int64_t>(pictures.size()),
-                  request.conditions, monitor);
+  return evaluate(model, teacher ? &teacher->network() : nullptr, loader,
+                  static_cast<int64_t>(pictures.size()), request.conditions, monitor);
 }
 
 ModelCost cost_of_model(const Path& model, const std::string& profile_name, const ModelOptions& options,
@@ -75,8 +75,9 @@ ModelCost cost_of_model(const Path& model, const std::string& profile_name, cons
   const Graft graft = load_graft(model, options, monitor);
   const auto shapes = site_shapes(graft.network());
   const Functions functions = graft.functions();
-  return {layernorm_cost(shapes), graft_cost(shapes, functions, profile), profile.name, profile.unit, shapes.size(),
-          functions.size()};
+  return {layernorm_cost(shapes), graft_cost(shapes, functions, profile),
+          profile.name,           profile.unit,
+          shapes.size(),          functions.size()};
 }
 
 std::vector<std::string> export_model(const Path& model, const std::string& target, const Path& folder,

@@ -24,6 +24,11 @@ std::vector<Picture> unlabelled_pictures(const Path& data, int64_t count, uint64
 
 std::vector<Picture> labelled_pictures(const Path& data, const std::optional<Path>& class_list, int64_t count,
                                        const Network& network, Monitor& monitor) {
+  if (network.classes() < 2) {
+    throw InputError(
+        fmt::format("{} predicts {} classes, expected at least 2 to judge it by pictures with labels",
+                    network.architecture().name(), network.classes()));
+  }
   std::optional<ClassList> list;
   if (class_list) {
     list = read_class_list(*class_list);
@@ -33,19 +38,22 @@ std::vector<Picture> labelled_pictures(const Path& data, const std::optional<Pat
   PictureFolder folder = open_picture_folder(data, list ? &*list : nullptr, monitor);
   const auto folders = static_cast<int64_t>(folder.classes.size());
   if (!list && network.classes() != folders) {
-    throw InputError(fmt::format("{} holds {} classes and the model has {}: expected a class list (--classes) or a "
-                                 "folder for each class",
-                                 data.string(), folders, network.classes()));
+    throw InputError(
+        fmt::format("{} holds {} classes and the model has {}: expected a class list (--classes) or a "
+                    "folder for each class",
+                    data.string(), folders, network.classes()));
   }
   for (const Picture& picture : folder.pictures) {
     if (picture.label < network.classes()) continue;
-    throw InputError(fmt::format("{} has class {}, but the model has {} classes: expected another class list (--classes)",
-                                 picture.path.string(), picture.label, network.classes()));
+    throw InputError(
+        fmt::format("{} has class {}, but the model has {} classes: expected another class list (--classes)",
+                    picture.path.string(), picture.label, network.classes()));
   }
   return count > 0 ? some(std::move(folder.pictures), count, 1) : std::move(folder.pictures);
 }
 
-Loader evaluation_loader(const Network& network, std::vector<Picture> pictures, int64_t batch, Monitor& monitor) {
+Loader evaluation_loader(const Network& network, std::vector<Picture> pictures, int64_t batch,
+                         Monitor& monitor) {
   const Preprocessing& p = network.preprocessing();
   LoaderOptions options;
   options.batch = batch;

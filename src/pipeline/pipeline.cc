@@ -1,10 +1,15 @@
+#include "normgraft/pipeline/pipeline.h"
+
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <functional>
 
-#include "normgraft/pipeline/pipeline.h"
-
+#include "normgraft/core/error.h"
+#include "normgraft/data/split.h"
+#include "normgraft/models/model_folder.h"
 #include "normgraft/pipeline/models.h"
+#include "pictures.h"
 
 namespace normgraft {
 namespace {
@@ -111,9 +116,36 @@ void judge_uncalibrated(Pipeline& pipeline, const RunFolder& run, const Pipeline
   });
 }
 
+/// Refuses what would fail hours later. The stages give the notices again, so here they are not given.
+void check(const PipelineRequest& request) {
+  Monitor& monitor = silent_monitor();
+  const Network model = load_model(request.capture.model, request.capture.model_options, monitor);
+  const CaptureRequest& capture = request.capture;
+  split_pictures(
+      unlabelled_pictures(capture.data, capture.pictures, capture.seed, monitor));  // refuses too few
+  if (model.classes() < 2) {
+    std::vector<std::string> expected;
+    if (request.capture.options.pairs.weights != Weights::kNone) expected.emplace_back("weights none");
+    if (request.graft.calibration == Calibration::kSequential)
+      expected.emplace_back("calibration none or affine");
+    if (request.select.strategy == "budget") expected.emplace_back("another strategy than budget");
+    if (request.constants || request.realign) expected.emplace_back("no training");
+    if (request.val) expected.emplace_back("no pictures to judge on");
+    if (!expected.empty()) {
+      throw InputError(fmt::format("run: {} predicts {} classes, expected {} for it",
+                                   model.architecture().name(), model.classes(), fmt::join(expected, ", ")));
+    }
+  }
+  if (request.val) labelled_pictures(*request.val, request.classes, 0, model, monitor);
+  if (request.realign && needs_labels(request.realign->options)) {
+    labelled_pictures(request.realign->train, request.realign->classes, 0, model, monitor);
+  }
+}
+
 }  // namespace
 
 Json run_pipeline(const RunFolder& run, const PipelineRequest& request, Monitor& monitor) {
+  check(request);
   Pipeline pipeline(run, request, monitor);
   pipeline.stage("capture", asked_of(request.capture), run.mappings(),
                  [&] { capture_stage(run, request.capture, monitor); });
@@ -127,7 +159,8 @@ Json run_pipeline(const RunFolder& run, const PipelineRequest& request, Monitor&
   std::vector<std::string> stages = {"capture", "evolve", "select", "graft"};
   pipeline.stage("graft", asked_of(request.graft), run.grafted() / "functions.json",
                  [&] { graft_stage(run, request.graft, monitor); });
-  pipeline.judge(request.graft.calibration == Calibration::kNone ? "grafted" : "calibrated", run.grafted(), stages);
+  pipeline.judge(request.graft.calibration == Calibration::kNone ? "grafted" : "calibrated", run.grafted(),
+                 stages);
 
   const auto train = [&](const std::string& stage, const std::string& name, RealignRequest realign,
                          const Path& folder) {

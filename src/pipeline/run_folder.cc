@@ -25,8 +25,9 @@ Json RunFolder::asked(const std::string& stage) const {
 }
 
 void RunFolder::note(const std::string& key, const Json& value) const {
-  Json json =
-      std::filesystem::exists(run_json()) ? read() : Json{{"version", kVersion}, {"normgraft", NORMGRAFT_VERSION}};
+  Json json = std::filesystem::exists(run_json())
+                  ? read()
+                  : Json{{"version", kVersion}, {"normgraft", NORMGRAFT_VERSION}};
   json[key] = value;
   write_json(run_json(), json);
 }

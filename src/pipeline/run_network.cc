@@ -39,15 +39,14 @@ CaptureRequest capture_request(const RunFolder& run) {
 
 }  // namespace
 
-Network prepare_network(const CaptureRequest& request, const std::vector<Picture>& fit, Monitor& monitor) {
-  Network network = load_model(request.model, request.model_options, monitor);
-  if (request.carrier == Carrier::kNone) return network;
+void prepare_network(Network& network, Carrier carrier, const std::vector<Picture>& fit, Monitor& monitor) {
+  if (carrier == Carrier::kNone) return;
   if (!hides_mean(network)) {
     throw InputError("capture: the mean of a token is seen by the norms of " + network.architecture().name() +
                      ", expected carrier none for it");
   }
-  let_mean_carry_scale(network, walk_images(network, fit, kPicturesOfCapture, "capture", monitor), {}, monitor);
-  return network;
+  let_mean_carry_scale(network, walk_images(network, fit, kPicturesOfCapture, "capture", monitor), {},
+                       monitor);
 }
 
 void record_network(const RunFolder& run, const CaptureRequest& request, const Network& network) {
@@ -67,8 +66,10 @@ CapturedRun captured_run(const RunFolder& run) {
   CapturedRun captured{capture_request(run), {}};
   const Json split = run.asked("split");
   if (split.is_null()) {
-    throw InputError(fmt::format("{}: no word of how the pictures are split, expected what `normgraft capture` of this "
-                                 "version notes there", run.run_json().string()));
+    throw InputError(
+        fmt::format("{}: no word of how the pictures are split, expected what `normgraft capture` of this "
+                    "version notes there",
+                    run.run_json().string()));
   }
   const CaptureRequest& request = captured.request;
   captured.pictures = split_as_recorded(

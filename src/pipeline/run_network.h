@@ -8,9 +8,9 @@
 
 namespace normgraft {
 
-/// The network that capture looks at: the model, made to carry the scale of its tokens as the request says, fitted to the
-/// first of `fit`. It computes what the model does.
-Network prepare_network(const CaptureRequest& request, const std::vector<Picture>& fit, Monitor& monitor);
+/// Makes a network carry the scale of its tokens, fitted to the first of `fit`. It computes what it did
+/// before.
+void prepare_network(Network& network, Carrier carrier, const std::vector<Picture>& fit, Monitor& monitor);
 
 /// Leaves a prepared network in the run folder, or none where the model itself was captured.
 void record_network(const RunFolder& run, const CaptureRequest& request, const Network& network);
@@ -24,8 +24,8 @@ struct CapturedRun {
   Network network(const RunFolder& run, Monitor& monitor) const;
 };
 
-/// What capture noted in a run folder; what it passed over in the picture tree is not said again. Throws InputError naming
-/// what is missing in it.
+/// What capture noted in a run folder; what it passed over in the picture tree is not said again. Throws
+/// InputError naming what is missing in it.
 CapturedRun captured_run(const RunFolder& run);
 
 }  // namespace normgraft

@@ -51,8 +51,9 @@ RealignOptions published_distill() {
   return options;
 }
 
-constexpr std::array<Named<RealignOptions (*)()>, 3> kRecipes = {
-    {{"carrigg2026-a", published_affine}, {"carrigg2026-f", published_full}, {"carrigg2026-d", published_distill}}};
+constexpr std::array<Named<RealignOptions (*)()>, 3> kRecipes = {{{"carrigg2026-a", published_affine},
+                                                                  {"carrigg2026-f", published_full},
+                                                                  {"carrigg2026-d", published_distill}}};
 
 }  // namespace
 

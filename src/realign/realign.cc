@@ -11,8 +11,7 @@ namespace normgraft {
 namespace {
 
 /// Everything that the course of a run depends on, as text.
-std::string identity_of(const Graft& student, const PictureSplit& pictures,
-                        const RealignOptions& options) {
+std::string identity_of(const Graft& student, const PictureSplit& pictures, const RealignOptions& options) {
   uint64_t hash = fnv1a({});
   const auto add = [&hash](const void* data, size_t size) {
     hash = fnv1a({static_cast<const std::byte*>(data), size}, hash);
@@ -45,11 +44,16 @@ RealignResult realign(Graft& student, const Network* teacher, const PictureSplit
     throw InputError(
         fmt::format("realign: mode {} needs a teacher, the model before grafting", to_string(options.mode)));
   }
+  if (classes < 2) {
+    throw InputError(fmt::format(
+        "realign: the model predicts {} classes, expected at least 2 to train by its answers", classes));
+  }
   for (const auto* part : {&pictures.fit, &pictures.judges()}) {
     for (const Picture& picture : *part) {
       if (!needs_labels(options) || picture.label < classes) continue;
-      throw InputError(fmt::format("{} has class {}, but the model has {} classes: expected a class list (--classes)",
-                                   picture.path.string(), picture.label, classes));
+      throw InputError(
+          fmt::format("{} has class {}, but the model has {} classes: expected a class list (--classes)",
+                      picture.path.string(), picture.label, classes));
     }
   }
 

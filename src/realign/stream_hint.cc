@@ -18,7 +18,7 @@ constexpr int kProbes = 3;        ///< gradients drawn for each
 
 /// Sums over a few pictures and their probes of squared gradients by x, for each site but the first: [N, D].
 std::vector<Tensor> squared_gradients(const Network& teacher, const Tensor& images,
-                                             std::span<const int64_t> pictures, uint64_t seed) {
+                                      std::span<const int64_t> pictures, uint64_t seed) {
   const at::AutoGradMode with_grad(true);
   const auto [logits, x, y] = trace_sites(teacher, images);
   const Tensor prediction = logits.detach().softmax(1);
@@ -38,7 +38,8 @@ std::vector<Tensor> squared_gradients(const Network& teacher, const Tensor& imag
 
 }  // namespace
 
-StreamHint::StreamHint(const Network& teacher, std::vector<Picture> pictures, uint64_t seed, Monitor& monitor) {
+StreamHint::StreamHint(const Network& teacher, std::vector<Picture> pictures, uint64_t seed,
+                       Monitor& monitor) {
   if (pictures.size() > kPictures) pictures.resize(kPictures);
   const Preprocessing& p = teacher.preprocessing();
   Loader loader(std::move(pictures), evaluation_transform(p), p.height, p.width, {}, monitor);

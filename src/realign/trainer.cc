@@ -140,8 +140,7 @@ double Trainer::rate_at(int64_t step) const {
   return options_.rate * 0.5 * (1 + std::cos(std::numbers::pi * (now - warm) / (total - warm)));
 }
 
-Tensor Trainer::loss(const Tensor& logits, const Tensor& teacher,
-                            const Tensor& labels) const {
+Tensor Trainer::loss(const Tensor& logits, const Tensor& teacher, const Tensor& labels) const {
   const double w = label_share(options_);
   Tensor total = at::zeros({});
   if (w > 0) total = total + w * at::cross_entropy_loss(logits, labels);
@@ -199,7 +198,8 @@ double Trainer::find_gradients(const Tensor& images, const Tensor& labels) {
     add(parts[0], images, 0);
     parts.resize(1);
   } else {
-    parts.resize(for_chunks(images, [&](size_t thread, const Chunk& chunk) { add(parts[thread], chunk.images, chunk.first); }));
+    parts.resize(for_chunks(
+        images, [&](size_t thread, const Chunk& chunk) { add(parts[thread], chunk.images, chunk.first); }));
   }
   const at::NoGradGuard no_grad;
   double total = 0;
@@ -226,8 +226,9 @@ void Trainer::run_epoch() {
   }
   const std::vector<std::string> back = student_.settle_constants();
   if (!back.empty()) {
-    monitor_.notice(fmt::format("realign, epoch {}: no proof holds for the constants of {}, their first ones are saved",
-                                metrics.epoch, fmt::join(back, ", ")));
+    monitor_.notice(
+        fmt::format("realign, epoch {}: no proof holds for the constants of {}, their first ones are saved",
+                    metrics.epoch, fmt::join(back, ", ")));
   }
   const RealignScore found = score(choose_);
   metrics.held_out_loss = found.loss;

@@ -33,8 +33,7 @@ class Trainer {
   int64_t best_epoch() const;
 
  private:
-  Tensor loss(const Tensor& logits, const Tensor& teacher,
-                     const Tensor& labels) const;
+  Tensor loss(const Tensor& logits, const Tensor& teacher, const Tensor& labels) const;
   /// Undefined where the mode has no use for them.
   Tensor teacher_logits(const Tensor& images, const Network::Observer& observer = {}) const;
   /// The loss of a batch, and its gradients, those of the hint included, in the parameters.

@@ -14,8 +14,8 @@ namespace {
 
 constexpr size_t kRows = 8;  ///< of a table, at most
 
-/// What a choice of functions costs for one picture, and the KL it was predicted and measured to have. A
-/// figure that is missing is NaN.
+/// What a choice of functions costs for one picture, and its KL as predicted and as measured. A missing
+/// figure is NaN.
 struct PricedLoss {
   double cost = 0;
   double predicted = 0;
@@ -37,7 +37,7 @@ std::vector<PricedLoss> priced_losses_at(const Json& object, const std::string& 
   return out;
 }
 
-/// A plan that stands out of the curve.
+/// A plan with a name and a sign of its own beside the curve.
 struct MarkedPlan {
   std::string name;
   std::string css;
@@ -191,7 +191,7 @@ std::string draw_plans(const std::vector<MarkedPlan>& marked, const CostScale& s
   return table("The plans marked", cost_titles("Plan", scale), rows);
 }
 
-/// The sites that lose most even with their most accurate function.
+/// The sites that lose most, each with its most accurate function.
 std::string draw_sites(const Json& choice) {
   std::vector<std::pair<std::string, PricedLoss>> sites;
   if (!choice.contains("sites") || !choice["sites"].is_array()) return {};

@@ -6,9 +6,9 @@
 
 namespace normgraft {
 
-/// A logarithmic axis of the gap "ceiling - R^2", on which functions that differ by little near the ceiling
-/// stand apart. The ceiling itself is a line below the last decade; gaps at or below zero, and smaller than
-/// the axis resolves, lie on it.
+/// A logarithmic axis of the gap "ceiling - R^2": near the ceiling, functions that differ by little stand
+/// apart. The ceiling itself is a line below the last decade. Gaps that are not above zero, or too small for
+/// the axis, lie on this line.
 class GapAxis {
  public:
   /// An axis that shows these gaps; those that are not finite are ignored.

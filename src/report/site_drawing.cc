@@ -35,7 +35,7 @@ std::vector<Moments> groups_in(const std::vector<Moments>& bins, Interval range,
   return groups;
 }
 
-/// Density of x in columns over the range, as shares of the largest, by square root so that tails show.
+/// The density of x in columns over the range, as shares of the largest, under a square root: tails show so.
 std::vector<double> density(const SiteMapping& mapping, const std::vector<Moments>& bins, Interval range) {
   std::vector<double> mass(kColumns, 0.0);
   const double step = (range.high - range.low) / static_cast<double>(kColumns);

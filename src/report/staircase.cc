@@ -74,7 +74,8 @@ Margins margins_of(const Axis& axis) {
   return margins;
 }
 
-/// From zero where the figure is a distance, otherwise over what is seen, with room for the labels above.
+/// From zero where the figure is a distance, otherwise over the values that occur, with room for labels
+/// above.
 Axis value_axis(const std::vector<double>& values, const StageFigure& figure) {
   const auto [least, most] = std::minmax_element(values.begin(), values.end());
   const bool share = figure.unit == StageUnit::kShare;

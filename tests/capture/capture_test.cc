@@ -1,11 +1,16 @@
 #include "normgraft/capture/capture.h"
 
+#include <ATen/ATen.h>
 #include <gtest/gtest.h>
 
 #include <cstdlib>
 
+#include "normgraft/core/error.h"
+#include "normgraft/data/loader.h"
 #include "normgraft/mapping/baselines.h"
-#include "normgraft/vit/batches.h"
+#include "normgraft/models/model_folder.h"
+#include "normgraft/network/batches.h"
+#include "normgraft/network/threads.h"
 #include "support/small_model.h"
 #include "support/temporary_folder.h"
 
@@ -20,7 +25,12 @@ Path data_folder() {
   return folder != nullptr ? Path(folder) : Path(NORMGRAFT_SOURCE_DIR) / ".." / "shared";
 }
 
-Loader loader_for(const Vit& vit, const std::vector<Picture>& pictures, int64_t batch) {
+/// Of five pictures three are there to fit to, one to choose by and one to report on.
+Fold fold_of(int64_t position) {
+  return position % 5 == 3 ? Fold::kChoose : position % 5 == 4 ? Fold::kReport : fit_fold(position);
+}
+
+Loader loader_for(const Network& vit, const std::vector<Picture>& pictures, int64_t batch) {
   LoaderOptions options;
   options.batch = batch;
   const Preprocessing& p = vit.preprocessing();
@@ -28,15 +38,15 @@ Loader loader_for(const Vit& vit, const std::vector<Picture>& pictures, int64_t 
 }
 
 /// The mappings of a small network over 3 times `per_class` small pictures.
-Mappings small_mappings(const Vit& vit, int per_class, int64_t batch) {
+Mappings small_mappings(const Network& vit, int per_class, int64_t batch) {
   const TemporaryFolder folder;
   testing::write_small_pictures(folder / "pictures", 3, per_class);
-  Loader loader = loader_for(vit, open_picture_folder(folder / "pictures").pictures, batch);
-  return capture(vit, loader, 3 * per_class, {.bins = 64}, silent_monitor());
+  Loader loader = loader_for(vit, testing::pictures_in(folder / "pictures"), batch);
+  return capture(vit, loader, 3 * per_class, fold_of, {.bins = 64, .pairs = {}}, silent_monitor());
 }
 
 TEST(Capture, CountsPicturesTimesTokensTimesChannelsAtEverySite) {
-  const Vit vit = small_vit();
+  const Network vit = small_vit();
   const Mappings mappings = small_mappings(vit, 4, 5);
   ASSERT_EQ(mappings.sites.size(), vit.sites().size());
   for (const SiteMapping& site : mappings.sites) {
@@ -49,16 +59,15 @@ TEST(Capture, CountsPicturesTimesTokensTimesChannelsAtEverySite) {
 
 /// Mean over pictures of KL(vit || vit with unit errors of random sign, times `scale`, at the outputs of a
 /// site).
-double divergence_under_errors(Vit& vit, size_t site, const torch::Tensor& images, double scale) {
-  const torch::NoGradGuard no_grad;
-  const torch::Tensor expected = vit.forward(images).to(torch::kFloat64).log_softmax(1);
-  vit.set_normalizer(site, [&](const torch::Tensor& x) {
-    const torch::Tensor signs = torch::randint(0, 2, x.sizes()) * 2 - 1;
-    return at::layer_norm(x, {x.size(-1)}, {}, {}, vit.config().eps) + scale * signs;
+double divergence_under_errors(Network& vit, size_t site, const Tensor& images, double scale) {
+  const at::NoGradGuard no_grad;
+  const Tensor expected = vit.forward(images).to(at::kDouble).log_softmax(1);
+  vit.set_normalizer(site, [&](const Tensor& x) {
+    const Tensor signs = at::randint(0, 2, x.sizes()) * 2 - 1;
+    return at::layer_norm(x, {x.size(-1)}, {}, {}, vit.sites()[site].eps) + scale * signs;
   });
-  const torch::Tensor found = vit.forward(images, [](size_t, const torch::Tensor&, const torch::Tensor&) {})
-                                  .to(torch::kFloat64)
-                                  .log_softmax(1);
+  const Tensor found =
+      vit.forward(images, [](size_t, const Tensor&, const Tensor&) {}).to(at::kDouble).log_softmax(1);
   vit.set_normalizer(site, {});
   return (expected.exp() * (expected - found)).sum(1).mean().item<double>();
 }
@@ -66,15 +75,16 @@ double divergence_under_errors(Vit& vit, size_t site, const torch::Tensor& image
 TEST(Capture, WeighsASiteByTwiceTheDivergenceThatSmallIndependentErrorsCauseThere) {
   const TemporaryFolder folder;
   testing::write_small_pictures(folder / "pictures", 3, 2);
-  Vit vit = small_vit();
-  const auto pictures = open_picture_folder(folder / "pictures").pictures;
+  Network vit = small_vit();
+  const auto pictures = testing::pictures_in(folder / "pictures");
   Loader loader = loader_for(vit, pictures, 4);
-  const Mappings mappings = capture(vit, loader, 6, {.bins = 64, .pairs = {.probes = 300}}, silent_monitor());
+  const Mappings mappings =
+      capture(vit, loader, 6, fold_of, {.bins = 64, .pairs = {.probes = 300}}, silent_monitor());
   ASSERT_TRUE(mappings.weighted);
 
   Loader again = loader_for(vit, pictures, 6);
   const auto batch = again.next();
-  const torch::Tensor images = images_tensor(*batch, vit.preprocessing());
+  const Tensor images = images_tensor(*batch, vit.preprocessing());
   constexpr double kScale = 0.02;
   constexpr int kDraws = 400;
   for (size_t site = 0; site < vit.sites().size(); ++site) {
@@ -99,13 +109,14 @@ TEST(Capture, GivesTokensThatNoHeadReadsNoWeight) {
 TEST(Capture, DoesNotDependOnBatchesNorThreads) {
   const TemporaryFolder folder;
   testing::write_small_pictures(folder / "pictures", 3, 3);
-  const Vit vit = small_vit();
-  const auto pictures = open_picture_folder(folder / "pictures").pictures;
+  const Network vit = small_vit();
+  const auto pictures = testing::pictures_in(folder / "pictures");
   const auto bytes = [&](int64_t batch, int threads) {
     set_network_threads(threads);
     Loader loader = loader_for(vit, pictures, batch);
     const Path file = folder / "mappings.ngm";
-    write_mappings(file, capture(vit, loader, 9, {.bins = 64, .pairs = {.probes = 2}}, silent_monitor()));
+    write_mappings(file,
+                   capture(vit, loader, 9, fold_of, {.bins = 64, .pairs = {.probes = 2}}, silent_monitor()));
     set_network_threads(0);
     return read_file(file, "mappings");
   };
@@ -118,20 +129,42 @@ TEST(Capture, DoesNotDependOnBatchesNorThreads) {
 TEST(Capture, OfAModelWithoutClassesNeedsPlainPairs) {
   const TemporaryFolder folder;
   testing::write_small_pictures(folder / "pictures", 1, 3);
-  const Vit classifier = small_vit();
-  VitConfig config = classifier.config();
-  config.classes = 0;
+  const Network classifier = small_vit();
   Tensors tensors = classifier.tensors();
   tensors.erase("head.weight");
   tensors.erase("head.bias");
-  const Vit features(config, classifier.preprocessing(), tensors);
-  const auto pictures = open_picture_folder(folder / "pictures").pictures;
+  VitConfig config = testing::small_vit_config();
+  config.classes = 0;
+  const Network features = make_vit(config, classifier.preprocessing(), tensors);
+  const auto pictures = testing::pictures_in(folder / "pictures");
   Loader refused = loader_for(features, pictures, 3);
-  EXPECT_THROW(capture(features, refused, 3, {}, silent_monitor()), InputError);
+  EXPECT_THROW(capture(features, refused, 3, fit_fold, {}, silent_monitor()), InputError);
   Loader loader = loader_for(features, pictures, 3);
-  EXPECT_FALSE(
-      capture(features, loader, 3, {.bins = 64, .pairs = {.weights = Weights::kNone}}, silent_monitor())
-          .weighted);
+  EXPECT_FALSE(capture(features, loader, 3, fit_fold, {.bins = 64, .pairs = {.weights = Weights::kNone}},
+                       silent_monitor())
+                   .weighted);
+}
+
+TEST(Capture, RefusesAPartOfThePicturesOfWhichNoneCouldBeRead) {
+  const TemporaryFolder folder;
+  testing::write_small_pictures(folder / "pictures", 1, 120);
+  const Network vit = small_vit();
+  const auto pictures = testing::pictures_in(folder / "pictures");
+  write_atomically(pictures[7].path, "no picture");
+  const std::pair<Fold, const char*> parts[] = {{Fold::kSecondHalf, "in one half of those to fit to"},
+                                                {Fold::kChoose, "to choose by"},
+                                                {Fold::kReport, "to report on"}};
+  for (const auto& [part, words] : parts) {
+    Loader loader = loader_for(vit, pictures, 32);
+    const auto fold = [&](int64_t position) { return position == 7 ? part : Fold::kFirstHalf; };
+    try {
+      capture(vit, loader, 120, fold, {.bins = 64, .pairs = {.weights = Weights::kNone}}, silent_monitor());
+      ADD_FAILURE() << words;
+    } catch (const InputError& error) {
+      EXPECT_EQ(std::string(error.what()),
+                std::string("capture: no picture ") + words + " could be read, expected at least one");
+    }
+  }
 }
 
 TEST(Capture, SaysWhichOptionIsOutOfRange) {
@@ -145,26 +178,25 @@ TEST(Capture, OfRealPicturesGivesEveryClosedFormsErrorAsAllRawPairsDo) {
   if (!std::filesystem::exists(model) || !std::filesystem::exists(pictures)) {
     GTEST_SKIP() << "needs DeiT-Tiny and imagenet-20 in " << data_folder();
   }
-  torch::NoGradGuard no_grad;
-  const Vit vit = load_vit(model, {}, silent_monitor());
-  std::vector<Picture> some = open_picture_folder(pictures).pictures;
+  at::NoGradGuard no_grad;
+  const Network vit = load_model(model, {}, silent_monitor());
+  std::vector<Picture> some = testing::pictures_in(pictures);
   some.resize(10);
   Loader loader = loader_for(vit, some, 10);
-  const Mappings mappings = capture(vit, loader, 10, {}, silent_monitor());
+  const Mappings mappings = capture(vit, loader, 10, fold_of, {}, silent_monitor());
 
-  std::map<std::string, std::pair<torch::Tensor, torch::Tensor>> raw;
+  std::map<std::string, std::pair<Tensor, Tensor>> raw;
   Loader again = loader_for(vit, some, 10);
   const auto batch = again.next();
-  vit.forward(images_tensor(*batch, vit.preprocessing()),
-              [&](size_t site, const torch::Tensor& x, const torch::Tensor& y) {
-                raw[vit.sites()[site].name] = {x.flatten().contiguous(), y.flatten().contiguous()};
-              });
+  vit.forward(images_tensor(*batch, vit.preprocessing()), [&](size_t site, const Tensor& x, const Tensor& y) {
+    raw[vit.sites()[site].name] = {x.flatten().contiguous(), y.flatten().contiguous()};
+  });
 
   for (const char* name : {"blocks.0.norm1", "blocks.6.norm2", "norm"}) {
     const SiteMapping& site = mappings.site(name);
     const auto& [x, y] = raw.at(name);
     const auto count = static_cast<size_t>(x.numel());
-    const double variance = y.to(torch::kFloat64).var(false).item<double>();
+    const double variance = y.to(at::kDouble).var(false).item<double>();
     for (const Baseline& baseline :
          fit_baselines(make_samples(site, Measure::kCount, Part::kFit), site.range())) {
       double sum = 0;

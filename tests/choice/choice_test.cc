@@ -2,7 +2,12 @@
 
 #include <gtest/gtest.h>
 
+#include <memory>
+
 #include "normgraft/capture/capture.h"
+#include "normgraft/data/loader.h"
+#include "normgraft/graft/graft.h"
+#include "normgraft/graft/yardstick.h"
 #include "support/small_model.h"
 #include "support/temporary_folder.h"
 
@@ -11,6 +16,11 @@ namespace {
 
 using testing::small_vit;
 using testing::TemporaryFolder;
+
+/// Of five pictures three are there to fit to, one to choose by and one to report on.
+Fold fold_of(int64_t position) {
+  return position % 5 == 3 ? Fold::kChoose : position % 5 == 4 ? Fold::kReport : fit_fold(position);
+}
 
 /// A small network with its fronts, and pictures to measure on.
 class ChoiceTest : public ::testing::Test {
@@ -28,20 +38,20 @@ class ChoiceTest : public ::testing::Test {
 
   struct Fixture {
     Fixture() {
-      const Vit vit = small_vit();
+      const Network vit = small_vit();
       testing::write_small_pictures(folder / "fit", 3, 8, 1);
       testing::write_small_pictures(folder / "judge", 3, 8, 2);
-      const auto pictures = open_picture_folder(folder / "fit").pictures;
+      const auto pictures = testing::pictures_in(folder / "fit");
       const Preprocessing& p = vit.preprocessing();
       Loader loader(pictures, evaluation_transform(p), p.height, p.width, {}, silent_monitor());
-      mappings = capture(vit, loader, static_cast<int64_t>(pictures.size()), {.bins = 64}, silent_monitor());
+      mappings = capture(vit, loader, static_cast<int64_t>(pictures.size()), fold_of,
+                         {.bins = 64, .pairs = {}}, silent_monitor());
       EvolveOptions evolving;
       evolving.population = 60;
       evolving.generations = 6;
       evolving.seeds = 1;
       fronts = evolve(mappings, evolving, silent_monitor());
-      yardstick =
-          std::make_unique<Yardstick>(vit, open_picture_folder(folder / "judge").pictures, silent_monitor());
+      yardstick = std::make_unique<Yardstick>(vit, testing::pictures_in(folder / "judge"), silent_monitor());
     }
     TemporaryFolder folder;
     Mappings mappings;
@@ -79,7 +89,7 @@ TEST_F(ChoiceTest, MeasuresWhatItSays) {
   const Choice choice = choose({});
   Graft graft(small_vit());
   for (const PlanEntry& entry : choice.plan.entries) graft.set_function(entry.site, entry.expression);
-  EXPECT_NEAR(fixture_->yardstick->measure(graft.vit()).kl, choice.chosen.measured, 1e-9);
+  EXPECT_NEAR(fixture_->yardstick->measure(graft.network()).kl, choice.chosen.measured, 1e-9);
 }
 
 TEST_F(ChoiceTest, NamesTheLeastCostWhereNothingFitsTheBudget) {

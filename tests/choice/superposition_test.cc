@@ -1,5 +1,6 @@
 #include "superposition.h"
 
+#include <ATen/ATen.h>
 #include <gtest/gtest.h>
 
 #include <functional>
@@ -15,9 +16,9 @@ struct Instance {
   Instance(size_t sites, uint64_t seed) {
     Random random({seed});
     const auto rows = static_cast<int64_t>(3 * sites);
-    torch::Tensor vectors = torch::empty({rows, 6}, torch::kFloat64);
+    Tensor vectors = at::empty({rows, 6}, at::kDouble);
     for (int64_t i = 0; i < vectors.numel(); ++i) vectors.data_ptr<double>()[i] = random.normal();
-    const torch::Tensor bend = vectors.matmul(vectors.t()).contiguous();
+    const Tensor bend = vectors.matmul(vectors.t()).contiguous();
     loss.bend.assign(bend.data_ptr<double>(), bend.data_ptr<double>() + bend.numel());
     for (size_t s = 0; s < sites; ++s) {
       loss.rows.push_back({3 * s, 3 * s + 1, 3 * s + 2});
@@ -91,11 +92,11 @@ TEST(Descend, ChoosesKnownOptionsOnly) {
 /// Two sites of three options, which add to the logits what `shift` says.
 class SuperpositionTest : public ::testing::Test {
  protected:
-  torch::Tensor shift(size_t site, size_t option) const {
+  Tensor shift(size_t site, size_t option) const {
     return 0.05 * shifts_[static_cast<int64_t>(3 * site + option)];
   }
-  torch::Tensor logits(const Indices& plan) const { return base_ + shift(0, plan[0]) + shift(1, plan[1]); }
-  double kl(const torch::Tensor& logits) const { return divergence(teacher_, logits).mean().item<double>(); }
+  Tensor logits(const Indices& plan) const { return base_ + shift(0, plan[0]) + shift(1, plan[1]); }
+  double kl(const Tensor& logits) const { return divergence(teacher_, logits).mean().item<double>(); }
 
   Superposition about(const Indices& base) const {
     Superposition near(teacher_, logits(base), base, {3, 3});
@@ -107,14 +108,14 @@ class SuperpositionTest : public ::testing::Test {
   }
 
   void SetUp() override {
-    torch::manual_seed(7);
-    const auto doubles = torch::TensorOptions(torch::kFloat64);
-    teacher_ = torch::randn({8, 5}, doubles);
-    base_ = teacher_ + 0.3 * torch::randn({8, 5}, doubles);
-    shifts_ = torch::randn({6, 8, 5}, doubles);
+    at::manual_seed(7);
+    const auto doubles = at::TensorOptions(at::kDouble);
+    teacher_ = at::randn({8, 5}, doubles);
+    base_ = teacher_ + 0.3 * at::randn({8, 5}, doubles);
+    shifts_ = at::randn({6, 8, 5}, doubles);
   }
 
-  torch::Tensor teacher_, base_, shifts_;
+  Tensor teacher_, base_, shifts_;
 };
 
 TEST_F(SuperpositionTest, PredictsWhatPlansMeasureWhereLogitsAddUp) {
@@ -138,7 +139,7 @@ TEST_F(SuperpositionTest, IsTheSameAboutAnotherBaseWhereLogitsAddUp) {
 
 TEST_F(SuperpositionTest, PromisesWhatItLearnt) {
   Superposition near = about({0, 1});
-  const torch::Tensor found = logits({2, 0}) + 0.05 * torch::randn({8, 5}, torch::kFloat64);
+  const Tensor found = logits({2, 0}) + 0.05 * at::randn({8, 5}, at::kDouble);
   near.learn({2, 0}, found);
   const double wanted = kl(found) - kl(logits({0, 1}));
   EXPECT_NEAR(near.loss().of({2, 0}), wanted, 0.02 * std::abs(wanted) + 2e-4);

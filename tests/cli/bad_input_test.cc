@@ -5,6 +5,7 @@
 
 #include "command_line.h"
 #include "normgraft/core/files.h"
+#include "normgraft/models/model_folder.h"
 #include "support/small_model.h"
 #include "support/temporary_folder.h"
 
@@ -20,7 +21,7 @@ class BadInput : public ::testing::Test {
  protected:
   static void SetUpTestSuite() {
     folder_ = new TemporaryFolder;
-    save_vit(model(), testing::small_vit());
+    save_model(model(), testing::small_vit());
     testing::write_small_pictures(pictures(), 3, 8);
     const std::vector<std::vector<std::string>> stages = {
         {"capture", model(), "--data", pictures(), "-o", run()},
@@ -102,8 +103,8 @@ TEST_F(BadInput, PicturesOfOtherClassesAskForAClassList) {
 
 TEST_F(BadInput, ACheckpointOfAnotherArchitectureNamesWhatIsMissing) {
   Tensors tensors;
-  tensors["layer1.0.conv1.weight"] = torch::zeros({4, 4, 3, 3});
-  save_vit(path("other"), testing::small_vit());
+  tensors["layer1.0.conv1.weight"] = at::zeros({4, 4, 3, 3});
+  save_model(path("other"), testing::small_vit());
   std::filesystem::remove(path("other/model.safetensors"));
   std::string header = R"({"layer1.0.conv1.weight":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}})";
   header.resize((header.size() + 7) / 8 * 8, ' ');

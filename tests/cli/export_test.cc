@@ -1,3 +1,4 @@
+#include <ATen/ATen.h>
 #include <fmt/format.h>
 #include <gtest/gtest.h>
 
@@ -15,21 +16,21 @@ namespace {
 using testing::run_program;
 using testing::TemporaryFolder;
 
-Graft graft_of_all_sites(Vit vit) {
+Graft graft_of_all_sites(Network vit) {
   Graft graft(std::move(vit));
   const char* const texts[] = {"clip(0.7*x+0.1, -1.5, 2)", "1.3*tanh(0.6*x)", "x/(1.2+0.3*abs(x))",
                                "erf(0.5*x)+0.1*x", "1.1*x*rsqrt(square(x)+0.9)"};
-  for (size_t i = 0; i < graft.vit().sites().size(); ++i) {
-    graft.set_function(graft.vit().sites()[i].name, Expression::parse(texts[i]));
+  for (size_t i = 0; i < graft.network().sites().size(); ++i) {
+    graft.set_function(graft.network().sites()[i].name, Expression::parse(texts[i]));
   }
-  graft.vit().tensors().at("blocks.0.norm1.weight") *= 1.5;
+  graft.network().tensors().at("blocks.0.norm1.weight") *= 1.5;
   return graft;
 }
 
 /// The logits of `model`, in PyTorch, after it has loaded what the program exports of `graft`.
-torch::Tensor logits_in_pytorch(const Vit& model, const Graft& graft, const torch::Tensor& images) {
+Tensor logits_in_pytorch(const Network& model, const Graft& graft, const Tensor& images) {
   const TemporaryFolder folder;
-  save_vit(folder / "model", model);
+  save_model(folder / "model", model);
   save_graft(folder / "grafted", graft);
   const auto outcome =
       run_program({"export", folder / "grafted", "--to", "torch", "-o", folder / "exported"});
@@ -51,35 +52,36 @@ torch::Tensor logits_in_pytorch(const Vit& model, const Graft& graft, const torc
       fmt::format("/usr/bin/python3 {0}/check.py 2> {0}/err.txt", folder.path().string());
   EXPECT_EQ(std::system(command.c_str()), 0) << read_file(folder / "err.txt", "errors");
   std::string bytes = read_file(folder / "logits.f32", "logits");
-  return torch::from_blob(bytes.data(), {4, 3}, torch::kFloat32).clone();
+  return at::from_blob(bytes.data(), {4, 3}, at::kFloat).clone();
 }
 
-void expect_close(const torch::Tensor& logits, const torch::Tensor& expected) {
+void expect_close(const Tensor& logits, const Tensor& expected) {
   EXPECT_LT((logits - expected).abs().max().item<double>(), 1e-4 * expected.abs().max().item<double>());
 }
 
 TEST(Export, ToTorchGivesTheLogitsOfTheGraftInAnIndependentNetwork) {
-  torch::NoGradGuard no_grad;
+  at::NoGradGuard no_grad;
   const Graft graft = graft_of_all_sites(testing::small_vit());
-  torch::manual_seed(7);
-  const torch::Tensor images = torch::randn({4, 3, 32, 32});
+  at::manual_seed(7);
+  const Tensor images = at::randn({4, 3, 32, 32});
   expect_close(logits_in_pytorch(testing::small_vit(), graft, images), graft.forward(images));
 }
 
 TEST(Export, ToTorchOfAFoldedGraftLoadsIntoANetworkWithoutQkvBiases) {
-  torch::NoGradGuard no_grad;
+  at::NoGradGuard no_grad;
   const auto without_qkv_biases = [] {
-    Vit vit = testing::small_vit();
+    const VitConfig config = testing::small_vit_config();
+    const Network vit = testing::small_vit();
     Tensors tensors = vit.tensors();
-    for (int64_t i = 0; i < vit.config().depth; ++i) tensors.erase(fmt::format("blocks.{}.attn.qkv.bias", i));
-    return Vit(vit.config(), vit.preprocessing(), std::move(tensors));
+    for (int64_t i = 0; i < config.depth; ++i) tensors.erase(fmt::format("blocks.{}.attn.qkv.bias", i));
+    return make_vit(config, vit.preprocessing(), std::move(tensors));
   };
   Graft graft = graft_of_all_sites(without_qkv_biases());
-  torch::manual_seed(7);
-  const torch::Tensor images = torch::randn({4, 3, 32, 32});
-  const torch::Tensor expected = graft.forward(images);
+  at::manual_seed(7);
+  const Tensor images = at::randn({4, 3, 32, 32});
+  const Tensor expected = graft.forward(images);
   fold(graft);
-  ASSERT_TRUE(graft.vit().tensors().contains("blocks.0.attn.qkv.bias"));
+  ASSERT_TRUE(graft.network().tensors().contains("blocks.0.attn.qkv.bias"));
   expect_close(logits_in_pytorch(without_qkv_biases(), graft, images), expected);
 }
 

@@ -1,3 +1,4 @@
+#include <ATen/ATen.h>
 #include <gtest/gtest.h>
 
 #include "command_line.h"
@@ -43,7 +44,7 @@ std::vector<std::string> run_command(const TemporaryFolder& folder, const std::s
 
 TEST(Pipeline, RunsEveryStageAndAnswersInJson) {
   const TemporaryFolder folder;
-  save_vit(folder / "model", testing::small_vit());
+  save_model(folder / "model", testing::small_vit());
   testing::write_small_pictures(folder / "pictures", 3, 12);
   const std::string model = folder / "model", pictures = folder / "pictures", run = folder / "run";
 
@@ -89,7 +90,7 @@ TEST(Pipeline, RunsEveryStageAndAnswersInJson) {
 
 TEST(Pipeline, GivesTheSameFrontsAndPlanForAnyNumberOfThreads) {
   const TemporaryFolder folder;
-  save_vit(folder / "model", testing::small_vit());
+  save_model(folder / "model", testing::small_vit());
   testing::write_small_pictures(folder / "pictures", 3, 8);
   run_json({"capture", folder / "model", "--data", folder / "pictures", "-o", folder / "run"});
   std::string fronts[2], plans[2];
@@ -106,7 +107,7 @@ TEST(Pipeline, GivesTheSameFrontsAndPlanForAnyNumberOfThreads) {
 
 TEST(Pipeline, CapturesWithAndWithoutWeightsAndRefusesOthers) {
   const TemporaryFolder folder;
-  save_vit(folder / "model", testing::small_vit());
+  save_model(folder / "model", testing::small_vit());
   testing::write_small_pictures(folder / "pictures", 3, 8);
   const auto capture = [&](const std::string& weights) {
     return std::vector<std::string>{"capture", folder / "model", "--data",    folder / "pictures",
@@ -124,7 +125,7 @@ TEST(Pipeline, CapturesWithAndWithoutWeightsAndRefusesOthers) {
 
 TEST(Pipeline, GraftsOnANetworkWhoseTokensCarryTheirScaleAndLeavesNoneWhenAskedToLeaveItAsItIs) {
   const TemporaryFolder folder;
-  save_vit(folder / "model", testing::small_vit());
+  save_model(folder / "model", testing::small_vit());
   testing::write_small_pictures(folder / "pictures", 3, 8);
   const std::string run = folder / "run", prepared = folder / "run/prepared";
   const std::vector<std::string> capture = {"capture", folder / "model", "--data", folder / "pictures", "-o",
@@ -140,30 +141,32 @@ TEST(Pipeline, GraftsOnANetworkWhoseTokensCarryTheirScaleAndLeavesNoneWhenAskedT
   run_json({"graft", run});
   EXPECT_TRUE(read_json(folder / "run/calibration.json", "calibration").contains("writers"));
   const Graft graft = load_graft(folder / "run/grafted", {}, silent_monitor());
-  for (size_t site = 0; site < graft.vit().sites().size(); ++site) {
+  for (size_t site = 0; site < graft.network().sites().size(); ++site) {
     EXPECT_TRUE(graft.drops_mean(site));
-    const torch::Tensor gamma = graft.vit().tensors().at(graft.vit().sites()[site].name + ".weight");
-    EXPECT_TRUE(torch::equal(gamma, torch::ones_like(gamma))) << site;
+    const Tensor gamma = graft.network().tensors().at(graft.network().sites()[site].gamma);
+    EXPECT_TRUE(at::equal(gamma, at::ones_like(gamma))) << site;
   }
 
   write_atomically(folder / "run/prepared/model.safetensors", "damaged");
   EXPECT_EQ(run_program({"graft", run}).code, 2);
   std::vector<std::string> as_it_is = capture;
-  as_it_is.emplace_back("--as-it-is");
+  as_it_is.insert(as_it_is.end(), {"--carrier", "none"});
   run_json(as_it_is);
   EXPECT_FALSE(std::filesystem::exists(folder / "run/prepared"));
   run_json({"evolve", run, "--population", "30", "--generations", "2", "--seeds", "1"});
   run_json({"select", run});
   run_json({"graft", run, "--calibrate", "none"});
-  const torch::Tensor original = testing::small_vit().tensors().at("blocks.0.mlp.fc2.weight");
-  EXPECT_TRUE(torch::equal(
-      load_graft(folder / "run/grafted", {}, silent_monitor()).vit().tensors().at("blocks.0.mlp.fc2.weight"),
-      original));
+  const Tensor original = testing::small_vit().tensors().at("blocks.0.mlp.fc2.weight");
+  EXPECT_TRUE(at::equal(load_graft(folder / "run/grafted", {}, silent_monitor())
+                            .network()
+                            .tensors()
+                            .at("blocks.0.mlp.fc2.weight"),
+                        original));
 }
 
 TEST(Pipeline, ASearchKilledMidwayGoesOnToTheSameFronts) {
   const TemporaryFolder folder;
-  save_vit(folder / "model", testing::small_vit());
+  save_model(folder / "model", testing::small_vit());
   testing::write_small_pictures(folder / "pictures", 3, 8);
   run_json({"capture", folder / "model", "--data", folder / "pictures", "-o", folder / "whole"});
   std::filesystem::create_directories(folder / "killed");
@@ -188,7 +191,7 @@ TEST(Pipeline, ASearchKilledMidwayGoesOnToTheSameFronts) {
 
 TEST(Pipeline, RunDoesEverythingOnceAndOnlyWhatIsMissingAfterwards) {
   const TemporaryFolder folder;
-  save_vit(folder / "model", testing::small_vit());
+  save_model(folder / "model", testing::small_vit());
   testing::write_small_pictures(folder / "pictures", 3, 12);
   const Json first = run_json(run_command(folder, "run"));
   ASSERT_EQ(first.at("accuracy").size(), 3U);
@@ -207,7 +210,7 @@ TEST(Pipeline, RunDoesEverythingOnceAndOnlyWhatIsMissingAfterwards) {
 
 TEST(Pipeline, RunJudgesEveryStepOfTheStaircaseUnderAllConditions) {
   const TemporaryFolder folder;
-  save_vit(folder / "model", testing::small_vit());
+  save_model(folder / "model", testing::small_vit());
   testing::write_small_pictures(folder / "pictures", 3, 12);
   auto command = run_command(folder, "run");
   for (const char* option :
@@ -236,7 +239,7 @@ TEST(Pipeline, RunJudgesEveryStepOfTheStaircaseUnderAllConditions) {
 
 TEST(Pipeline, KilledInMidEpochAndRunAgainTrainsToTheSameBytes) {
   const TemporaryFolder folder;
-  save_vit(folder / "model", testing::small_vit());
+  save_model(folder / "model", testing::small_vit());
   testing::write_small_pictures(folder / "pictures", 3, 60);
   run_json({"capture", folder / "model", "--data", folder / "pictures", "-o", folder / "run"});
   run_json({"evolve", folder / "run", "--population", "30", "--generations", "2", "--seeds", "1"});

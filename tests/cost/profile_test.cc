@@ -82,6 +82,7 @@ TEST(FlopsProfile, IsConsistentBetweenPrimitivesThatAreMadeOfOthers) {
   EXPECT_EQ(flops("sigmoid(x)"), flops("1/(1 + exp(-x))"));
   EXPECT_EQ(flops("rsqrt(x)"), flops("1/sqrt(x)"));
   EXPECT_EQ(flops("square(x)"), flops("x*x"));
+  EXPECT_EQ(flops("log(x)"), flops("exp(x)"));
 }
 
 TEST(Profile, NamesAPrimitiveWithoutAPrice) {

@@ -1,6 +1,7 @@
 #include "normgraft/data/augment.h"
 
 #include <algorithm>
+#include <cmath>
 #include <numeric>
 #include <set>
 
@@ -106,6 +107,25 @@ TEST(Augment, CropsShareAndPlaceAsAsked) {
   EXPECT_NEAR(most, 0.5, 0.06);
 }
 
+TEST(Augment, CropsAnyPlaceAsOften) {
+  const Image image = slope(200, 200);
+  Augmentation a = nothing();
+  a.scale_low = 0.2;
+  a.scale_high = 0.3;
+  double across = 0, down = 0;
+  constexpr int kViews = 400;
+  for (uint64_t seed = 0; seed < kViews; ++seed) {
+    const std::vector<float> chw = view(image, a, seed);
+    const double left = at(chw, 0, 0, 0), right = at(chw, 0, 0, kSide - 1);
+    const double top = at(chw, 1, 0, 0), bottom = at(chw, 1, kSide - 1, 0);
+    across += left / (1 - (right - left)) / kViews;
+    down += top / (1 - (bottom - top)) / kViews;
+  }
+  // Uniform in [0, 1]: a standard error of 0.29 / 20.
+  EXPECT_NEAR(across, 0.5, 0.06);
+  EXPECT_NEAR(down, 0.5, 0.06);
+}
+
 TEST(Augment, TakesTheMiddleOfAPictureTooNarrowForTheCrop) {
   const Image image = slope(2000, 20);
   Augmentation a = nothing();
@@ -184,6 +204,47 @@ TEST(Augment, RandAugmentLeavesAboutAQuarterOfThePicturesAlone) {
   for (uint64_t seed = 0; seed < 1000; ++seed) alone += view(image, a, seed) == original;
   EXPECT_GT(alone, 200);
   EXPECT_LT(alone, 400);
+}
+
+TEST(Augment, RandAugmentChangesMoreTheLargerItsMagnitude) {
+  const Image image = slope(kSide, kSide);
+  const std::vector<float> original = view(image, nothing(), 0);
+  const auto change = [&](int magnitude) {
+    Augmentation a = nothing();
+    a.rand_augment = magnitude;
+    double sum = 0;
+    for (uint64_t seed = 0; seed < 400; ++seed) {
+      const std::vector<float> chw = view(image, a, seed);
+      for (size_t i = 0; i < chw.size(); ++i) sum += std::abs(chw[i] - original[i]);
+    }
+    return sum;
+  };
+  EXPECT_LT(change(1), 0.8 * change(5));
+  EXPECT_LT(change(5), 0.8 * change(10));
+}
+
+TEST(Augment, RandAugmentMovesToEitherSideAlike) {
+  Image bar{kSide, kSide, std::vector<uint8_t>(kSide * kSide * 3, 0)};
+  for (size_t i = 0; i < bar.rgb.size(); ++i) {
+    if (i / 3 % kSide >= kSide / 2 - 2 && i / 3 % kSide < kSide / 2 + 2) bar.rgb[i] = 255;
+  }
+  Augmentation a = nothing();
+  a.rand_augment = 9;
+  int left = 0, right = 0;
+  for (uint64_t seed = 0; seed < 2000; ++seed) {
+    const std::vector<float> chw = view(bar, a, seed);
+    double light = 0, moment = 0;
+    for (int y = 0; y < kSide; ++y) {
+      for (int x = 0; x < kSide; ++x) {
+        light += at(chw, 0, y, x);
+        moment += at(chw, 0, y, x) * (x + 0.5 - kSide / 2.0);
+      }
+    }
+    left += moment < -2 * light;
+    right += moment > 2 * light;
+  }
+  EXPECT_GT(left + right, 100);
+  EXPECT_NEAR(left, right, 5 * std::sqrt(left + right));
 }
 
 TEST(Augment, IsRefusedWithTheFieldAndItsRange) {

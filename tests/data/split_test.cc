@@ -12,13 +12,15 @@ namespace {
 
 std::vector<Picture> pictures_named(const std::string& root, int from, int to) {
   std::vector<Picture> pictures;
-  for (int i = from; i < to; ++i) pictures.push_back({Path(root) / fmt::format("class{}/{}.png", i % 3, i), i % 3});
+  for (int i = from; i < to; ++i)
+    pictures.push_back({Path(root) / fmt::format("class{}/{}.png", i % 3, i), i % 3});
   return pictures;
 }
 
 std::set<std::string> names(const std::vector<Picture>& pictures) {
   std::set<std::string> result;
-  for (const Picture& p : pictures) result.insert((p.path.parent_path().filename() / p.path.filename()).string());
+  for (const Picture& p : pictures)
+    result.insert((p.path.parent_path().filename() / p.path.filename()).string());
   return result;
 }
 
@@ -56,7 +58,8 @@ TEST(SplitPictures, KeepsAtMost128ToChooseByAnd64ToReportOn) {
 }
 
 TEST(SplitPictures, RefusesTwoPicturesAndMakesDoWithThree) {
-  EXPECT_TRUE(mentions(input_error([] { split_pictures(pictures_named("/a", 0, 2)); }), "expected at least 3"));
+  EXPECT_TRUE(
+      mentions(input_error([] { split_pictures(pictures_named("/a", 0, 2)); }), "expected at least 3"));
   const PictureSplit split = split_pictures(pictures_named("/a", 0, 3));
   EXPECT_EQ(split.fit.size(), 2U);
   EXPECT_TRUE(split.choose.empty());

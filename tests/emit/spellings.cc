@@ -8,7 +8,7 @@ constexpr Spellings kTable({
       {Op::kMul, "{a} * {b}"}, {Op::kDiv, "{a} / {b}"}, {Op::kMin, "min({a}, {b})"},
       {Op::kMax, "max({a}, {b})"}, {Op::kNeg, "-{a}"}, {Op::kAbs, "abs({a})"}, {Op::kSquare, "square({a})"},
       {Op::kClip, "clip({a}, {lo}, {hi})"}, {Op::kTanh, "tanh({a})"}, {Op::kSigmoid, "sigmoid({a})"},
-      {Op::kErf, "erf({a})"}, {Op::kSqrt, "sqrt({a})"}, {Op::kRsqrt, "rsqrt({a})"},
+      {Op::kErf, "erf({a})"}, {Op::kSqrt, "sqrt({a})"}, {Op::kRsqrt, "rsqrt({a})"}, {Op::kLog, "log({a})"},
 #if CASE != 1
       {Op::kExp, "exp({a})"},
 #endif

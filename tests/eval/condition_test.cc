@@ -1,8 +1,13 @@
 #include "normgraft/eval/condition.h"
 
+#include <ATen/ATen.h>
+#include <ATen/TensorIndexing.h>
 #include <gtest/gtest.h>
 
+#include <cmath>
+
 #include "normgraft/core/error.h"
+#include "normgraft/eval/under.h"
 
 namespace normgraft {
 namespace {
@@ -11,8 +16,8 @@ constexpr double kLuma[3] = {0.299, 0.587, 0.114};
 
 /// One picture [1, 3, side, side] of these values before normalisation.
 template <class Value>
-torch::Tensor normalised(int side, const Preprocessing& preprocessing, Value value) {
-  torch::Tensor image = torch::empty({1, 3, side, side});
+Tensor normalised(int side, const Preprocessing& preprocessing, Value value) {
+  Tensor image = at::empty({1, 3, side, side});
   auto to = image.accessor<float, 4>();
   for (int c = 0; c < 3; ++c)
     for (int i = 0; i < side; ++i)
@@ -25,13 +30,13 @@ torch::Tensor normalised(int side, const Preprocessing& preprocessing, Value val
 }
 
 /// Black but for one pixel of value 1 in the middle of 224 x 224, blurred; no normalisation.
-torch::Tensor blurred_impulse() {
-  torch::Tensor image = torch::zeros({1, 3, 224, 224});
-  image.index_put_({0, torch::indexing::Slice(), 112, 112}, 1.0);
-  return under(Condition::kBlur, image, Preprocessing{})[0].to(torch::kFloat64);
+Tensor blurred_impulse() {
+  Tensor image = at::zeros({1, 3, 224, 224});
+  image.index_put_({0, at::indexing::Slice(), 112, 112}, 1.0);
+  return under(Condition::kBlur, image, Preprocessing{})[0].to(at::kDouble);
 }
 
-void expect_near(const torch::Tensor& a, const torch::Tensor& b, double tolerance) {
+void expect_near(const Tensor& a, const Tensor& b, double tolerance) {
   ASSERT_EQ(a.sizes(), b.sizes());
   EXPECT_LE((a - b).abs().max().item<double>(), tolerance);
 }
@@ -51,13 +56,13 @@ TEST(Condition, IsReadFromTheNameItPrints) {
 }
 
 TEST(Condition, PlainPicturesStayWhatTheyAre) {
-  const torch::Tensor images = torch::randn({2, 3, 8, 8});
+  const Tensor images = at::randn({2, 3, 8, 8});
   EXPECT_TRUE(under(Condition::kPlain, images, Preprocessing{}).is_same(images));
 }
 
 TEST(Condition, AGreyPictureOfOneValueKeepsItUnderContrastAndBlur) {
   const Preprocessing preprocessing;
-  const torch::Tensor grey = normalised(224, preprocessing, [](int, int, int) { return 0.7; });
+  const Tensor grey = normalised(224, preprocessing, [](int, int, int) { return 0.7; });
   for (const Condition condition : {Condition::kContrast, Condition::kBlur}) {
     expect_near(under(condition, grey, preprocessing), grey, 1e-5);
   }
@@ -70,7 +75,7 @@ TEST(Condition, ContrastHalvesTheDistanceOfEachValueFromItsPicturesMeanLuma) {
       return ((c * 31 + i * 7 + j * 3 + picture * 11) % 17 + 5 * picture) / 22.0;
     };
   };
-  std::vector<torch::Tensor> given, expected;
+  std::vector<Tensor> given, expected;
   for (int picture = 0; picture < 2; ++picture) {
     const auto p = value(picture);
     double luma = 0;
@@ -81,14 +86,14 @@ TEST(Condition, ContrastHalvesTheDistanceOfEachValueFromItsPicturesMeanLuma) {
     expected.push_back(
         normalised(32, preprocessing, [&](int c, int i, int j) { return (p(c, i, j) + luma) / 2; }));
   }
-  expect_near(under(Condition::kContrast, torch::cat(given), preprocessing), torch::cat(expected), 1e-5);
+  expect_near(under(Condition::kContrast, at::cat(given), preprocessing), at::cat(expected), 1e-5);
 }
 
 TEST(Condition, BlurSpreadsAnImpulseAsAGaussianOfTwoPixelsInEachChannelAlike) {
-  const torch::Tensor spread = blurred_impulse();
-  const torch::Tensor offset = torch::arange(-112, 112, torch::kFloat64);
+  const Tensor spread = blurred_impulse();
+  const Tensor offset = at::arange(-112, 112, at::kDouble);
   for (int c = 0; c < 3; ++c) {
-    const torch::Tensor rows = spread[c].sum(1), columns = spread[c].sum(0);
+    const Tensor rows = spread[c].sum(1), columns = spread[c].sum(0);
     EXPECT_NEAR(spread[c].sum().item<double>(), 1.0, 1e-5);
     EXPECT_NEAR((rows * offset).sum().item<double>(), 0.0, 1e-5);
     EXPECT_NEAR((columns * offset).sum().item<double>(), 0.0, 1e-5);
@@ -100,18 +105,17 @@ TEST(Condition, BlurSpreadsAnImpulseAsAGaussianOfTwoPixelsInEachChannelAlike) {
 }
 
 TEST(Condition, BlurIsSymmetrical) {
-  const torch::Tensor around = blurred_impulse().slice(1, 100, 125).slice(2, 100, 125);
-  for (const torch::Tensor& turned : {around.flip(1), around.flip(2), around.transpose(1, 2)}) {
+  const Tensor around = blurred_impulse().slice(1, 100, 125).slice(2, 100, 125);
+  for (const Tensor& turned : {around.flip(1), around.flip(2), around.transpose(1, 2)}) {
     expect_near(turned, around, 1e-7);
   }
 }
 
 TEST(Condition, BlurGrowsWithThePictureAndIsTheSameBeforeAndAfterNormalisation) {
-  torch::Tensor impulse = torch::zeros({1, 3, 448, 448});
-  impulse.index_put_({0, torch::indexing::Slice(), 224, 224}, 1.0);
-  const torch::Tensor rows =
-      under(Condition::kBlur, impulse, Preprocessing{})[0][1].to(torch::kFloat64).sum(1);
-  const torch::Tensor offset = torch::arange(-224, 224, torch::kFloat64);
+  Tensor impulse = at::zeros({1, 3, 448, 448});
+  impulse.index_put_({0, at::indexing::Slice(), 224, 224}, 1.0);
+  const Tensor rows = under(Condition::kBlur, impulse, Preprocessing{})[0][1].to(at::kDouble).sum(1);
+  const Tensor offset = at::arange(-224, 224, at::kDouble);
   EXPECT_NEAR((rows * offset.square()).sum().item<double>(), 16.0, 0.4);
 
   Preprocessing none;
@@ -119,16 +123,16 @@ TEST(Condition, BlurGrowsWithThePictureAndIsTheSameBeforeAndAfterNormalisation) 
   none.std = {1, 1, 1};
   const Preprocessing preprocessing;
   const auto value = [](int c, int i, int j) { return ((c * 31 + i * 7 + j * 3) % 17) / 16.0; };
-  const torch::Tensor before = under(Condition::kBlur, normalised(112, none, value), none);
-  const torch::Tensor after = under(Condition::kBlur, normalised(112, preprocessing, value), preprocessing);
+  const Tensor before = under(Condition::kBlur, normalised(112, none, value), none);
+  const Tensor after = under(Condition::kBlur, normalised(112, preprocessing, value), preprocessing);
   const auto from = before.accessor<float, 4>();
   expect_near(after, normalised(112, preprocessing, [&](int c, int i, int j) { return from[0][c][i][j]; }),
               1e-5);
 }
 
 TEST(Condition, BlurRepeatsTheEdgeBeyondIt) {
-  const torch::Tensor ramp = torch::arange(224, torch::kFloat32).expand({1, 3, 224, 224}).contiguous();
-  const torch::Tensor row = under(Condition::kBlur, ramp, Preprocessing{})[0][0][0];
+  const Tensor ramp = at::arange(224, at::kFloat).expand({1, 3, 224, 224}).contiguous();
+  const Tensor row = under(Condition::kBlur, ramp, Preprocessing{})[0][0][0];
   double weight_sum = 0, left = 0;
   for (int k = -6; k <= 6; ++k) {
     const double weight = std::exp(-k * k / 8.0);

@@ -1,7 +1,13 @@
 #include "normgraft/eval/evaluate.h"
 
+#include <ATen/ATen.h>
 #include <gtest/gtest.h>
 
+#include <memory>
+
+#include "normgraft/data/loader.h"
+#include "normgraft/eval/under.h"
+#include "normgraft/graft/graft.h"
 #include "support/small_model.h"
 #include "support/temporary_folder.h"
 
@@ -14,7 +20,7 @@ using testing::TemporaryFolder;
 std::unique_ptr<Loader> loader_for(const Path& root, int64_t batch) {
   LoaderOptions options;
   options.batch = batch;
-  return std::make_unique<Loader>(open_picture_folder(root).pictures,
+  return std::make_unique<Loader>(testing::pictures_in(root),
                                   evaluation_transform(small_vit().preprocessing()), 32, 32, options,
                                   silent_monitor());
 }
@@ -24,14 +30,14 @@ struct TwoModels {
   TwoModels() {
     testing::write_small_pictures(folder / "pictures", 3, 5);
     batch = *loader_for(folder / "pictures", 15)->next();
-    images = torch::from_blob(batch.pixels.data(), {15, 3, 32, 32});
-    labels = torch::tensor(batch.labels);
+    images = at::from_blob(batch.pixels.data(), {15, 3, 32, 32});
+    labels = at::tensor(batch.labels);
   }
   TemporaryFolder folder;
   Graft model{small_vit(1)};
-  Vit teacher = small_vit(2);
+  Network teacher = small_vit(2);
   Batch batch;
-  torch::Tensor images, labels;
+  Tensor images, labels;
 };
 
 TEST(BootstrapMean, CoversTheMeanOfFairCoinsAboutNineteenTimesInTwenty) {
@@ -54,7 +60,7 @@ TEST(Evaluate, FindsAModelInFullAgreementWithItself) {
   const TemporaryFolder folder;
   testing::write_small_pictures(folder / "pictures", 3, 5);
   const Graft model(small_vit());
-  const Vit teacher = small_vit();
+  const Network teacher = small_vit();
   const auto pictures = loader_for(folder / "pictures", 4);
   const Evaluation result = evaluate(model, &teacher, *pictures, 15, {}, silent_monitor());
   EXPECT_EQ(result.images, 15);
@@ -64,12 +70,12 @@ TEST(Evaluate, FindsAModelInFullAgreementWithItself) {
 }
 
 TEST(Evaluate, CountsWhatTheLogitsSayWhateverTheBatch) {
-  torch::NoGradGuard no_grad;
+  at::NoGradGuard no_grad;
   const TwoModels two;
   const auto& [folder, model, teacher, batch, images, labels] = two;
-  const torch::Tensor p = teacher.forward(images).softmax(1), q = model.forward(images).softmax(1);
-  const double top1 = q.argmax(1).eq(labels).to(torch::kFloat64).mean().item<double>();
-  const double agreement = q.argmax(1).eq(p.argmax(1)).to(torch::kFloat64).mean().item<double>();
+  const Tensor p = teacher.forward(images).softmax(1), q = model.forward(images).softmax(1);
+  const double top1 = q.argmax(1).eq(labels).to(at::kDouble).mean().item<double>();
+  const double agreement = q.argmax(1).eq(p.argmax(1)).to(at::kDouble).mean().item<double>();
   const double kl = (p * (p / q).log()).sum(1).mean().item<double>();
 
   for (const int64_t size : {1, 4, 15}) {
@@ -82,7 +88,7 @@ TEST(Evaluate, CountsWhatTheLogitsSayWhateverTheBatch) {
 }
 
 TEST(Evaluate, ShowsTeacherAndModelTheSameChangedPictures) {
-  torch::NoGradGuard no_grad;
+  at::NoGradGuard no_grad;
   const TwoModels two;
   const auto& [folder, model, teacher, batch, images, labels] = two;
   const auto pictures = loader_for(folder / "pictures", 4);
@@ -90,9 +96,9 @@ TEST(Evaluate, ShowsTeacherAndModelTheSameChangedPictures) {
       evaluate(model, &teacher, *pictures, 15, {Condition::kContrast, Condition::kBlur}, silent_monitor());
   ASSERT_EQ(result.under.size(), 2U);
   for (const auto& [condition, judgement] : result.under) {
-    const torch::Tensor seen = under(condition, images, teacher.preprocessing());
-    const torch::Tensor p = teacher.forward(seen).softmax(1), q = model.forward(seen).softmax(1);
-    const double top1 = q.argmax(1).eq(labels).to(torch::kFloat64).mean().item<double>();
+    const Tensor seen = under(condition, images, teacher.preprocessing());
+    const Tensor p = teacher.forward(seen).softmax(1), q = model.forward(seen).softmax(1);
+    const double top1 = q.argmax(1).eq(labels).to(at::kDouble).mean().item<double>();
     EXPECT_NEAR(judgement.top1.mean, top1, 1e-12) << to_string(condition);
     EXPECT_NEAR(judgement.kl->mean, (p * (p / q).log()).sum(1).mean().item<double>(), 1e-5)
         << to_string(condition);
@@ -104,8 +110,8 @@ TEST(Evaluate, AddsConditionsToTheJsonAndLeavesTheRestOfItAlone) {
   const TemporaryFolder folder;
   testing::write_small_pictures(folder / "pictures", 3, 5);
   const Graft model(small_vit(1));
-  const Vit teacher = small_vit(2);
-  const auto judged = [&](const Vit* against, const std::vector<Condition>& conditions) {
+  const Network teacher = small_vit(2);
+  const auto judged = [&](const Network* against, const std::vector<Condition>& conditions) {
     const auto pictures = loader_for(folder / "pictures", 4);
     Json json = to_json(evaluate(model, against, *pictures, 15, conditions, silent_monitor()));
     EXPECT_EQ(json.erase("images_per_second"), 1U);

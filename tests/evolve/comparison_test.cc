@@ -9,8 +9,8 @@ FrontPoint point(double cost, double choose_r2, double held_out_r2) {
   return {.expression = {},
           .cost = cost,
           .error = 1 - choose_r2,
-          .choose_error = 1 - choose_r2,
-          .held_out_r2 = held_out_r2};
+          .held_out_r2 = held_out_r2,
+          .choose_error = 1 - choose_r2};
 }
 
 SiteFront site() {

@@ -12,18 +12,18 @@ Fronts example() {
                         .cost = 1,
                         .error = 1.0 / 3,
                         .r2 = 2.0 / 3,
-                        .choose_error = 0.375,
-                        .choose_r2 = 0.625,
                         .held_out_r2 = 0.65,
-                        .seed = 1};
+                        .seed = 1,
+                        .choose_error = 0.375,
+                        .choose_r2 = 0.625};
   const FrontPoint clip{.expression = Expression::parse("clip(0.7*x + 0.2, -1, 2)"),
                         .cost = 3,
                         .error = 0.1,
                         .r2 = 0.9,
-                        .choose_error = 0.125,
-                        .choose_r2 = std::nan(""),
                         .held_out_r2 = std::nan(""),
-                        .seed = 0};
+                        .seed = 0,
+                        .choose_error = 0.125,
+                        .choose_r2 = std::nan("")};
   SiteFront site{.site = "norm", .seen = {-3.25, 4.5}, .ceiling = 0.93, .held_out_ceiling = 0.92};
   site.front = {line, clip};
   site.seeds = {{clip}, {line}};

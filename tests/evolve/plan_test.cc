@@ -15,9 +15,9 @@ FrontPoint point(double cost, double error, const char* text = "x") {
           .cost = cost,
           .error = error,
           .r2 = 1 - error,
+          .held_out_r2 = 0.9,
           .choose_error = error,
-          .choose_r2 = 1 - error,
-          .held_out_r2 = 0.9};
+          .choose_r2 = 1 - error};
 }
 
 Fronts two_sites() {

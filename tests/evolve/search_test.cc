@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <cmath>
 
 #include "problem.h"
 #include "synthetic.h"
@@ -83,6 +84,58 @@ TEST(Search, BeginsAnIslandAnewWhenItsPatienceIsOver) {
     }
     EXPECT_EQ(emptied > 0, patience > 0);
   }
+}
+
+double least_error(const SearchState& state) {
+  return state.archive.back().error;
+}
+
+TEST(Search, FindsBetterFunctionsFromBetterParents) {
+  // The mean logarithm of the error over a population after eight generations and over 20 runs. Tournaments
+  // of seven leave 0.14 less than tournaments of one; the standard error of the difference is 0.013.
+  constexpr int kRuns = 20;
+  double chosen = 0, blind = 0;
+  for (int seed = 0; seed < kRuns; ++seed) {
+    for (const int size : {7, 1}) {
+      EvolveOptions options = options_of(100, 1, 1000);
+      options.tournament = size;
+      const Problem problem = layernorm_problem(options);
+      Search search(problem.get(), seed);
+      for (int generation = 0; generation < 8; ++generation) search.advance();
+      const std::vector<Individual>& population = search.state().islands[0].population;
+      double sum = 0;
+      for (const Individual& individual : population) sum += std::log(individual.error);
+      (size == 7 ? chosen : blind) += sum / static_cast<double>(population.size()) / kRuns;
+    }
+  }
+  EXPECT_LT(chosen, blind - 0.07);
+}
+
+TEST(Search, GoesOnFittingConstantsThatArePromising) {
+  std::vector<double> errors;
+  for (const int iterations : {1, 10}) {
+    EvolveOptions options = options_of(40, 1, 1000);
+    options.constant_iterations = iterations;
+    const Problem problem = layernorm_problem(options);
+    Search search(problem.get(), 0);
+    search.advance();
+    errors.push_back(least_error(search.state()));
+  }
+  EXPECT_LT(errors[1], errors[0]);
+}
+
+TEST(Search, ScalesFunctionsLinearlyWhereTheSetAllowsIt) {
+  std::vector<double> errors;
+  for (const bool scaling : {false, true}) {
+    EvolveOptions options = options_of(40, 1, 1000);
+    options.constant_iterations = 0;
+    Problem problem = layernorm_problem(options);
+    problem.functions.linear_scaling = scaling;
+    Search search(problem.get(), 0);
+    search.advance();
+    errors.push_back(least_error(search.state()));
+  }
+  EXPECT_LT(errors[1], errors[0]);
 }
 
 TEST(Search, AssessesOneStructureThreeTimesAtMost) {

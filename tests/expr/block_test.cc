@@ -56,7 +56,7 @@ TEST_P(Block, IsWithinTheStatedUlpOfTheScalarPrimitives) {
   std::vector<float> usual;
   for (int i = -400'000; i <= 400'000; ++i) usual.push_back(static_cast<float>(i) * 3e-5F);
   for (const Case& c : {Case{"tanh(x)", 4}, Case{"sigmoid(x)", 4}, Case{"erf(x)", 4}, Case{"exp(x)", 2},
-                        Case{"rsqrt(x)", 2}, Case{"sqrt(x)", 0}}) {
+                        Case{"log(x)", 2}, Case{"rsqrt(x)", 2}, Case{"sqrt(x)", 0}}) {
     const Expression f = Expression::parse(c.text);
     for (const std::vector<float>& x : {spread, usual}) {
       const std::vector<float> y = values(f, x);
@@ -91,6 +91,7 @@ bool is_exact(Op op) {
     case Op::kErf:
     case Op::kRsqrt:
     case Op::kExp:
+    case Op::kLog:
       return false;
     default:
       return true;

@@ -72,6 +72,7 @@ TEST(Primitives, ComputeWhatTheirNamesSay) {
   EXPECT_EQ(value(Op::kSqrt, 9), 3);
   EXPECT_EQ(value(Op::kRsqrt, 4), 0.5);
   EXPECT_NEAR(value(Op::kExp, 1), 2.718281828459045, 1e-15);
+  EXPECT_NEAR(value(Op::kLog, 10), 2.302585092994046, 1e-15);
 }
 
 TEST(Primitives, FollowIeeeOutsideTheirDomains) {
@@ -82,6 +83,8 @@ TEST(Primitives, FollowIeeeOutsideTheirDomains) {
   EXPECT_TRUE(std::isnan(value(Op::kRsqrt, -1)));
   EXPECT_EQ(value(Op::kRsqrt, 0), kInfinity);
   EXPECT_EQ(value(Op::kExp, 1000), kInfinity);
+  EXPECT_EQ(value(Op::kLog, 0), -kInfinity);
+  EXPECT_TRUE(std::isnan(value(Op::kLog, -1)));
   EXPECT_EQ(value(Op::kSigmoid, -1000), 0);
 }
 
@@ -100,7 +103,7 @@ TEST(Primitives, HaveDerivativesThatMatchDifferenceQuotients) {
   Random random({1});
   for (const Primitive& p : primitives()) {
     for (int sample = 0; sample < 2000; ++sample) {
-      const bool positive = p.op == Op::kSqrt || p.op == Op::kRsqrt;
+      const bool positive = p.op == Op::kSqrt || p.op == Op::kRsqrt || p.op == Op::kLog;
       const double a = positive ? random.uniform(0.3, 4) : random.uniform(-4, 4);
       const double b = (random.below(2) == 0 ? -1 : 1) * random.uniform(0.3, 4);
       const float c[2] = {static_cast<float>(random.uniform(-4, 0)),
@@ -220,6 +223,10 @@ TEST(Primitives, HaveTightBoundsWhereTheyCan) {
   EXPECT_TRUE(bound(Op::kDiv, {1, 2}, {0, 1}).is_entire());
   EXPECT_TRUE(bound(Op::kSqrt, {-1e-300, 1}).is_entire());
   EXPECT_TRUE(bound(Op::kRsqrt, {0, 1}).is_entire());
+  EXPECT_TRUE(bound(Op::kLog, {-1e-300, 1}).is_entire());
+  EXPECT_EQ(bound(Op::kLog, {0, 1}).low, -kInfinity);
+  EXPECT_NEAR(bound(Op::kLog, {0.5, 8}).low, std::log(0.5), 1e-14);
+  EXPECT_NEAR(bound(Op::kLog, {0.5, 8}).high, std::log(8), 1e-14);
   EXPECT_TRUE(bound(Op::kMul, {0, 1}, {1, kInfinity}).is_entire());
 }
 

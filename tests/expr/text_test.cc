@@ -86,7 +86,7 @@ TEST(Parser, RejectsAnUnknownFunctionAndShowsTheColumn) {
   EXPECT_EQ(
       error_of("2*tanhh(x)"),
       "expression \"2*tanhh(x)\": column 3: unknown function \"tanhh\", expected one of abs, clip, erf, exp, "
-      "max, min, rsqrt, sigmoid, sqrt, square, tanh");
+      "log, max, min, rsqrt, sigmoid, sqrt, square, tanh");
 }
 
 TEST(Parser, RejectsMalformedTextAndShowsTheColumn) {

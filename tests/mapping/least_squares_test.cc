@@ -223,6 +223,29 @@ TEST(ScaleLinearly, TurnsAConstantIntoTheMean) {
   EXPECT_NEAR(f(0), 2, 1e-5);
 }
 
+TEST(ScaleLinearly, ChangesNothingWhereThatGainsNothing) {
+  const Samples samples = layer_norm_samples();
+  FitWorkspace workspace;
+  Random random{43};
+  int unchanged = 0;
+  for (int i = 0; i < 100; ++i) {
+    Expression f = Expression::parse("1*tanh(1*x + 1) + 1");
+    std::vector<float> constants = f.constants();
+    for (float& c : constants) c = static_cast<float>(random.normal());
+    f.set_constants(constants);
+    scale_linearly(f, samples, workspace);
+    const Expression best = f;
+    const double before = block_error(f, samples, workspace);
+    const double after = scale_linearly(f, samples, workspace);
+    if (f == best) {
+      ++unchanged;
+    } else {
+      EXPECT_LT(after, before) << best.to_string() << " became " << f.to_string();
+    }
+  }
+  EXPECT_GT(unchanged, 50);
+}
+
 TEST(ScaleLinearly, NeverWorsensAndLeavesAloneWhatIsNotFinite) {
   const Samples samples = layer_norm_samples();
   FitWorkspace workspace;

@@ -1,7 +1,12 @@
 #include "normgraft/realign/realign.h"
 
+#include <ATen/ATen.h>
 #include <gtest/gtest.h>
 
+#include <cmath>
+
+#include "normgraft/core/error.h"
+#include "normgraft/graft/graft.h"
 #include "support/small_model.h"
 #include "support/temporary_folder.h"
 
@@ -13,10 +18,8 @@ using testing::TemporaryFolder;
 
 Graft small_graft() {
   Graft graft(small_vit());
-  Functions functions;
-  for (const NormSite& site : graft.vit().sites())
-    functions.emplace(site.name, Expression::parse("clip(0.6*x, -1.2, 1.3)"));
-  apply_functions(graft, functions);
+  for (const Site& site : graft.network().sites())
+    graft.set_function(site.name, Expression::parse("clip(0.6*x, -1.2, 1.3)"));
   return graft;
 }
 
@@ -50,9 +53,9 @@ class StopInEpoch : public Monitor {
 TEST(Realign, DistillationBringsTheStudentNearerToItsTeacher) {
   const TemporaryFolder folder;
   testing::write_small_pictures(folder / "pictures", 3, 20);
-  const auto pictures = open_picture_folder(folder / "pictures").pictures;
+  const auto pictures = split_pictures(testing::pictures_in(folder / "pictures"));
   Graft student = small_graft();
-  const Vit teacher = small_vit();
+  const Network teacher = small_vit();
   RealignOptions options = quick_options(RealignMode::kDistill);
   options.epochs = 10;
   const RealignResult result =
@@ -66,26 +69,27 @@ TEST(Realign, DistillationBringsTheStudentNearerToItsTeacher) {
 TEST(Realign, AffineModeMovesGammaAndBetaAndNothingElse) {
   const TemporaryFolder folder;
   testing::write_small_pictures(folder / "pictures", 3, 20);
-  const auto pictures = open_picture_folder(folder / "pictures").pictures;
+  const auto pictures = split_pictures(testing::pictures_in(folder / "pictures"));
   Graft student = small_graft();
-  const Tensors before = student.vit().tensors();
+  const Tensors before = student.network().tensors();
   const Functions functions = student.functions();
   realign(student, nullptr, pictures, quick_options(RealignMode::kAffine), folder / "out", false,
           silent_monitor());
   const Graft last = load_graft(folder / "out" / "last", {}, silent_monitor());
   EXPECT_EQ(last.functions(), functions);
-  for (const auto& [name, tensor] : last.vit().tensors()) {
+  for (const auto& [name, tensor] : last.network().tensors()) {
     const bool is_norm = name.find("norm") != std::string::npos;
-    EXPECT_EQ(torch::equal(tensor, before.at(name)), !is_norm) << name;
+    EXPECT_EQ(at::equal(tensor, before.at(name)), !is_norm) << name;
   }
 }
 
 /// The student after three epochs, its tensors as they were last.
 Tensors trained(const Path& pictures, const Path& out, const RealignOptions& options) {
   Graft student = small_graft();
-  const Vit teacher = small_vit();
-  realign(student, &teacher, open_picture_folder(pictures).pictures, options, out, false, silent_monitor());
-  return load_graft(out / "last", {}, silent_monitor()).vit().tensors();
+  const Network teacher = small_vit();
+  realign(student, &teacher, split_pictures(testing::pictures_in(pictures)), options, out, false,
+          silent_monitor());
+  return load_graft(out / "last", {}, silent_monitor()).network().tensors();
 }
 
 TEST(Realign, GradientsAreTheSameInChunksAndOfTheWholeBatch) {
@@ -97,18 +101,19 @@ TEST(Realign, GradientsAreTheSameInChunksAndOfTheWholeBatch) {
   options.drop_path = 1e-12;  // drops nothing, but keeps the pictures of a batch together
   const Tensors whole = trained(folder / "pictures", folder / "whole", options);
   for (const auto& [name, tensor] : in_chunks) {
-    EXPECT_TRUE(torch::allclose(tensor, whole.at(name), 1e-3, 1e-5)) << name;
+    EXPECT_TRUE(at::allclose(tensor, whole.at(name), 1e-3, 1e-5)) << name;
   }
 }
 
 TEST(Realign, ConstantsModeNeedsNoLabelsAndMovesWhatBelongsToItsSitesOnly) {
   const TemporaryFolder folder;
   testing::write_small_pictures(folder / "pictures", 3, 20);
-  auto pictures = open_picture_folder(folder / "pictures").pictures;
-  for (Picture& picture : pictures) picture.label += 1000;  // of no class of the model
+  auto listed = testing::pictures_in(folder / "pictures");
+  for (Picture& picture : listed) picture.label += 1000;  // of no class of the model
+  const PictureSplit pictures = split_pictures(listed);
   Graft student = small_graft();
-  const Vit teacher = small_vit();
-  const Tensors before = student.vit().tensors();
+  const Network teacher = small_vit();
+  const Tensors before = student.network().tensors();
   const Functions functions = student.functions();
   RealignOptions options = quick_options(RealignMode::kConstants);
   options.epochs = 6;
@@ -120,10 +125,10 @@ TEST(Realign, ConstantsModeNeedsNoLabelsAndMovesWhatBelongsToItsSitesOnly) {
   EXPECT_NE(student.functions(), functions);
   EXPECT_TRUE(std::isnan(result.epochs.back().held_out_top1)) << "the labels are not looked at";
   EXPECT_GT(result.epochs.back().held_out_agreement, 0);
-  for (const auto& [name, tensor] : student.vit().tensors()) {
+  for (const auto& [name, tensor] : student.network().tensors()) {
     const bool is_norm = name.find("norm") != std::string::npos;
     const bool shifts_x = name.ends_with("attn.proj.bias") || name.ends_with("mlp.fc2.bias");
-    EXPECT_EQ(torch::equal(tensor, before.at(name)), !is_norm && !shifts_x) << name;
+    EXPECT_EQ(at::equal(tensor, before.at(name)), !is_norm && !shifts_x) << name;
   }
 }
 
@@ -131,7 +136,7 @@ TEST(Realign, FullModeMovesTheConstantsOfTheFunctionsToo) {
   const TemporaryFolder folder;
   testing::write_small_pictures(folder / "pictures", 3, 20);
   Graft student = small_graft();
-  realign(student, nullptr, open_picture_folder(folder / "pictures").pictures,
+  realign(student, nullptr, split_pictures(testing::pictures_in(folder / "pictures")),
           quick_options(RealignMode::kFull), folder / "out", false, silent_monitor());
   const Graft last = load_graft(folder / "out" / "last", {}, silent_monitor());
   EXPECT_NE(last.functions(), small_graft().functions());
@@ -140,10 +145,10 @@ TEST(Realign, FullModeMovesTheConstantsOfTheFunctionsToo) {
 TEST(Realign, StoppedInMidEpochAndRunAgainEndsWithTheSameBytes) {
   const TemporaryFolder folder;
   testing::write_small_pictures(folder / "pictures", 3, 20);
-  const auto pictures = open_picture_folder(folder / "pictures").pictures;
+  const auto pictures = split_pictures(testing::pictures_in(folder / "pictures"));
   const auto train = [&](const Path& out, Monitor& monitor) {
     Graft student = small_graft();
-    const Vit teacher = small_vit();
+    const Network teacher = small_vit();
     return realign(student, &teacher, pictures, quick_options(RealignMode::kDistill), out, false, monitor);
   };
   train(folder / "whole", silent_monitor());
@@ -161,7 +166,7 @@ TEST(Realign, StoppedInMidEpochAndRunAgainEndsWithTheSameBytes) {
 TEST(Realign, RefusesACheckpointOfOtherOptionsUnlessToldToRestart) {
   const TemporaryFolder folder;
   testing::write_small_pictures(folder / "pictures", 3, 8);
-  const auto pictures = open_picture_folder(folder / "pictures").pictures;
+  const auto pictures = split_pictures(testing::pictures_in(folder / "pictures"));
   RealignOptions options = quick_options(RealignMode::kAffine);
   options.epochs = 1;
   const auto train = [&](bool restart) {
@@ -177,7 +182,7 @@ TEST(Realign, RefusesACheckpointOfOtherOptionsUnlessToldToRestart) {
 TEST(Realign, RefusesDistillationWithoutATeacherAndTooFewPictures) {
   const TemporaryFolder folder;
   testing::write_small_pictures(folder / "pictures", 1, 1);
-  const auto pictures = open_picture_folder(folder / "pictures").pictures;
+  const PictureSplit pictures{.fit = {}, .choose = testing::pictures_in(folder / "pictures"), .report = {}};
   Graft student = small_graft();
   EXPECT_THROW(realign(student, nullptr, pictures, quick_options(RealignMode::kDistill), folder / "out",
                        false, silent_monitor()),

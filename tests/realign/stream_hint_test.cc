@@ -1,11 +1,13 @@
 #include "stream_hint.h"
 
+#include <ATen/ATen.h>
 #include <gtest/gtest.h>
 
 #include "normgraft/data/loader.h"
+#include "normgraft/graft/graft.h"
 #include "normgraft/graft/yardstick.h"
+#include "normgraft/network/batches.h"
 #include "normgraft/realign/realign.h"
-#include "normgraft/vit/batches.h"
 #include "support/small_model.h"
 #include "support/temporary_folder.h"
 
@@ -19,11 +21,11 @@ using testing::TemporaryFolder;
 struct Pictures {
   TemporaryFolder folder;
   std::vector<Picture> list;
-  torch::Tensor images;
+  Tensor images;
 
   Pictures() {
     testing::write_small_pictures(folder / "pictures", 3, 20);
-    list = open_picture_folder(folder / "pictures").pictures;
+    list = testing::pictures_in(folder / "pictures");
     const Preprocessing p = small_vit().preprocessing();
     LoaderOptions options;
     options.batch = 60;
@@ -33,8 +35,9 @@ struct Pictures {
   }
 };
 
-double distance(const StreamHint& hint, const Vit& student, const Vit& teacher, const torch::Tensor& images) {
-  const torch::NoGradGuard no_grad;
+double distance(const StreamHint& hint, const Network& student, const Network& teacher,
+                const Tensor& images) {
+  const at::NoGradGuard no_grad;
   StreamHint::Streams own, expected;
   student.forward(images, hint.watch(own));
   teacher.forward(images, hint.watch(expected));
@@ -42,18 +45,18 @@ double distance(const StreamHint& hint, const Vit& student, const Vit& teacher, 
 }
 
 TEST(StreamHint, HalfTheDistanceIsTheDivergenceThatIndependentErrorsCause) {
-  const torch::NoGradGuard no_grad;
+  const at::NoGradGuard no_grad;
   const Pictures pictures;
-  const Vit teacher = small_vit();
+  const Network teacher = small_vit();
   const StreamHint hint(teacher, pictures.list, 1, silent_monitor());
-  const torch::Tensor expected = teacher.forward(pictures.images);
+  const Tensor expected = teacher.forward(pictures.images);
   // Errors of the last Linear reach the last site alone.
   double predicted = 0, measured = 0;
   for (int draw = 0; draw < 100; ++draw) {
-    Vit student = small_vit();
-    torch::manual_seed(100 + draw);
-    torch::Tensor& bias = student.tensors().at("blocks.1.mlp.fc2.bias");
-    const torch::Tensor error = 0.05 * torch::randn_like(bias);
+    Network student = small_vit();
+    at::manual_seed(100 + draw);
+    Tensor& bias = student.tensors().at("blocks.1.mlp.fc2.bias");
+    const Tensor error = 0.05 * at::randn_like(bias);
     bias = bias + error - error.mean();
     predicted += 0.5 * distance(hint, student, teacher, pictures.images);
     measured += divergence(expected, student.forward(pictures.images)).mean().item<double>();
@@ -63,9 +66,9 @@ TEST(StreamHint, HalfTheDistanceIsTheDivergenceThatIndependentErrorsCause) {
 
 TEST(StreamHint, DoesNotSeeWhatAllChannelsShare) {
   const Pictures pictures;
-  const Vit teacher = small_vit();
+  const Network teacher = small_vit();
   const StreamHint hint(teacher, pictures.list, 1, silent_monitor());
-  Vit student = small_vit();
+  Network student = small_vit();
   student.tensors().at("cls_token") = student.tensors().at("cls_token") + 3;
   EXPECT_NEAR(distance(hint, student, teacher, pictures.images), 0, 1e-6);
   student.tensors().at("cls_token")[0][0][2] += 3;
@@ -74,19 +77,20 @@ TEST(StreamHint, DoesNotSeeWhatAllChannelsShare) {
 
 TEST(StreamHint, BringsTheStreamNearerInTraining) {
   const Pictures pictures;
-  const Vit teacher = small_vit();
+  const Network teacher = small_vit();
   const StreamHint hint(teacher, pictures.list, 1, silent_monitor());
   const auto trained = [&](double weight, const char* name) {
     Graft student(small_vit());
-    for (const NormSite& site : teacher.sites())
+    for (const Site& site : teacher.sites())
       student.set_function(site.name, Expression::parse("clip(0.6*x, -1.2, 1.3)"));
     RealignOptions options = realign_defaults(RealignMode::kConstants);
     options.epochs = 6;
     options.rate = 1e-2;
     options.hint = weight;
-    realign(student, &teacher, pictures.list, options, pictures.folder / name, false, silent_monitor());
+    realign(student, &teacher, split_pictures(pictures.list), options, pictures.folder / name, false,
+            silent_monitor());
     const Graft last = load_graft(pictures.folder / name / "last", {}, silent_monitor());
-    return distance(hint, last.vit(), teacher, pictures.images);
+    return distance(hint, last.network(), teacher, pictures.images);
   };
   EXPECT_LT(trained(10, "hinted"), 0.9 * trained(0, "alone"));
 }

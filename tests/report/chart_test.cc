@@ -80,6 +80,13 @@ TEST(Chart, LeavesOutPointsOnAStraightLine) {
   EXPECT_EQ(polylines(chart), std::vector<std::string>{"0,50 40,50 100,20"});
 }
 
+TEST(Chart, KeepsBendsThatCanBeSeen) {
+  Chart chart = unit_chart();
+  chart.line(std::vector<PlotPoint>{{0, 0.5}, {0.5, 0.503}, {1, 0.5}}, "a");
+  chart.line(std::vector<PlotPoint>{{0, 0.5}, {0.5, 0.5005}, {1, 0.5}}, "a");
+  EXPECT_EQ(polylines(chart), (std::vector<std::string>{"0,50 50,49.7 100,50", "0,50 100,50"}));
+}
+
 TEST(Chart, BreaksALineWhereItIsNotFinite) {
   Chart chart = unit_chart();
   chart.line(std::vector<PlotPoint>{{0, 0},

@@ -200,6 +200,50 @@ TEST(Report, ComparesTheChosenFunctionWithTheBestClosedFormHeldOut) {
   EXPECT_TRUE(says(render_report(better), "median <b>1.2 %</b>, worst <b>−47.6 %</b>"));
 }
 
+TEST(Report, CountsTheBetterFunctionsThatCostNoMoreThanTheBestClosedForm) {
+  ReportInput input = small_input();
+  input.plan->entries[0].held_out_r2 = 0.9395;
+  EXPECT_TRUE(says(render_report(input), "<b>1</b> of them at no higher cost"));
+  input.plan->entries[0].cost = 27.5;  // the best closed form costs 27
+  EXPECT_TRUE(says(render_report(input), "<b>0</b> of them at no higher cost"));
+}
+
+TEST(Report, NamesTheMedianAndTheWorstShareOfTheGapClosed) {
+  ReportInput input = small_input();
+  input.mappings.sites.push_back(small_mapping("third"));
+  input.fronts.sites.push_back(small_front("third"));
+  input.plan->entries.push_back(input.plan->entries[0]);
+  input.plan->entries[2].site = "third";
+  // Ceiling 0.95, best closed form 0.929.
+  const double held_out[] = {0.95, 0.929, 0.9395};
+  for (size_t i = 0; i < 3; ++i) input.plan->entries[i].held_out_r2 = held_out[i];
+  EXPECT_TRUE(says(render_report(input), "median <b>50.0 %</b>, worst <b>0.0 %</b>"));
+}
+
+TEST(Report, ListsCostFittedAndHeldOutFiguresOfEveryFunction) {
+  EXPECT_TRUE(says(render_report(small_input()),
+                   "<td>scaled-tanh</td><td class=\"n\">27</td><td class=\"n\">0.93000</td>"
+                   "<td class=\"n\">0.92900</td>"));
+}
+
+TEST(Report, LeavesOutAnIntervalThatEndsBeforeItBegins) {
+  ReportInput input = small_input();
+  input.accuracy[1]["kl_interval"] = {1.9, 1.6};
+  EXPECT_EQ(count(render_report(input), "1.7321 <small>"), 0u);
+  EXPECT_TRUE(says(render_report(input), "1.7321"));
+}
+
+TEST(Report, DrawsTheLossOfPicturesKeptApartBesideThatOfTraining) {
+  const std::string page = render_report(small_input());
+  for (const char* text : {"epoch 1: 1.5<", "epoch 1: 1.2<", "epoch 2: 1.1<", "epoch 2: 1<"}) {
+    EXPECT_EQ(count(page, text), 1u) << text;
+  }
+}
+
+TEST(Report, SumsTheTimesOfTheStages) {
+  EXPECT_TRUE(says(render_report(small_input()), "<dt>together</dt><dd>3 min 19 s</dd>"));
+}
+
 TEST(Report, LoadsNothingAndRunsNothing) {
   const std::string page = render_report(small_input());
   for (const char* text : {"http", "<script", "<link", "<img", "url(", "@import", "javascript:"}) {

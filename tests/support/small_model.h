@@ -1,15 +1,22 @@
 #pragma once
 
+#include <ATen/ATen.h>
 #include <fmt/format.h>
 
+#include <cmath>
+#include <string>
+#include <vector>
+
+#include "normgraft/core/monitor.h"
 #include "normgraft/core/random.h"
+#include "normgraft/data/folder.h"
 #include "normgraft/data/image.h"
-#include "normgraft/vit/vit.h"
+#include "normgraft/models/vit.h"
 
 namespace normgraft::testing {
 
-/// A random Vision Transformer: 32 x 32 pictures, patch 8, N = 17, D = 16, 2 blocks, 3 classes, 5 norm sites.
-inline Vit small_vit(uint64_t seed = 1) {
+/// 32 x 32 pictures, patch 8, N = 17, D = 16, 2 blocks, 3 classes, 5 norm sites.
+inline VitConfig small_vit_config() {
   VitConfig c;
   c.architecture = "small_vit_test";
   c.height = c.width = 32;
@@ -18,22 +25,27 @@ inline Vit small_vit(uint64_t seed = 1) {
   c.depth = 2;
   c.heads = 2;
   c.classes = 3;
+  return c;
+}
+
+/// A random Vision Transformer of small_vit_config.
+inline Network small_vit(uint64_t seed = 1) {
   Preprocessing p;
   p.height = p.width = 32;
   p.crop_pct = 1.0;
-  torch::manual_seed(seed);
+  at::manual_seed(seed);
   Tensors t;
-  t["cls_token"] = torch::randn({1, 1, 16});
-  t["pos_embed"] = torch::randn({1, 17, 16});
-  t["patch_embed.proj.weight"] = torch::randn({16, 3, 8, 8}) * 0.07;
-  t["patch_embed.proj.bias"] = torch::randn({16}) * 0.1;
+  t["cls_token"] = at::randn({1, 1, 16});
+  t["pos_embed"] = at::randn({1, 17, 16});
+  t["patch_embed.proj.weight"] = at::randn({16, 3, 8, 8}) * 0.07;
+  t["patch_embed.proj.bias"] = at::randn({16}) * 0.1;
   const auto linear = [&t](const std::string& name, int64_t out, int64_t in) {
-    t[name + ".weight"] = torch::randn({out, in}) * (1.5 / std::sqrt(static_cast<double>(in)));
-    t[name + ".bias"] = torch::randn({out}) * 0.1;
+    t[name + ".weight"] = at::randn({out, in}) * (1.5 / std::sqrt(static_cast<double>(in)));
+    t[name + ".bias"] = at::randn({out}) * 0.1;
   };
   const auto norm = [&t](const std::string& name) {
-    t[name + ".weight"] = torch::rand({16}) + 0.5;
-    t[name + ".bias"] = torch::randn({16}) * 0.1;
+    t[name + ".weight"] = at::rand({16}) + 0.5;
+    t[name + ".bias"] = at::randn({16}) * 0.1;
   };
   for (int i = 0; i < 2; ++i) {
     const std::string block = fmt::format("blocks.{}.", i);
@@ -46,7 +58,7 @@ inline Vit small_vit(uint64_t seed = 1) {
   }
   norm("norm");
   linear("head", 3, 16);
-  return Vit(c, p, t);
+  return make_vit(small_vit_config(), p, t);
 }
 
 /// An ImageFolder tree of `classes` folders with `per_class` random pictures of 32 x 32 each.
@@ -60,6 +72,11 @@ inline void write_small_pictures(const Path& root, int classes, int per_class, u
       write_png(root / fmt::format("class{}", c) / fmt::format("{}.png", i), image);
     }
   }
+}
+
+/// The pictures of an ImageFolder tree.
+inline std::vector<Picture> pictures_in(const Path& root) {
+  return open_picture_folder(root, nullptr, silent_monitor()).pictures;
 }
 
 }  // namespace normgraft::testing

@@ -15,7 +15,7 @@ namespace normgraft {
 /// What a few pictures left at one site, y before gamma and beta: [B, N, D], or [B, D] behind the pooling.
 struct SitePairs {
   Tensor x, y;
-  Tensor weight;  ///< undefined: all 1
+  Tensor weight;                  ///< undefined: all 1
   std::vector<int64_t> pictures;  ///< [B] their positions in the loader's list
 };
 
@@ -31,10 +31,15 @@ using PairReceiver = std::function<void(size_t site, const SitePairs& pairs)>;
 /// gamma and beta, and v is drawn so that the expectation of v v' is diag(p) - p p' for the model's own
 /// prediction p: the diagonal of the Fisher information, without labels. So 1/2 sum w (f(x) - y)^2 over the
 /// pairs of a picture is the divergence KL(model || graft), in nats, that f causes there, to second order and
-/// without the correlations of the errors. Parameters get no gradients. Throws InputError when the model has
-/// no classes to predict, or there was no picture.
-int64_t for_each_pairs(const Network& network, Loader& pictures, int64_t picture_count, const PairOptions& options,
-                       const std::string& stage, const PairReceiver& receive, Monitor& monitor);
+/// without the correlations of the errors. Parameters get no gradients. Throws InputError as
+/// check_weights() does, or when there was no picture.
+int64_t for_each_pairs(const Network& network, Loader& pictures, int64_t picture_count,
+                       const PairOptions& options, const std::string& stage, const PairReceiver& receive,
+                       Monitor& monitor);
+
+/// Throws InputError, naming `stage`, for weights by the answers of a network that tells fewer than two
+/// classes apart.
+void check_weights(const Network& network, Weights weights, const std::string& stage);
 
 /// Bytes that for_each_pairs() needs for `batch` pictures beside the model: what is kept of all sites until
 /// it is handed out, and the graphs of the pictures being differentiated.

@@ -23,7 +23,6 @@ SiteTrace trace_sites(const Network& network, const Tensor& images);
 /// divergence that an error e of the logits causes, to second order. v = s sqrt(p) - p (s . sqrt(p)) with
 /// random signs s: every class takes part in each draw, where a sampled label would nearly always be the top
 /// one. `pictures` are the numbers of the B pictures: with `probe` and `seed` they name the random stream.
-Tensor draw_probe(const Tensor& prediction, std::span<const int64_t> pictures, int probe,
-                         uint64_t seed);
+Tensor draw_probe(const Tensor& prediction, std::span<const int64_t> pictures, int probe, uint64_t seed);
 
 }  // namespace normgraft

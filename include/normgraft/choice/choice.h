@@ -4,8 +4,8 @@
 #include <string>
 #include <vector>
 
-#include "normgraft/cost/profile.h"
 #include "normgraft/core/monitor.h"
+#include "normgraft/cost/profile.h"
 #include "normgraft/evolve/plan.h"
 #include "normgraft/mapping/mapping.h"
 
@@ -15,31 +15,30 @@ class Network;
 class Yardstick;
 
 struct ChoiceOptions {
-  std::optional<double>
-      budget;  ///< most cost of all sites for one picture, in the profile's unit; nothing: no limit
-  int64_t pictures = 64;  ///< that grafts of a single site are measured on, at least 1
-  int trials = 40;        ///< plans measured in the search about the best, 0 to 100,000
-  int keep = 0;           ///< sites at which LayerNorm might stay, to show what it would buy; 0 to 100
+  std::optional<double> budget;  ///< most that all sites together may cost for one picture, in the profile's
+                                 ///< unit; empty: no limit
+  int64_t pictures = 64;         ///< on which exchanges at single sites are measured, at least 1
+  int trials = 40;               ///< plans measured in the last search, for errors that cancel, 0 to 100,000
+  int keep = 0;                  ///< sites to try LayerNorm at again, to show what it would buy; 0 to 100
 
   /// Throws InputError naming the field, its value and its range.
   void validate() const;
 };
 
-/// A plan's cost for one picture, and its divergence from the teacher in nats.
+/// What a graft costs for one picture, and its divergence from the teacher, in nats.
 struct ChoicePoint {
   double cost = 0;
-  double predicted =
-      0;  ///< from exchanges of single sites, added up; of a single site: from the capture's weights
-  double measured = 0;  ///< of the graft with the whole plan
+  double predicted = 0;  ///< of a plan: its exchanges added up; of a site alone: by the capture's weights
+  double measured = 0;
 };
 
-/// A function tried at one site alone: its divergence from the capture's weights, and as measured.
+/// The functions that were tried at one site, in grafts of this site alone.
 struct SiteTrial {
   std::string site;
   std::vector<ChoicePoint> points;
 };
 
-/// What LayerNorm at one more site would leave of the plan's divergence.
+/// The divergence that would be left with LayerNorm back at this site too.
 struct KeptSite {
   std::string site;
   double measured = 0;
@@ -55,27 +54,31 @@ struct Choice {
   std::vector<ChoicePoint> curve;  ///< by increasing cost: plans that are best by prediction
   double rank_correlation = 0;     ///< Spearman, of the curve's predictions and measurements; NaN: too few
   std::vector<SiteTrial> sites;    ///< grafts of a single site
-  std::vector<KeptSite> kept;      ///< one site after another, each the best beside those before it
+  std::vector<KeptSite> kept;  ///< in turn: each is the site where LayerNorm helps most beside those before
 };
 
 /// The plan that loses least within a budget, over all sites at once.
 ///
-/// Candidates are the front's points and the fitted closed forms; the capture's weights predict what each
-/// loses at its site (half its weighted squared error over the pairs of a picture: the divergence to second
-/// order, see for_each_pairs; with plain pairs, up to a factor). Three of each site, the cheapest, a middle
-/// one and the most accurate, are measured: first in grafts of that site alone, then exchanged in the nearest
-/// plan found; what lies between follows the prediction. Each time the sum over sites is minimised exactly
-/// (budget_curve), and the plan that comes out is grafted and measured, as are plans along the whole curve
-/// and those of the strategies knee and min-error.
+/// Candidates of a site are its front and its fitted closed forms. The capture's weights predict what each
+/// loses: half its weighted squared error over the pairs of a picture, which is the divergence to second
+/// order (for_each_pairs); with plain pairs it is that up to a factor.
 ///
-/// Last, a search for errors that cancel: the candidates worth their cost are exchanged in the best plan,
-/// which tells how each moves the logits of every picture. Taken to add up, these give any plan's divergence
-/// to second order, terms between sites included; its minimum by exchanges at one and two sites is measured,
-/// corrects them, and is the next to start from where it gains. The same bytes for the same number of
-/// threads.
+/// First, three candidates of each site are measured in grafts of that site alone: the cheapest, a middle one
+/// and the most accurate. The losses of the others are interpolated along the prediction. The plan of least
+/// summed loss (budget_curve) is grafted and measured.
 ///
-/// `network` is the original model. Throws InputError when fronts, mappings and model do not belong together, or
-/// nothing fits the budget (naming the least cost).
+/// Then these three are exchanged in the nearest plan found, and measured there: near a plan, losses add up
+/// better. Plans along the whole curve are measured, and those of the strategies knee and min-error.
+///
+/// Last, errors of different sites may cancel, which sums of losses do not see. So candidates are exchanged
+/// in the best plan, and how each moves the logits of every picture is kept. These moves, added up, foretell
+/// the divergence of any plan to second order. The plan that is best by them is measured, what it shows
+/// corrects them, and so on, while it gains.
+///
+/// The same bytes for the same number of threads.
+///
+/// `network` is the original model. Throws InputError when fronts, mappings and model do not belong together,
+/// or nothing fits the budget (naming the least cost).
 Choice choose_plan(const Fronts& fronts, const Mappings& mappings, Network network, const Profile& profile,
                    const Yardstick& yardstick, const ChoiceOptions& options, Monitor& monitor);
 

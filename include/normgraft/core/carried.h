@@ -2,8 +2,8 @@
 
 namespace normgraft {
 
-/// What is known of the numbers that pass a norm site, beyond what the norm needs. Stored with the model and with its
-/// mappings, never guessed.
+/// What is known of the numbers that pass a norm site, beyond what the norm needs. Stored with the model and
+/// with its mappings, never guessed.
 struct Carried {
   /// The Linears that read y do not see a number added to all channels of a token.
   bool blind = false;

@@ -29,8 +29,9 @@ struct NormCost {
 /// pJ for each 4 bytes of DRAM traffic (Horowitz, ISSCC 2014).
 NormCost layernorm_cost(const std::vector<SiteShape>& sites);
 
-/// The sites in `functions` as scalar functions, read once and written once (a kernel of its own: fused into
-/// a neighbour even this falls away), the others as LayerNorm.
+/// The sites in `functions` as scalar functions, the others as LayerNorm. A function reads each number once
+/// and writes it once: it is counted as a kernel of its own. Fused into a neighbour it would have no traffic
+/// at all.
 NormCost graft_cost(const std::vector<SiteShape>& sites, const std::map<std::string, Expression>& functions,
                     const Profile& profile);
 

@@ -18,9 +18,9 @@ struct Profile {
   double operator()(const Expression& f) const;
 };
 
-/// The published counts (arXiv 2605.14047): tanh 23, sigmoid 22, + - * 1, neg 0, clip 0 (the report's figure;
-/// `clip_cost` 1 is the search's, against stacking). Primitives outside the published set are counted by the
-/// same rule, stated beside each figure in the implementation.
+/// The published counts (arXiv 2605.14047): tanh 23, sigmoid 22, + - * 1, neg 0, clip 0. The search counts a
+/// clip as 1 (`clip_cost`), or it would put one on another for nothing. Primitives outside the published set
+/// are counted by the same rule, stated beside each figure in the implementation.
 Profile flops_profile(double clip_cost = 0.0);
 
 /// A profile by name ("flops"), else from a JSON file {"name", "unit", "cost": {primitive: number}}.
@@ -28,7 +28,8 @@ Profile flops_profile(double clip_cost = 0.0);
 Profile load_profile(const std::string& name_or_path);
 
 /// FLOPs of one LayerNorm over D channels, for each element: mean (1), centring (1), variance (2), scaling
-/// (1) and the share of the reciprocal square root; gamma and beta excluded on both sides since they fold.
+/// (1), and a share of the reciprocal square root. Gamma and beta are not counted, nor are they for
+/// functions: both can be folded.
 double layernorm_flops_per_element(int64_t channels);
 
 }  // namespace normgraft

@@ -5,8 +5,8 @@
 
 namespace normgraft {
 
-/// What befalls a picture before a model sees it. LayerNorm takes away the scale of its input, which contrast
-/// and blur change; a scalar function does not.
+/// What is done to a picture before a model sees it. Contrast and blur change the scale of a token. LayerNorm
+/// divides by this scale, and a scalar function cannot: here a graft may be weaker than its teacher.
 enum class Condition : uint8_t {
   kPlain,     ///< nothing
   kContrast,  ///< every value half as far from the picture's mean luma

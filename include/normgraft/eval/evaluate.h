@@ -24,7 +24,7 @@ struct Estimate {
 /// Bootstrap of the mean; the same values and seed give the same interval. At least one value.
 Estimate bootstrap_mean(const std::vector<double>& values, uint64_t seed = 1);
 
-/// How good a model is on pictures, and how near to its teacher.
+/// How good a model is on some pictures, and how near to its teacher.
 struct Judgement {
   Estimate top1, top5;                ///< shares
   std::optional<Estimate> agreement;  ///< share of pictures with the teacher's argmax
@@ -38,14 +38,15 @@ struct Evaluation : Judgement {
   std::map<Condition, Judgement> under;
 };
 
-/// Judges a model, against a teacher if there is one, on plain pictures and under `conditions`, which teacher
-/// and model both see. `picture_count` is for the progress line. Throws InputError when teacher and model
-/// differ in their number of classes, or no picture could be read.
+/// Judges a model on plain pictures and under `conditions`. A teacher, if there is one, sees the same
+/// pictures under the same conditions. `picture_count` is for the progress line. Throws InputError when
+/// teacher and model differ in their number of classes, or no picture could be read.
 Evaluation evaluate(const Graft& model, const Network* teacher, Loader& pictures, int64_t picture_count,
                     const std::vector<Condition>& conditions, Monitor& monitor);
 
 /// Keys top1, top5, images, images_per_second and, with a teacher, agreement, kl; each estimate X also as
-/// X_interval [low, high]. With other conditions also under: for each by its name the estimates.
+/// X_interval [low, high]. With other conditions also `under`: an object with these keys for each condition,
+/// by its name.
 Json to_json(const Evaluation& evaluation);
 
 }  // namespace normgraft

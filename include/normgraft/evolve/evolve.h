@@ -20,11 +20,11 @@ struct FrontPoint {
   double cost = 0;
   double error = 0;         ///< on the pictures fitted on, all bins, in double
   double r2 = 0;            ///< likewise
-  double choose_error = 0;  ///< on the pictures to choose by
-  double choose_r2 = 0;     ///< likewise
   double held_out_r2 = 0;   ///< on the pictures to report on
   double plain_r2 = 0;      ///< likewise, all pairs alike
   int seed = 0;             ///< index of the run that found it
+  double choose_error = 0;  ///< on the pictures to choose by
+  double choose_r2 = 0;     ///< likewise
 };
 
 /// A closed form with the same figures.

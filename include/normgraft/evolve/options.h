@@ -47,12 +47,11 @@ struct EvolveOptions {
   std::vector<std::string> starts = {};
   int seeds = 5;
   uint64_t seed = 1;
+  int threads = 0;  ///< 0: all cores; to 4096. Not visited: the result does not depend on it
   double seconds = 0;
   size_t search_bins = 128;
   Measure measure = Measure::kWeight;
   std::vector<std::string> sites = {};
-  /// 0: all cores; to 4096. The result does not depend on it, so it is none of the options that are visited.
-  int threads = 0;
 
   /// Where constants may lie.
   ConstantGrid grid() const { return {.digits = digits, .fraction_bits = fraction_bits}; }

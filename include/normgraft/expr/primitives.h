@@ -11,7 +11,7 @@
 namespace normgraft {
 
 /// The primitives of an expression. Arithmetic is IEEE 754 everywhere: outside its domain a primitive gives
-/// NaN or an infinity (sqrt(-1), 1/0), never a substitute value.
+/// NaN or an infinity (sqrt(-1), 1/0, log(0)), never a substitute value.
 enum class Op : uint8_t {
   kConstant,  ///< c
   kX,         ///< the input
@@ -31,8 +31,9 @@ enum class Op : uint8_t {
   kSqrt,      ///< sqrt(a)
   kRsqrt,     ///< rsqrt(a) = 1 / sqrt(a)
   kExp,       ///< exp(a)
+  kLog,       ///< log(a), the natural logarithm
 };
-inline constexpr size_t kOpCount = static_cast<size_t>(Op::kExp) + 1;
+inline constexpr size_t kOpCount = static_cast<size_t>(Op::kLog) + 1;
 
 /// Everything the project knows about one primitive. The registry is the only list of primitives; a test
 /// asserts that the evaluators, cost profiles and exporters cover it.

@@ -10,8 +10,9 @@
 
 namespace normgraft {
 
-/// A network with scalar functions in place of the normalisation at some of its sites, or at none: then it is the
-/// original. One function of one variable a site for all tokens and channels; gamma and beta remain. Move-only.
+/// A network with scalar functions in place of the normalisation at some of its sites, or at none: then it is
+/// the original. One function of one variable a site for all tokens and channels; gamma and beta remain.
+/// Move-only.
 class Graft {
  public:
   /// The original network, no site replaced.
@@ -19,12 +20,13 @@ class Graft {
   Graft(Graft&&) = default;
   Graft& operator=(Graft&&) = default;
 
-  /// Puts f at a site, and gives it what calibration moves: a beta, and a bias of the Linear that wrote the stream, 0 where
-  /// there was none. Throws InputError, listing sites, when there is none of that name.
+  /// Puts f at a site, and gives it what calibration moves: a beta, and a bias of the Linear that wrote the
+  /// stream, 0 where there was none. Throws InputError, listing sites, when there is none of that name.
   void set_function(const std::string& site, const Expression& f);
 
-  /// Puts the functions of a file at their sites, with their grid and ranges. Throws InputError naming a site that the
-  /// model does not have, and, unless `sites` names the ones wanted, a site of the model for which there is no function.
+  /// Puts the functions of a file at their sites, with their grid and ranges. Throws InputError naming a site
+  /// that the model does not have, and, unless `sites` names the ones wanted, a site of the model for which
+  /// there is no function.
   void set_functions(const FunctionFile& file, const std::vector<std::string>& sites = {});
 
   /// The functions with their constants as they are now.
@@ -38,17 +40,18 @@ class Graft {
   const Tensor& constants(size_t site) const { return slots_[site]->constants; }
   /// The function at a site as it was put there, with its first constants; has_function(site) must hold.
   const Expression& expression(size_t site) const { return slots_[site]->expression; }
-  /// Whether y is f(x) without its mean over channels, as LayerNorm's y is, because the Linears behind the site are blind
-  /// to that mean (Carried::blind). Folding makes them blind again, so that nothing computes a mean.
+  /// Whether y is f(x) without its mean over channels, as LayerNorm's y is, because the Linears behind the
+  /// site are blind to that mean (Carried::blind). Folding makes them blind again, so that nothing computes a
+  /// mean.
   bool drops_mean(size_t site) const { return slots_[site] && network_->sites()[site].carried.blind; }
 
-  /// Puts constants that were moved where they may be, in new tensors: the nearest on the grid, and where a function is
-  /// then not proved admissible on the range of x its site has seen, back to those it was given. Returns the sites that
-  /// went back.
+  /// Puts constants that were moved where they may be, in new tensors: the nearest on the grid, and where a
+  /// function is then not proved admissible on the range of x its site has seen, back to those it was given.
+  /// Returns the sites that went back.
   std::vector<std::string> settle_constants();
 
-  /// From here on only the first `sites` norm sites use their functions; the ones behind them compute their norm as long
-  /// as this holds. What functions() and save_graft() say does not change.
+  /// From here on only the first `sites` norm sites use their functions; the ones behind them compute their
+  /// norm as long as this holds. What functions() and save_graft() say does not change.
   void use_functions(size_t sites);
 
   Network& network() { return *network_; }
@@ -70,14 +73,15 @@ class Graft {
   std::map<std::string, Interval> seen_;  // by site
 };
 
-/// Folds every grafted site (fold_norm), so that it is f and nothing else. The logits stay the same up to rounding.
-/// Throws InputError naming a site that no Linear reads.
+/// Folds every grafted site (fold_norm), so that it is f and nothing else. The logits stay the same up to
+/// rounding. Throws InputError naming a site that no Linear reads.
 void fold(Graft& graft);
 
 /// Loads a model folder with its functions.json, if there is one.
 Graft load_graft(const Path& path, const ModelOptions& options, Monitor& monitor);
 
-/// Writes a model folder, functions.json included when any site is replaced. Sites that drop their mean are folded.
+/// Writes a model folder, functions.json included when any site is replaced. Sites that drop their mean are
+/// folded.
 void save_graft(const Path& folder, const Graft& graft);
 
 }  // namespace normgraft

@@ -29,7 +29,8 @@ class SiteAccumulator {
                    std::span<const float> weight = {}, std::span<const float> offset = {});
 
   /// The mapping so far, without what is carried, in at most `bins` bins (at least 16): half of the edges by
-  /// mass and half by range. Throws std::runtime_error before the first picture.
+  /// mass and half by range, both of the pictures to fit on alone. Throws std::runtime_error before the first
+  /// of these.
   SiteMapping finish(size_t bins = 2048) const;
 
  private:

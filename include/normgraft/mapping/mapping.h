@@ -46,7 +46,8 @@ struct SiteMapping {
   int64_t pictures = 0;       ///< pictures captured
   int64_t tokens = 0;         ///< N, tokens a picture
   int64_t channels = 0;       ///< D; the site saw pictures * tokens * channels pairs
-  std::vector<double> edges;  ///< bins + 1 increasing edges; the first and last are the range of x seen
+  std::vector<double> edges;  ///< bins + 1 increasing edges; the first and last are the range of x of the
+                              ///< pictures to fit on. The outer bins hold what the others have beyond it
   OfFolds<std::vector<Moments>> bins;
   OfFolds<Moments> y;  ///< weight, mean and sum of squares of y itself: what R^2 is a share of
   Carried carried = {};

@@ -11,12 +11,13 @@
 
 namespace normgraft {
 
-/// What a family of networks does between its norm sites. Shapes: B pictures, N tokens, D channels. Immutable, and
-/// called from several threads at once. All functions are differentiable in the tensors and in their arguments.
+/// What a family of networks does between its norm sites. Shapes: B pictures, N tokens, D channels.
+/// Immutable, and called from several threads at once. All functions are differentiable in the tensors and in
+/// their arguments.
 ///
-/// A network is a walk along its sites (Network): `embed` gives the x of the first one. Behind a site, the next x is
-/// the trunk plus the next site's writer applied to `branch`; where the next site has no writer, it is the normalised
-/// tokens themselves. `head` turns what the last site gives into the result.
+/// A network is a walk along its sites (Network): `embed` gives the x of the first one. Behind a site, the
+/// next x is the trunk plus the next site's writer applied to `branch`; where the next site has no writer, it
+/// is the normalised tokens themselves. `head` turns what the last site gives into the result.
 class Architecture {
  public:
   virtual ~Architecture() = default;
@@ -25,14 +26,16 @@ class Architecture {
   virtual std::string name() const = 0;
   /// Classes predicted; 0: the network ends in features.
   virtual int64_t classes() const = 0;
-  /// The names of their picture folders, in the order of the logits, where the checkpoint says them; else empty.
+  /// The names of their picture folders, in the order of the logits, where the checkpoint says them; else
+  /// empty.
   virtual std::vector<std::string> class_names() const = 0;
   /// At least one, in the order of the walk.
   virtual std::vector<Site> sites() const = 0;
   /// Tokens ahead of those that stand for patches.
   virtual int64_t prefix_tokens() const = 0;
-  /// Tensors that are added to every token of the stream before the first site: [..., D], or [D, ...] when their
-  /// name ends in ".weight" or ".bias". Taking the mean over channels out of all of them takes it out of the stream there.
+  /// Tensors that are added to every token of the stream before the first site: [..., D], or [D, ...] when
+  /// their name ends in ".weight" or ".bias". Taking the mean over channels out of all of them takes it out
+  /// of the stream there.
   virtual std::vector<std::string> embedding_tensors() const = 0;
 
   /// Pictures [B, 3, height, width], normalised -> x of the first site [B, N, D].
@@ -48,8 +51,8 @@ class Architecture {
 
   /// Facts for a reader, by name: depth, heads, ...
   virtual Json facts() const = 0;
-  /// The content of config.json with which the family's own code builds the network of these tensors, which it may
-  /// bring into the form that this code expects.
+  /// The content of config.json with which the family's own code builds the network of these tensors, which
+  /// it may bring into the form that this code expects.
   virtual Json config(Tensors& tensors, const Preprocessing& preprocessing) const = 0;
 };
 

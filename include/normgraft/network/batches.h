@@ -16,12 +16,13 @@ Tensor images_tensor(const Batch& batch, const Preprocessing& preprocessing);
 /// The labels of a batch, int64 [B], likewise.
 Tensor labels_tensor(const Batch& batch);
 
-/// All pictures, decoded for evaluation, in memory: [B, 3, height, width]. Throws InputError naming `stage` where none
-/// could be read.
-Tensor read_images(std::vector<Picture> pictures, const Preprocessing& preprocessing, const std::string& stage,
-                   Monitor& monitor);
+/// All pictures, decoded for evaluation, in memory: [B, 3, height, width]. Throws InputError naming `stage`
+/// where none could be read.
+Tensor read_images(std::vector<Picture> pictures, const Preprocessing& preprocessing,
+                   const std::string& stage, Monitor& monitor);
 
-/// Some pictures that a thread works on at a time, also where gradients are wanted: their activations stay in its caches.
+/// Some pictures that a thread works on at a time, also where gradients are wanted: their activations stay in
+/// its caches.
 struct Chunk {
   int64_t index = 0;  ///< among all chunks
   int64_t first = 0;  ///< its first picture
@@ -37,16 +38,17 @@ size_t chunk_count(int64_t pictures);
 /// The positions in the loader's list of a chunk's pictures, from the batch that they are of.
 std::span<const int64_t> positions_of(const Chunk& chunk, const Batch& batch);
 
-/// body(thread, chunk) for all pictures [B, ...] in chunks, on LibTorch's threads, without gradients unless the body asks
-/// for them. A thread (0, 1, ... below the number returned) works through neighbouring chunks in their order, and lower
-/// threads have earlier chunks: what a body leaves for each thread can be put together in the order of pictures. The
-/// division depends on the number of threads alone.
+/// body(thread, chunk) for all pictures [B, ...] in chunks, on LibTorch's threads, without gradients unless
+/// the body asks for them. A thread (0, 1, ... below the number returned) works through neighbouring chunks
+/// in their order, and lower threads have earlier chunks: what a body leaves for each thread can be put
+/// together in the order of pictures. The division depends on the number of threads alone.
 size_t for_chunks(const Tensor& images, const std::function<void(size_t thread, const Chunk& chunk)>& body);
 
 /// The most threads that for_chunks() counts.
 size_t chunk_threads();
 
-/// body(images of a chunk) -> [b, ...], for all pictures, on LibTorch's threads and without gradients: [B, ...].
+/// body(images of a chunk) -> [b, ...], for all pictures, on LibTorch's threads and without gradients: [B,
+/// ...].
 Tensor over_pictures(const Tensor& images, const std::function<Tensor(const Tensor& some)>& body);
 
 /// body(i) for each i below `count`, divided among LibTorch's threads.

@@ -7,8 +7,9 @@
 
 namespace normgraft {
 
-// The operations of a block, differentiable. The two costly ones divide their work among LibTorch's own threads and
-// call the BLAS from each, so that the BLAS needs no second pool of threads that competes with the first for the cores.
+// The operations of a block, differentiable. The two costly ones divide their work among LibTorch's own
+// threads and call the BLAS from each, so that the BLAS needs no second pool of threads that competes with
+// the first for the cores.
 
 /// x [..., in], weight [out, in], bias [out] or undefined -> [..., out].
 Tensor linear(const Tensor& x, const Tensor& weight, const Tensor& bias);

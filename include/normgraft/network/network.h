@@ -15,8 +15,9 @@ struct Step {
   Tensor branch;  ///< what enters the writer [B, N, in]; undefined where there is none
 };
 
-/// A network as a described residual stream: tensors, norm sites, and the walk along them. Every site can be given a
-/// function in place of its normalisation; gamma and beta stay the site's own. A copy shares the tensors' memory.
+/// A network as a described residual stream: tensors, norm sites, and the walk along them. Every site can be
+/// given a function in place of its normalisation; gamma and beta stay the site's own. A copy shares the
+/// tensors' memory.
 class Network {
  public:
   /// x [..., D] -> y of the same shape, before gamma and beta.
@@ -24,7 +25,8 @@ class Network {
   /// Called at each site with its index, x and y before gamma and beta.
   using Observer = std::function<void(size_t site, const Tensor& x, const Tensor& y)>;
 
-  /// Tensors become F32. Throws InputError naming a tensor that is not finite, or a site's tensor that is missing.
+  /// Tensors become F32. Throws InputError naming a tensor that is not finite, or a site's tensor that is
+  /// missing.
   Network(std::shared_ptr<const Architecture> architecture, Preprocessing preprocessing, Tensors tensors);
 
   const Architecture& architecture() const { return *architecture_; }
@@ -45,18 +47,20 @@ class Network {
   /// Replaces the normalisation at a site; an empty function restores the norm.
   void set_normalizer(size_t site, Normalizer normalizer);
 
-  /// Stochastic depth: the branch behind a site is dropped, for each picture, with probability rate * Site::depth, the
-  /// kept ones scaled up; 0 (the default) for evaluation.
+  /// Stochastic depth: the branch behind a site is dropped, for each picture, with probability rate *
+  /// Site::depth, the kept ones scaled up; 0 (the default) for evaluation.
   void set_drop_path(double rate) { drop_path_ = rate; }
 
-  /// The walk: x of the first site, from pictures [B, 3, height, width]; x of the next one from that of a site; and
-  /// behind the last, logits [B, classes]. Differentiable.
+  /// The walk: x of the first site, from pictures [B, 3, height, width]; x of the next one from that of a
+  /// site; and behind the last, logits [B, classes]. Differentiable.
   Tensor enter(const Tensor& images) const { return architecture_->embed(tensors_, images); }
   Tensor pass(size_t site, const Tensor& x, const Observer& observer = {}) const;
   Tensor leave(const Tensor& x, const Observer& observer = {}) const;
 
   /// Whether a Linear behind a site writes the stream: the next site has a writer.
-  bool writes_behind(size_t site) const { return site + 1 < sites_.size() && sites_[site + 1].writer.has_value(); }
+  bool writes_behind(size_t site) const {
+    return site + 1 < sites_.size() && sites_[site + 1].writer.has_value();
+  }
   /// pass() in two: up to the writer behind the site, and that writer.
   Step step(size_t site, const Tensor& x, const Observer& observer = {}) const;
   Tensor write(size_t site, const Step& step) const;

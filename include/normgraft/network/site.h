@@ -34,18 +34,19 @@ struct Writer {
 
 /// One norm of a network, and its place in the residual stream.
 struct Site {
-  std::string name;          ///< the checkpoint's, "blocks.3.norm2"
+  std::string name;  ///< the checkpoint's, "blocks.3.norm2"
   NormKind kind = NormKind::kLayerNorm;
   double eps = 1e-6;
-  int64_t tokens = 0;        ///< N of a picture, 1 behind the pooling
-  int64_t channels = 0;      ///< D
-  std::string gamma, beta;   ///< tensors [D]; the tensor of beta may be absent, which means 0
-  std::vector<LinearNames> readers;  ///< Linears that read gamma * y + beta, and nothing else does; may be empty
-  std::optional<Writer> writer;      ///< the Linear that wrote the stream last; nothing: x is no such sum
+  int64_t tokens = 0;       ///< N of a picture, 1 behind the pooling
+  int64_t channels = 0;     ///< D
+  std::string gamma, beta;  ///< tensors [D]; the tensor of beta may be absent, which means 0
+  std::vector<LinearNames>
+      readers;                   ///< Linears that read gamma * y + beta, and nothing else does; may be empty
+  std::optional<Writer> writer;  ///< the Linear that wrote the stream last; nothing: x is no such sum
   Trunk trunk = Trunk::kInput;
-  bool pooled = false;       ///< x is what Architecture::pool makes of the tokens of a picture: [B, D]
-  bool additive = true;      ///< a number added to all channels of each token only adds one to all channels of x
-  double depth = 0;          ///< of its block among all, 0 (first) to 1 (last): the share of stochastic depth
+  bool pooled = false;   ///< x is what Architecture::pool makes of the tokens of a picture: [B, D]
+  bool additive = true;  ///< a number added to all channels of each token only adds one to all channels of x
+  double depth = 0;      ///< of its block among all, 0 (first) to 1 (last): the share of stochastic depth
   Carried carried;
 };
 

@@ -7,7 +7,8 @@
 
 namespace normgraft {
 
-/// A LibTorch tensor. Headers name it through this one, which compiles in a fraction of the time of <torch/torch.h>.
+/// A LibTorch tensor. Headers name it through this one, which compiles in a fraction of the time of
+/// <torch/torch.h>.
 using at::Tensor;
 
 /// Tensors by the name that the checkpoint gives them, sorted.

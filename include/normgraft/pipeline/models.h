@@ -34,10 +34,11 @@ struct ModelCost {
   std::string profile, unit;
   size_t sites = 0, replaced = 0;
 };
-ModelCost cost_of_model(const Path& model, const std::string& profile, const ModelOptions& options, Monitor& monitor);
+ModelCost cost_of_model(const Path& model, const std::string& profile, const ModelOptions& options,
+                        Monitor& monitor);
 
-/// Writes a grafted model for a target (exporter()) into a folder, beside the model folder's own files. Throws InputError
-/// for a model without functions. Returns the names of the files.
+/// Writes a grafted model for a target (exporter()) into a folder, beside the model folder's own files.
+/// Throws InputError for a model without functions. Returns the names of the files.
 std::vector<std::string> export_model(const Path& model, const std::string& target, const Path& folder,
                                       const ModelOptions& options, Monitor& monitor);
 

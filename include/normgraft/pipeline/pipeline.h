@@ -14,11 +14,12 @@ struct PipelineRequest {
   SelectRequest select;
   GraftRequest graft;
   std::optional<RealignOptions>
-      constants;                          ///< re-alignment of constants on the calibration pictures; nothing: none
+      constants;  ///< re-alignment of constants on the calibration pictures; nothing: none
   std::optional<RealignRequest> realign;  ///< nothing: no training
   std::optional<Path> val;                ///< pictures to judge every stage on; nothing: not judged
   std::optional<Path> classes;            ///< class list for `val`
-  bool staircase = false;  ///< judges also what comes before calibration, and every stage under all conditions
+  bool staircase =
+      false;  ///< judges also what comes before calibration, and every stage under all conditions
 };
 
 /// Returns accuracy.json: the keys of to_json(Evaluation), "stage", "data" and "seconds" (of all work up to
@@ -26,8 +27,8 @@ struct PipelineRequest {
 /// "realigned"; with `staircase` also "plain" (min-error functions of an evolution in which all pairs count
 /// alike, uncalibrated), "weighted" (min-error, uncalibrated) and "selected" (the plan, uncalibrated).
 ///
-/// What cannot be done with this model and these pictures is refused before any work: calibration, weights or training by
-/// a model's answers where it tells fewer than two classes apart, and pictures of other classes.
+/// What cannot be done with this model and these pictures is refused before any work: calibration, weights or
+/// training by a model's answers where it tells fewer than two classes apart, and pictures of other classes.
 Json run_pipeline(const RunFolder& run, const PipelineRequest& request, Monitor& monitor);
 
 }  // namespace normgraft

@@ -94,14 +94,15 @@ struct RealignResult {
   RealignScore before, after;        ///< on these: the start, and the best epoch
 };
 
-/// Trains `student` on the pictures to fit to, and chooses the best epoch by those to choose by. After every epoch the
-/// constants that are judged and saved are settled (Graft::settle_constants). Leaves in `folder`: the model of the best epoch (config.json, model.safetensors,
-/// functions.json), last/ likewise, checkpoints/last.pt and metrics.jsonl, each replaced atomically after
-/// every epoch. Where checkpoints/last.pt is of the same options, pictures and start, training goes on from
-/// it, and ends with the same bytes as if it had never stopped (same number of threads). On return `student`
-/// is the best epoch's. Throws InputError: a mode that needs a teacher without one, a checkpoint of another
-/// run (`restart` ignores it instead), labels beyond the classes where they are needed, no picture left to
-/// train on.
+/// Trains `student` on the pictures to fit to, and chooses the best epoch by those to choose by. After every
+/// epoch the constants that are judged and saved are settled (Graft::settle_constants). Leaves in `folder`:
+/// the model of the best epoch (config.json, model.safetensors, functions.json), last/ likewise,
+/// checkpoints/last.pt and metrics.jsonl, each replaced atomically after every epoch. Where
+/// checkpoints/last.pt is of the same options, pictures and start, training goes on from it, and ends with
+/// the same bytes as if it had never stopped (same number of threads). On return `student` is the best
+/// epoch's. Throws InputError: a mode that needs a teacher without one, a checkpoint of another run
+/// (`restart` ignores it instead), labels beyond the classes where they are needed, no picture left to train
+/// on.
 RealignResult realign(Graft& student, const Network* teacher, const PictureSplit& pictures,
                       const RealignOptions& options, const Path& folder, bool restart, Monitor& monitor);
 

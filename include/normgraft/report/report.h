@@ -22,10 +22,11 @@ struct ReportInput {
   Json choice = nullptr;     ///< choice.json; null where there is none
 };
 
-/// One self-contained HTML page: the accuracy of each stage with its intervals, what a budget costs in loss,
-/// a table of the sites, and for each site a drawing of its mapping, the ceiling, the fitted closed forms and
-/// the evolved function, with the front of error against cost. Inline SVG, no script, nothing loaded from
-/// elsewhere. Computes nothing anew but R^2 at points to draw.
+/// One self-contained HTML page, with inline SVG, without scripts, with nothing loaded from elsewhere. It has
+/// the accuracy of each stage with its intervals, the loss for each budget, a table of the sites, and for
+/// each site a drawing of its mapping, the ceiling, the fitted closed forms, the evolved function, and the
+/// front of error against cost. It computes nothing anew but means, differences and values of functions to
+/// draw.
 std::string render_report(const ReportInput& input);
 
 }  // namespace normgraft

@@ -1,8 +1,8 @@
-#include "normgraft/vit/safetensors.h"
+#include "normgraft/network/safetensors.h"
 
 #include <gtest/gtest.h>
 
-#include "vit/fixtures.h"
+#include "network/fixtures.h"
 
 namespace normgraft {
 namespace {
@@ -52,10 +52,10 @@ TEST_F(Safetensors, ReadsEveryFloatingTypeAsF32) {
   data.append(reinterpret_cast<const char*>(h), 4).append(reinterpret_cast<const char*>(&b), 2);
   const auto tensors = read_safetensors(write(header, data));
   ASSERT_EQ(tensors.size(), 5U);
-  for (const auto& [name, tensor] : tensors) EXPECT_EQ(tensor.scalar_type(), torch::kFloat) << name;
+  for (const auto& [name, tensor] : tensors) EXPECT_EQ(tensor.scalar_type(), at::kFloat) << name;
   EXPECT_EQ(tensors.at("d").item<float>(), 0.1F);
-  EXPECT_TRUE(torch::equal(tensors.at("f"), torch::tensor({{1.5F, -2.25F}})));
-  EXPECT_TRUE(torch::equal(tensors.at("h"), torch::tensor({1.0F, -2.5F})));
+  EXPECT_TRUE(at::equal(tensors.at("f"), at::tensor({1.5F, -2.25F}).view({1, 2})));
+  EXPECT_TRUE(at::equal(tensors.at("h"), at::tensor({1.0F, -2.5F})));
   EXPECT_EQ(tensors.at("b").dim(), 0);
   EXPECT_EQ(tensors.at("b").item<float>(), 3.140625F);
   EXPECT_EQ(tensors.at("none").sizes(), (std::vector<int64_t>{0, 3}));
@@ -66,26 +66,25 @@ TEST_F(Safetensors, KeepsIntegerTypes) {
     "u":{"dtype":"U8","shape":[3],"data_offsets":[8,11]}})";
   const auto tensors =
       read_safetensors(write(header, std::string("\xff\xff\xff\xff\xff\xff\xff\xff\x01\x02\xff", 11)));
-  EXPECT_EQ(tensors.at("i").scalar_type(), torch::kLong);
+  EXPECT_EQ(tensors.at("i").scalar_type(), at::kLong);
   EXPECT_EQ(tensors.at("i").item<int64_t>(), -1);
-  EXPECT_TRUE(torch::equal(tensors.at("u"), torch::tensor({1, 2, 255}, torch::kUInt8)));
+  EXPECT_TRUE(at::equal(tensors.at("u"), at::tensor({1, 2, 255}, at::kByte)));
 }
 
 TEST_F(Safetensors, WritesWhatItReads) {
-  const std::map<std::string, torch::Tensor> tensors = {{"b.weight", torch::randn({3, 4}).t()},
-                                                        {"a", torch::tensor(2.5F)},
-                                                        {"c \"quoted\"", torch::empty({0, 2})}};
+  const std::map<std::string, Tensor> tensors = {
+      {"b.weight", at::randn({3, 4}).t()}, {"a", at::tensor(2.5F)}, {"c \"quoted\"", at::empty({0, 2})}};
   const Path path = folder_ / "written.safetensors";
   write_safetensors(path, tensors);
   const auto read = read_safetensors(path);
   ASSERT_EQ(read.size(), tensors.size());
-  for (const auto& [name, tensor] : tensors) EXPECT_TRUE(torch::equal(read.at(name), tensor)) << name;
+  for (const auto& [name, tensor] : tensors) EXPECT_TRUE(at::equal(read.at(name), tensor)) << name;
 }
 
 TEST_F(Safetensors, WritesAHeaderPaddedToEightBytes) {
   for (const std::string name : {"a", "ab", "abc"}) {
     const Path path = folder_ / "padded.safetensors";
-    write_safetensors(path, {{name, torch::ones({1})}});
+    write_safetensors(path, {{name, at::ones({1})}});
     uint64_t length = 0;
     std::ifstream(path, std::ios::binary).read(reinterpret_cast<char*>(&length), sizeof(length));
     EXPECT_EQ(length % 8, 0U);
@@ -151,11 +150,14 @@ TEST_F(Safetensors, RejectsAShapeThatDisagreesWithTheByteCount) {
                   {"\"a\"", "2^63"});
 }
 
-TEST_F(Safetensors, RejectsUnalignedData) {
-  expect_mentions(fault(R"({"a":{"dtype":"U8","shape":[2],"data_offsets":[0,2]},
-                            "b":{"dtype":"F32","shape":[1],"data_offsets":[2,6]}})",
-                        std::string(6, '\0')),
-                  {"\"b\"", "unaligned", "offset 2"});
+TEST_F(Safetensors, ReadsUnalignedData) {
+  const float b = -2.25F;
+  const std::string data = "12" + std::string(reinterpret_cast<const char*>(&b), sizeof(b));
+  const auto tensors = read_safetensors(write(R"({"a":{"dtype":"U8","shape":[2],"data_offsets":[0,2]},
+                                                  "b":{"dtype":"F32","shape":[1],"data_offsets":[2,6]}})",
+                                              data));
+  EXPECT_EQ(tensors.at("a")[1].item<int64_t>(), '2');
+  EXPECT_EQ(tensors.at("b").item<float>(), b);
 }
 
 TEST_F(Safetensors, RejectsDuplicateNames) {
@@ -186,7 +188,7 @@ TEST_F(Safetensors, RejectsAHeaderThatIsNotTheExpectedJson) {
 
 TEST_F(Safetensors, RejectsEveryTruncationOfAValidFile) {
   const Path path = folder_ / "whole.safetensors";
-  write_safetensors(path, {{"a", torch::ones({2})}, {"b", torch::ones({1, 3})}});
+  write_safetensors(path, {{"a", at::ones({2})}, {"b", at::ones({1, 3})}});
   const std::string whole = read_file(path, "file");
   for (size_t size = 0; size < whole.size(); ++size) {
     const Path cut = folder_ / "cut.safetensors";

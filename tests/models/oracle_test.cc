@@ -3,8 +3,9 @@
 
 #include <cstdlib>
 
-#include "normgraft/vit/safetensors.h"
-#include "vit/fixtures.h"
+#include "network/fixtures.h"
+#include "normgraft/models/model_folder.h"
+#include "normgraft/network/safetensors.h"
 
 // The network against an independent one in Python (tests/oracle/vit.py).
 
@@ -31,12 +32,12 @@ void run_oracle(const std::string& arguments) {
   ASSERT_EQ(std::system(command.c_str()), 0) << command;
 }
 
-torch::Tensor read_floats(const Path& path, std::vector<int64_t> shape) {
+Tensor read_floats(const Path& path, std::vector<int64_t> shape) {
   std::string bytes = read_file(path, "oracle's output");
-  return torch::from_blob(bytes.data(), shape, torch::kFloat).clone();
+  return at::from_blob(bytes.data(), shape, at::kFloat).clone();
 }
 
-void write_floats(const Path& path, const torch::Tensor& tensor) {
+void write_floats(const Path& path, const Tensor& tensor) {
   std::ofstream(path, std::ios::binary)
       .write(static_cast<const char*>(tensor.data_ptr()), static_cast<std::streamsize>(tensor.nbytes()));
 }
@@ -90,11 +91,11 @@ const std::vector<std::pair<std::string, Json>>& variants() {
   return list;
 }
 
-void expect_equal_gradients(Vit& vit, const torch::Tensor& images, const Path& oracle) {
+void expect_equal_gradients(Network& vit, const Tensor& images, const Path& oracle) {
   for (auto& [name, tensor] : vit.tensors()) tensor.set_requires_grad(true);
-  const torch::Tensor logits = vit.forward(images);
-  const torch::Tensor labels = torch::arange(images.size(0)).remainder(logits.size(1));
-  torch::cross_entropy_loss(logits, labels).backward();
+  const Tensor logits = vit.forward(images);
+  const Tensor labels = at::arange(images.size(0)).remainder(logits.size(1));
+  at::cross_entropy_loss(logits, labels).backward();
   const auto gradients = read_safetensors(oracle);
   ASSERT_EQ(gradients.size(), vit.tensors().size());
   for (const auto& [name, tensor] : vit.tensors()) {
@@ -109,18 +110,18 @@ TEST(Oracle, GivesTheSameLogitsAndGradientsForEveryVariant) {
   run_oracle(fmt::format("variants {}", folder.path().string()));
   for (const auto& [name, config] : variants()) {
     SCOPED_TRACE(name);
-    Vit vit = load_vit(folder / name, {}, silent_monitor());
-    const VitConfig& c = vit.config();
-    const torch::Tensor images = read_floats(folder / name / "input.f32", {5, 3, c.height, c.width});
-    const torch::Tensor expected =
-        read_floats(folder / name / "logits.f32", {5, c.classes > 0 ? c.classes : c.channels});
+    Network vit = load_model(folder / name, {}, silent_monitor());
+    const Preprocessing& p = vit.preprocessing();
+    const int64_t outputs = vit.classes() > 0 ? vit.classes() : vit.sites().back().channels;
+    const Tensor images = read_floats(folder / name / "input.f32", {5, 3, p.height, p.width});
+    const Tensor expected = read_floats(folder / name / "logits.f32", {5, outputs});
     {
-      const torch::NoGradGuard no_grad;
+      const at::NoGradGuard no_grad;
       EXPECT_LT(relative_error(vit.forward(images), expected), kLogitTolerance);
 
-      save_vit(folder / "saved", vit);
-      const Vit saved = load_vit(folder / "saved", {}, silent_monitor());
-      EXPECT_TRUE(torch::equal(saved.forward(images), vit.forward(images)));
+      save_model(folder / "saved", vit);
+      const Network saved = load_model(folder / "saved", {}, silent_monitor());
+      EXPECT_TRUE(at::equal(saved.forward(images), vit.forward(images)));
       EXPECT_EQ(saved.parameter_count(), vit.parameter_count());
     }
     expect_equal_gradients(vit, images, folder / name / "gradients.safetensors");
@@ -129,11 +130,11 @@ TEST(Oracle, GivesTheSameLogitsAndGradientsForEveryVariant) {
 
 TEST(Oracle, ReadsASavedModel) {
   if (!oracle_available()) GTEST_SKIP() << kPython << " has no torch and numpy (Debian: python3-torch)";
-  const torch::NoGradGuard no_grad;
+  const at::NoGradGuard no_grad;
   const TemporaryFolder folder;
-  const Vit vit = testing::small_vit();
-  const torch::Tensor images = testing::small_images(3);
-  save_vit(folder / "model", vit);
+  const Network vit = testing::small_vit();
+  const Tensor images = testing::small_images(3);
+  save_model(folder / "model", vit);
   write_floats(folder / "input.f32", images);
   run_oracle(fmt::format("logits {0}/model {0}/input.f32 {0}/logits.f32", folder.path().string()));
   EXPECT_LT(relative_error(vit.forward(images), read_floats(folder / "logits.f32", {3, 5})), kLogitTolerance);
@@ -145,21 +146,21 @@ TEST(Oracle, GivesTheSameLogitsForTheRealCheckpoints) {
       (data != nullptr ? Path(data) : Path(NORMGRAFT_SOURCE_DIR) / ".." / "shared") / "models";
   if (!std::filesystem::is_directory(models)) GTEST_SKIP() << models << " is absent (set NORMGRAFT_DATA)";
   if (!oracle_available()) GTEST_SKIP() << kPython << " has no torch and numpy (Debian: python3-torch)";
-  const torch::NoGradGuard no_grad;
+  const at::NoGradGuard no_grad;
   const TemporaryFolder folder;
   for (const auto& entry : std::filesystem::directory_iterator(models)) {
     SCOPED_TRACE(entry.path().string());
     testing::Listener listener;
-    const Vit vit = load_vit(entry.path(), {}, listener);
+    const Network vit = load_model(entry.path(), {}, listener);
     EXPECT_TRUE(listener.notices.empty());
-    torch::manual_seed(3);
-    const torch::Tensor images = torch::randn({3, 3, vit.config().height, vit.config().width});
+    at::manual_seed(3);
+    const Tensor images = at::randn({3, 3, vit.preprocessing().height, vit.preprocessing().width});
     write_floats(folder / "input.f32", images);
     run_oracle(fmt::format("logits {0} {1}/input.f32 {1}/logits.f32", entry.path().string(),
                            folder.path().string()));
-    const torch::Tensor expected = read_floats(folder / "logits.f32", {3, vit.config().classes});
+    const Tensor expected = read_floats(folder / "logits.f32", {3, vit.classes()});
     EXPECT_LT(relative_error(vit.forward(images), expected), kLogitTolerance);
-    EXPECT_EQ(vit.sites().size(), static_cast<size_t>(2 * vit.config().depth + 1));
+    EXPECT_EQ(vit.sites().size(), 2 * vit.architecture().facts().at("depth").get<size_t>() + 1);
   }
 }
 

@@ -1,8 +1,8 @@
-#include "normgraft/vit/stream.h"
+#include "normgraft/network/stream.h"
 
 #include <gtest/gtest.h>
 
-#include "vit/fixtures.h"
+#include "network/fixtures.h"
 
 namespace normgraft {
 namespace {
@@ -22,8 +22,8 @@ std::vector<Variant> variants() {
   std::vector<Variant> all = {{"plain", small_config(), small_tensors()}};
   Variant scaled{"LayerScale", small_config(), small_tensors()};
   for (const std::string block : {"blocks.0.", "blocks.1."}) {
-    scaled.tensors[block + "ls1.gamma"] = torch::rand({8}) + 0.2;
-    scaled.tensors[block + "ls2.gamma"] = torch::randn({8});
+    scaled.tensors[block + "ls1.gamma"] = at::rand({8}) + 0.2;
+    scaled.tensors[block + "ls2.gamma"] = at::randn({8});
   }
   all.push_back(scaled);
   Variant pooled{"average pool", small_config(), small_tensors()};
@@ -35,34 +35,34 @@ std::vector<Variant> variants() {
   all.push_back(pooled);
   Variant before{"norm before the blocks", small_config(), small_tensors()};
   before.config.pre_norm = true;
-  before.tensors["norm_pre.weight"] = torch::rand({8}) + 0.5;
-  before.tensors["norm_pre.bias"] = torch::randn({8});
+  before.tensors["norm_pre.weight"] = at::rand({8}) + 0.5;
+  before.tensors["norm_pre.bias"] = at::randn({8});
   all.push_back(before);
   return all;
 }
 
 TEST(CentreStream, LeavesTheLogitsOfEveryVariantAsTheyWere) {
-  const torch::NoGradGuard no_grad;
+  const at::NoGradGuard no_grad;
   for (const Variant& v : variants()) {
-    const Vit original(v.config, small_preprocessing(), v.tensors);
-    Vit centred(v.config, small_preprocessing(), v.tensors);
+    const Network original = make_vit(v.config, small_preprocessing(), v.tensors);
+    Network centred = make_vit(v.config, small_preprocessing(), v.tensors);
     centre_stream(centred);
     EXPECT_LT(testing::relative_error(centred.forward(small_images(4)), original.forward(small_images(4))),
               1e-5)
         << v.name;
-    EXPECT_FALSE(torch::equal(centred.tensors().at("blocks.0.mlp.fc2.weight"),
-                              v.tensors.at("blocks.0.mlp.fc2.weight")))
+    EXPECT_FALSE(
+        at::equal(centred.tensors().at("blocks.0.mlp.fc2.weight"), v.tensors.at("blocks.0.mlp.fc2.weight")))
         << v.name;
   }
 }
 
 TEST(CentreStream, LeavesNoMeanOverChannelsAtAnySite) {
-  const torch::NoGradGuard no_grad;
+  const at::NoGradGuard no_grad;
   for (const Variant& v : variants()) {
     if (v.config.pre_norm) continue;  // its beta is written to the stream behind a norm, and stays
-    Vit vit(v.config, small_preprocessing(), v.tensors);
+    Network vit = make_vit(v.config, small_preprocessing(), v.tensors);
     centre_stream(vit);
-    vit.forward(small_images(3), [&](size_t site, const torch::Tensor& x, const torch::Tensor&) {
+    vit.forward(small_images(3), [&](size_t site, const Tensor& x, const Tensor&) {
       EXPECT_LT(x.mean(-1).abs().max().item<float>(), 1e-5F * x.abs().max().item<float>())
           << v.name << " " << vit.sites()[site].name;
     });
@@ -70,32 +70,32 @@ TEST(CentreStream, LeavesNoMeanOverChannelsAtAnySite) {
 }
 
 TEST(BlindToMean, LeavesTheLogitsOfEveryVariantAsTheyWereAndFoldsEveryNormThatALinearFollows) {
-  const torch::NoGradGuard no_grad;
+  const at::NoGradGuard no_grad;
   for (const Variant& v : variants()) {
-    const Vit original(v.config, small_preprocessing(), v.tensors);
-    Vit blind(v.config, small_preprocessing(), v.tensors);
+    const Network original = make_vit(v.config, small_preprocessing(), v.tensors);
+    Network blind = make_vit(v.config, small_preprocessing(), v.tensors);
     blind_to_mean(blind);
     EXPECT_LT(testing::relative_error(blind.forward(small_images(4)), original.forward(small_images(4))),
               1e-5)
         << v.name;
     for (size_t site = 0; site < blind.sites().size(); ++site) {
-      const bool read = !blind.sites()[site].next_linear.empty();
-      EXPECT_EQ(is_blind_to_mean(blind, site), read) << v.name << " " << blind.sites()[site].name;
-      EXPECT_FALSE(is_blind_to_mean(original, site)) << v.name;
-      const torch::Tensor gamma = blind.tensors().at(blind.sites()[site].name + ".weight");
-      EXPECT_EQ(torch::equal(gamma, torch::ones_like(gamma)), read) << v.name;
+      const bool read = !blind.sites()[site].readers.empty();
+      EXPECT_EQ(blind.sites()[site].carried.blind, read) << v.name << " " << blind.sites()[site].name;
+      EXPECT_FALSE(original.sites()[site].carried.blind) << v.name;
+      const Tensor gamma = blind.tensors().at(blind.sites()[site].name + ".weight");
+      EXPECT_EQ(at::equal(gamma, at::ones_like(gamma)), read) << v.name;
     }
   }
 }
 
 TEST(BlindToMean, LetsAFunctionAddAnyNumberToAllChannelsOfAToken) {
-  const torch::NoGradGuard no_grad;
-  Vit vit(small_config(), small_preprocessing(), small_tensors());
+  const at::NoGradGuard no_grad;
+  Network vit = make_vit(small_config(), small_preprocessing(), small_tensors());
   blind_to_mean(vit);
-  const torch::Tensor expected = vit.forward(small_images(4));
+  const Tensor expected = vit.forward(small_images(4));
   for (size_t site = 0; site < vit.sites().size(); ++site) {
-    vit.set_normalizer(site, [](const torch::Tensor& x) {
-      return at::layer_norm(x, {8}, {}, {}, 1e-6) + 10 * torch::randn({x.size(0), x.size(1), 1});
+    vit.set_normalizer(site, [](const Tensor& x) {
+      return at::layer_norm(x, {8}, {}, {}, 1e-6) + 10 * at::randn({x.size(0), x.size(1), 1});
     });
   }
   EXPECT_LT(testing::relative_error(vit.forward(small_images(4)), expected), 1e-4);
@@ -103,10 +103,10 @@ TEST(BlindToMean, LetsAFunctionAddAnyNumberToAllChannelsOfAToken) {
 
 TEST(CentreStream, DoesNotWriteIntoTheTensorsThatTheModelWasMadeOf) {
   const Tensors tensors = small_tensors();
-  const torch::Tensor before = tensors.at("cls_token").clone();
-  Vit vit(small_config(), small_preprocessing(), tensors);
+  const Tensor before = tensors.at("cls_token").clone();
+  Network vit = make_vit(small_config(), small_preprocessing(), tensors);
   centre_stream(vit);
-  EXPECT_TRUE(torch::equal(tensors.at("cls_token"), before));
+  EXPECT_TRUE(at::equal(tensors.at("cls_token"), before));
 }
 
 }  // namespace

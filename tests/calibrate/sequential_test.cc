@@ -1,5 +1,6 @@
-#include "normgraft/graft/sequential.h"
+#include "normgraft/calibrate/sequential.h"
 
+#include <ATen/ATen.h>
 #include <gtest/gtest.h>
 
 #include "support/small_model.h"
@@ -15,9 +16,7 @@ constexpr const char* kFunction = "1.3*clip(0.7*x, -1.1, 1.2)";
 
 Graft graft_with(const std::string& text) {
   Graft graft(small_vit());
-  Functions functions;
-  for (const NormSite& site : graft.vit().sites()) functions.emplace(site.name, Expression::parse(text));
-  apply_functions(graft, functions);
+  for (const Site& site : graft.network().sites()) graft.set_function(site.name, Expression::parse(text));
   return graft;
 }
 
@@ -26,72 +25,52 @@ struct Pictures {
   explicit Pictures(int per_class = 30) {
     testing::write_small_pictures(folder / "fit", 3, per_class, 1);
     testing::write_small_pictures(folder / "judge", 3, per_class / 2, 2);
-    fit = open_picture_folder(folder / "fit").pictures;
-    judge = open_picture_folder(folder / "judge").pictures;
+    fit = testing::pictures_in(folder / "fit");
+    judge = testing::pictures_in(folder / "judge");
   }
   TemporaryFolder folder;
   std::vector<Picture> fit, judge;
 };
 
-TEST(Yardstick, MeasuresNoDistanceFromTheTeacherItself) {
-  const Pictures pictures;
-  const Vit teacher = small_vit();
-  const Distance distance = Yardstick(teacher, pictures.judge, silent_monitor()).measure(teacher);
-  EXPECT_NEAR(distance.kl, 0, 1e-12);
-  EXPECT_EQ(distance.agreement, 1);
-}
-
-TEST(Yardstick, RefusesToMeasureOnNothing) {
-  EXPECT_THROW(Yardstick(small_vit(), {}, silent_monitor()), InputError);
-}
-
-TEST(Divergence, IsLibTorchsKullbackLeibler) {
-  torch::manual_seed(3);
-  const torch::Tensor teacher = torch::randn({6, 9}), model = torch::randn({6, 9});
-  const torch::Tensor oracle =
-      torch::kl_div(model.log_softmax(1), teacher.softmax(1), at::Reduction::None).sum(1);
-  EXPECT_TRUE(torch::allclose(divergence(teacher, model).to(torch::kFloat32), oracle, 1e-4, 1e-6));
-}
-
 TEST(Sequential, UndoesMostOfWhatMovedParametersDid) {
-  const torch::NoGradGuard no_grad;
+  const at::NoGradGuard no_grad;
   const Pictures pictures;
   const Graft teacher = graft_with(kFunction);
   Graft student = graft_with("1.25*clip(0.73*x, -1.0, 1.25)");
-  torch::manual_seed(7);
-  for (const NormSite& site : student.vit().sites()) {
-    torch::Tensor& gamma = student.vit().tensors().at(site.name + ".weight");
-    gamma = gamma * (1 + 0.05 * torch::randn_like(gamma));
-    torch::Tensor& beta = student.vit().tensors().at(site.name + ".bias");
-    beta = beta + 0.05 * torch::randn_like(beta);
+  at::manual_seed(7);
+  for (const Site& site : student.network().sites()) {
+    Tensor& gamma = student.network().tensors().at(site.gamma);
+    gamma = gamma * (1 + 0.05 * at::randn_like(gamma));
+    Tensor& beta = student.network().tensors().at(site.beta);
+    beta = beta + 0.05 * at::randn_like(beta);
   }
-  const Yardstick yardstick(teacher.vit(), pictures.judge, silent_monitor());
-  const double before = yardstick.measure(student.vit()).kl;
+  const Yardstick yardstick(teacher.network(), pictures.judge, silent_monitor());
+  const double before = yardstick.measure(student.network()).kl;
   SequentialOptions options;
   options.sweeps = 6;
   const auto steps =
-      calibrate_sequential(student, teacher.vit(), pictures.fit, yardstick, options, silent_monitor());
+      calibrate_sequential(student, teacher.network(), pictures.fit, yardstick, options, silent_monitor());
   ASSERT_GE(steps.size(), 2U);
   EXPECT_NEAR(steps.front().before.kl, before, 1e-9);
-  EXPECT_LT(yardstick.measure(student.vit()).kl, 0.4 * before);
-  EXPECT_NEAR(yardstick.measure(student.vit()).kl, steps.back().after.kl, 1e-9);
+  EXPECT_LT(yardstick.measure(student.network()).kl, 0.4 * before);
+  EXPECT_NEAR(yardstick.measure(student.network()).kl, steps.back().after.kl, 1e-9);
 }
 
 TEST(Sequential, NeverLeavesTheGraftFurtherFromItsTeacherOnPicturesKeptApart) {
-  const torch::NoGradGuard no_grad;
+  const at::NoGradGuard no_grad;
   const Pictures pictures(4);  // far fewer than there are unknowns
-  const Vit teacher = small_vit();
+  const Network teacher = small_vit();
   Graft student = graft_with("clip(0.6*x, -1.2, 1.3)");
   const Yardstick yardstick(teacher, pictures.judge, silent_monitor());
-  const double before = yardstick.measure(student.vit()).kl;
+  const double before = yardstick.measure(student.network()).kl;
   calibrate_sequential(student, teacher, pictures.fit, yardstick, {}, silent_monitor());
-  EXPECT_LE(yardstick.measure(student.vit()).kl, before);
+  EXPECT_LE(yardstick.measure(student.network()).kl, before);
 }
 
 TEST(Sequential, WalksInAsManyStepsAsAllowedWhereTheGraftIsFartherThanItTrusts) {
-  const torch::NoGradGuard no_grad;
+  const at::NoGradGuard no_grad;
   const Pictures pictures(10);
-  const Vit teacher = small_vit();
+  const Network teacher = small_vit();
   Graft student = graft_with("clip(0.6*x, -1.2, 1.3)");
   const Yardstick yardstick(teacher, pictures.judge, silent_monitor());
   SequentialOptions options;
@@ -104,37 +83,37 @@ TEST(Sequential, WalksInAsManyStepsAsAllowedWhereTheGraftIsFartherThanItTrusts) 
   EXPECT_EQ(steps[1].sites, 4U);
   EXPECT_EQ(steps[2].sites, 5U);
   EXPECT_EQ(student.functions().size(), 5U);
-  EXPECT_NEAR(yardstick.measure(student.vit()).kl, steps.back().after.kl, 1e-9)
+  EXPECT_NEAR(yardstick.measure(student.network()).kl, steps.back().after.kl, 1e-9)
       << "all functions are in use again";
 }
 
 TEST(Sequential, GivesTheSameBytesTwice) {
-  const torch::NoGradGuard no_grad;
+  const at::NoGradGuard no_grad;
   const Pictures pictures(6);
-  const Vit teacher = small_vit();
+  const Network teacher = small_vit();
   const Yardstick yardstick(teacher, pictures.judge, silent_monitor());
   std::vector<Graft> grafts;
   for (int i = 0; i < 2; ++i) {
     grafts.push_back(graft_with("tanh(0.8*x)"));
     calibrate_sequential(grafts.back(), teacher, pictures.fit, yardstick, {}, silent_monitor());
   }
-  for (const auto& [name, tensor] : grafts[0].vit().tensors()) {
-    EXPECT_TRUE(torch::equal(tensor, grafts[1].vit().tensors().at(name))) << name;
+  for (const auto& [name, tensor] : grafts[0].network().tensors()) {
+    EXPECT_TRUE(at::equal(tensor, grafts[1].network().tensors().at(name))) << name;
   }
   EXPECT_EQ(grafts[0].functions(), grafts[1].functions());
 }
 
 TEST(Sequential, LeavesSitesThatKeepLayerNormAsTheyAre) {
-  const torch::NoGradGuard no_grad;
+  const at::NoGradGuard no_grad;
   const Pictures pictures(10);
-  const Vit teacher = small_vit();
+  const Network teacher = small_vit();
   Graft student(small_vit());
   student.set_function("blocks.1.norm1", Expression::parse("clip(0.5*x, -1, 1)"));
   const Yardstick yardstick(teacher, pictures.judge, silent_monitor());
   calibrate_sequential(student, teacher, pictures.fit, yardstick, {}, silent_monitor());
-  for (const auto& [name, tensor] : student.vit().tensors()) {
+  for (const auto& [name, tensor] : student.network().tensors()) {
     const bool moved = name.starts_with("blocks.1.norm1.") || name == "blocks.0.mlp.fc2.bias";
-    EXPECT_EQ(torch::equal(tensor, teacher.tensors().at(name)), !moved) << name;
+    EXPECT_EQ(at::equal(tensor, teacher.tensors().at(name)), !moved) << name;
   }
 }
 

@@ -1,10 +1,12 @@
+#include "normgraft/models/model_folder.h"
+
 #include <fmt/format.h>
 #include <gtest/gtest.h>
 
 #include <limits>
 
-#include "normgraft/vit/safetensors.h"
-#include "vit/fixtures.h"
+#include "network/fixtures.h"
+#include "normgraft/network/safetensors.h"
 
 namespace normgraft {
 namespace {
@@ -17,7 +19,7 @@ using testing::TemporaryFolder;
 
 class ModelFolder : public ::testing::Test {
  protected:
-  ModelFolder() { save_vit(model_, small_vit()); }
+  ModelFolder() { save_model(model_, small_vit()); }
 
   void edit_config(const std::function<void(Json&)>& edit) {
     Json config = read_json(model_ / "config.json", "config");
@@ -29,7 +31,7 @@ class ModelFolder : public ::testing::Test {
     edit(tensors);
     write_safetensors(model_ / "model.safetensors", tensors);
   }
-  Vit load(const VitOptions& options = {}) { return load_vit(model_, options, listener_); }
+  Network load(const ModelOptions& options = {}) { return load_model(model_, options, listener_); }
   void expect_fault(const std::vector<std::string>& parts) {
     const std::string message = input_error([&] { load(); });
     for (const std::string& part : parts)
@@ -42,12 +44,11 @@ class ModelFolder : public ::testing::Test {
 };
 
 TEST_F(ModelFolder, HoldsAllThatTheNetworkNeeds) {
-  const Vit vit = load();
+  const Network vit = load();
   EXPECT_TRUE(listener_.notices.empty()) << listener_.notices.front();
-  EXPECT_EQ(vit.config().architecture, "vit_tiny_patch16_224");
-  EXPECT_EQ(vit.config().height, 24);
-  EXPECT_EQ(vit.config().width, 16);
-  EXPECT_EQ(vit.config().heads, 2);
+  EXPECT_EQ(vit.architecture().name(), "vit_tiny_patch16_224");
+  EXPECT_EQ(vit.architecture().facts().at("input"), (Json{3, 24, 16}));
+  EXPECT_EQ(vit.architecture().facts().at("heads"), 2);
   const Preprocessing expected = testing::small_preprocessing();
   const Preprocessing& read = vit.preprocessing();
   EXPECT_EQ(read.height, expected.height);
@@ -60,7 +61,7 @@ TEST_F(ModelFolder, HoldsAllThatTheNetworkNeeds) {
 }
 
 TEST_F(ModelFolder, SavesTheSameBytesAfterLoading) {
-  save_vit(folder_ / "again", load());
+  save_model(folder_ / "again", load());
   for (const char* file : {"config.json", "model.safetensors"}) {
     EXPECT_EQ(read_file(folder_ / "again" / file, "file"), read_file(model_ / file, "file"));
   }
@@ -79,12 +80,12 @@ TEST_F(ModelFolder, MayHoldThePreprocessingAtTheTopOfItsConfig) {
 TEST_F(ModelFolder, SavesAQkvBiasForEveryBlockWhenOneHasIt) {
   Tensors tensors = small_tensors();
   tensors.erase("blocks.0.attn.qkv.bias");
-  const Vit vit(testing::small_config(), testing::small_preprocessing(), tensors);
-  save_vit(model_, vit);
-  const Vit read = load();
-  EXPECT_TRUE(torch::equal(read.tensors().at("blocks.0.attn.qkv.bias"), torch::zeros({24})));
-  const torch::NoGradGuard no_grad;
-  const torch::Tensor images = testing::small_images(2);
+  const Network vit = make_vit(testing::small_config(), testing::small_preprocessing(), tensors);
+  save_model(model_, vit);
+  const Network read = load();
+  EXPECT_TRUE(at::equal(read.tensors().at("blocks.0.attn.qkv.bias"), at::zeros({24})));
+  const at::NoGradGuard no_grad;
+  const Tensor images = testing::small_images(2);
   EXPECT_LT(testing::relative_error(read.forward(images), vit.forward(images)), 1e-6);
 }
 
@@ -94,19 +95,19 @@ TEST_F(ModelFolder, TakesFromOptionsWhatItDoesNotSay) {
     config.erase("norm_eps");
     config.erase("architecture");
   });
-  const Vit vit = load({.heads = 4, .eps = 1e-3, .activation = "relu"});
-  EXPECT_EQ(vit.config().heads, 4);
-  EXPECT_EQ(vit.config().eps, 1e-3);
-  EXPECT_EQ(vit.config().activation, "relu");
+  const Network vit = load({.heads = 4, .eps = 1e-3, .activation = "relu"});
+  EXPECT_EQ(vit.architecture().facts().at("heads"), 4);
+  EXPECT_EQ(vit.architecture().facts().at("eps"), 1e-3);
+  EXPECT_EQ(vit.architecture().facts().at("activation"), "relu");
   EXPECT_TRUE(listener_.notices.empty());
 }
 
 TEST_F(ModelFolder, AnnouncesWhatItHasToAssume) {
   edit_config([](Json& config) { config = {{"input_size", {3, 24, 16}}}; });
-  const Vit vit = load();
-  EXPECT_EQ(vit.config().heads, 1);
-  EXPECT_EQ(vit.config().eps, 1e-6);
-  EXPECT_EQ(vit.config().activation, "gelu");
+  const Network vit = load();
+  EXPECT_EQ(vit.architecture().facts().at("heads"), 1);
+  EXPECT_EQ(vit.architecture().facts().at("eps"), 1e-6);
+  EXPECT_EQ(vit.architecture().facts().at("activation"), "gelu");
   EXPECT_EQ(vit.preprocessing().crop_pct, 0.9);
   for (const char* part : {"heads: using 1", "eps: using 1e-06", "activation: using gelu", "crop_pct 0.9"}) {
     EXPECT_TRUE(listener_.heard(part)) << part;
@@ -114,16 +115,15 @@ TEST_F(ModelFolder, AnnouncesWhatItHasToAssume) {
 }
 
 TEST_F(ModelFolder, PrefersItsConfigToOptionsAndSaysSo) {
-  EXPECT_EQ(load({.heads = 4, .eps = {}, .activation = {}}).config().heads, 2);
+  EXPECT_EQ(load({.heads = 4, .eps = {}, .activation = {}}).architecture().facts().at("heads"), 2);
   EXPECT_TRUE(listener_.heard("option heads 4 is not used"));
 }
 
 TEST_F(ModelFolder, MayBeABareSafetensorsFile) {
-  edit_tensors([](Tensors& tensors) { tensors["pos_embed"] = torch::zeros({1, 10, 8}); });
+  edit_tensors([](Tensors& tensors) { tensors["pos_embed"] = at::zeros({1, 10, 8}); });
   std::filesystem::rename(model_ / "model.safetensors", folder_ / "bare_base.safetensors");
-  const Vit vit = load_vit(folder_ / "bare_base.safetensors", {}, listener_);
-  EXPECT_EQ(vit.config().height, 24);
-  EXPECT_EQ(vit.config().width, 24);
+  const Network vit = load_model(folder_ / "bare_base.safetensors", {}, listener_);
+  EXPECT_EQ(vit.architecture().facts().at("input"), (Json{3, 24, 24}));
   EXPECT_EQ(vit.preprocessing().mean, Preprocessing().mean);
   for (const char* part :
        {"input size: using 24x24", "heads", "interpolation bicubic", "mean 0.485 0.456 0.406"}) {
@@ -145,7 +145,7 @@ TEST_F(ModelFolder, KnowsTheHeadsOfTheFamilies) {
       for (int64_t& size : shape)
         size = size == 8 && name != "patch_embed.proj.weight" ? channels : size == 24 ? 3 * channels : size;
       if (name == "patch_embed.proj.weight") shape[0] = channels;
-      tensor = torch::zeros(shape);
+      tensor = at::zeros(shape);
     }
     write_safetensors(model_ / "model.safetensors", tensors);
     edit_config([&](Json& config) {
@@ -154,7 +154,7 @@ TEST_F(ModelFolder, KnowsTheHeadsOfTheFamilies) {
       config.erase("norm_eps");
     });
     listener_.notices.clear();
-    return load().config().heads;
+    return load().architecture().facts().at("heads");
   };
   EXPECT_EQ(heads("deit_tiny_patch16_224", 192), 3);
   EXPECT_EQ(heads("vit_small_patch16_224", 384), 6);
@@ -165,13 +165,13 @@ TEST_F(ModelFolder, KnowsTheHeadsOfTheFamilies) {
 }
 
 TEST_F(ModelFolder, LeavesOutTheMaskTokenOfPretraining) {
-  edit_tensors([](Tensors& tensors) { tensors["mask_token"] = torch::zeros({1, 8}); });
+  edit_tensors([](Tensors& tensors) { tensors["mask_token"] = at::zeros({1, 8}); });
   EXPECT_FALSE(load().tensors().contains("mask_token"));
   EXPECT_TRUE(listener_.heard("mask_token"));
 }
 
 TEST_F(ModelFolder, IsRefusedWhenItIsMissingOrIncomplete) {
-  EXPECT_NE(input_error([&] { load_vit(folder_ / "absent", {}, listener_); }).find("absent"),
+  EXPECT_NE(input_error([&] { load_model(folder_ / "absent", {}, listener_); }).find("absent"),
             std::string::npos);
   std::filesystem::remove(model_ / "model.safetensors");
   expect_fault({"model.safetensors", "not found"});
@@ -180,12 +180,12 @@ TEST_F(ModelFolder, IsRefusedWhenItIsMissingOrIncomplete) {
 }
 
 TEST_F(ModelFolder, IsRefusedWhenItHoldsAnotherArchitecture) {
-  write_safetensors(model_ / "model.safetensors", {{"conv1.weight", torch::zeros({64, 3, 7, 7})},
-                                                   {"layer1.0.conv1.weight", torch::zeros({64, 64, 1, 1})}});
-  expect_fault({"model.safetensors", "not a Vision Transformer", "patch_embed.proj.weight"});
-  write_safetensors(model_ / "model.safetensors", {{"patch_embed.proj.weight", torch::zeros({96, 3, 4, 4})},
-                                                   {"layers.0.blocks.0.norm1.weight", torch::zeros({96})}});
-  expect_fault({"model.safetensors", "not a Vision Transformer", "missing"});
+  write_safetensors(model_ / "model.safetensors", {{"conv1.weight", at::zeros({64, 3, 7, 7})},
+                                                   {"layer1.0.conv1.weight", at::zeros({64, 64, 1, 1})}});
+  expect_fault({"model.safetensors", "no known family", "\"patch_embed.proj.weight\" is missing"});
+  write_safetensors(model_ / "model.safetensors", {{"patch_embed.proj.weight", at::zeros({96, 3, 4, 4})},
+                                                   {"layers.0.blocks.0.norm1.weight", at::zeros({96})}});
+  expect_fault({"model.safetensors", "no known family", "\"blocks.0.norm1.weight\" is missing"});
 }
 
 TEST_F(ModelFolder, IsRefusedWhenAWeightIsNotFinite) {
