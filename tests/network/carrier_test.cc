@@ -97,7 +97,8 @@ TEST(CarryScale, ServesANormBehindThePooling) {
   const at::NoGradGuard no_grad;
   VitConfig config = testing::small_config();
   Tensors tensors = testing::small_tensors();
-  config.average_pool = true;
+  config.pooling = Pooling::kAverage;
+  config.norm_behind_pooling = true;
   for (const std::string part : {".weight", ".bias"}) {
     tensors["fc_norm" + part] = tensors["norm" + part];
     tensors.erase("norm" + part);

@@ -27,7 +27,8 @@ std::vector<Variant> variants() {
   }
   all.push_back(scaled);
   Variant pooled{"average pool", small_config(), small_tensors()};
-  pooled.config.average_pool = true;
+  pooled.config.pooling = Pooling::kAverage;
+  pooled.config.norm_behind_pooling = true;
   for (const std::string part : {".weight", ".bias"}) {
     pooled.tensors["fc_norm" + part] = pooled.tensors["norm" + part];
     pooled.tensors.erase("norm" + part);
