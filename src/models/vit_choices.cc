@@ -139,8 +139,11 @@ void settle_pooling(VitConfig& config, const Tensors& tensors, const ConfigField
   config.norm_behind_pooling = tensors.contains("fc_norm.weight");
   const bool by_name = facts != nullptr && facts->has(TimmFacts::kPoolsAll);
   config.pool_all_tokens = arguments.flag("pool_include_prefix").value_or(by_name);
+  const std::optional<Pooling> noted = pooling_named(top);
   std::optional<Pooling> said = pooling_named(arguments);
-  if (!said) said = pooling_named(top);
+  if (said && noted && *noted != *said)
+    top.fail("global_pool", fmt::format("\"{}\", as model_args have it", timm_pooling(*said)));
+  if (!said) said = noted;
   if (!said && facts != nullptr) said = facts->pooling;
   if (said) {
     config.pooling = *said;

@@ -121,7 +121,7 @@ TEST_F(Checkpoint, TakesFromTimmsNameWhatItDoesNotSay) {
 TEST_F(Checkpoint, PrefersAnOptionToTimmsNameAndSaysSo) {
   leave_to_the_name("vit_base_patch16_clip_quickgelu_224");
   edit_config([](Json& config) { config["model_args"]["embed_dim"] = 8; });
-  const Json chosen = facts({.heads = 4, .eps = 1e-3, .activation = "relu", .input_size = {}});
+  const Json chosen = facts({.heads = 4, .eps = 1e-3, .activation = "relu"});
   EXPECT_EQ(chosen["heads"], 4);
   EXPECT_EQ(chosen["eps"], 1e-3);
   EXPECT_EQ(chosen["activation"], "relu");
@@ -198,12 +198,12 @@ TEST_F(Checkpoint, IsRefusedForArgumentsOfAnotherNetwork) {
 }
 
 TEST_F(Checkpoint, TakesAnyInputSizeOfAtLeastAPatch) {
-  const Network network = load({.heads = {}, .eps = {}, .activation = {}, .input_size = {{45, 9}}});
+  const Network network = load({.input_size = {{45, 9}}});
   EXPECT_EQ(network.preprocessing().height, 45);
   EXPECT_EQ(network.preprocessing().width, 9);
   EXPECT_EQ(network.tensors().at("pos_embed").sizes().vec(), (std::vector<int64_t>{1, 6, 8}));
   EXPECT_EQ(listener_.notices, std::vector<std::string>{"positions resampled from 3x2 to 5x1 patches"});
-  const std::string message = fault({.heads = {}, .eps = {}, .activation = {}, .input_size = {{7, 16}}});
+  const std::string message = fault({.input_size = {{7, 16}}});
   EXPECT_NE(message.find("input 7x16 is smaller than a patch of 8x8"), std::string::npos) << message;
 }
 
@@ -234,7 +234,8 @@ TEST_F(Checkpoint, OfThePooledLargestHidesNoMean) {
   });
   for (const auto& [pool, hidden] :
        {std::pair("avg", true), {"token", true}, {"max", false}, {"avgmax", false}}) {
-    edit_config([&, &p = pool](Json& config) { config["model_args"]["global_pool"] = p; });
+    edit_config(
+        [&, &p = pool](Json& config) { config["global_pool"] = config["model_args"]["global_pool"] = p; });
     EXPECT_EQ(hides_mean(load()), hidden) << pool;
   }
 }

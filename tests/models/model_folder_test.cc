@@ -99,7 +99,8 @@ TEST_F(ModelFolder, TakesFromOptionsWhatItDoesNotSay) {
   EXPECT_EQ(vit.architecture().facts().at("heads"), 4);
   EXPECT_EQ(vit.architecture().facts().at("eps"), 1e-3);
   EXPECT_EQ(vit.architecture().facts().at("activation"), "relu");
-  EXPECT_TRUE(listener_.notices.empty());
+  EXPECT_EQ(listener_.notices.size(), 1);
+  EXPECT_TRUE(listener_.heard("timm has no architecture \"model\""));
 }
 
 TEST_F(ModelFolder, AnnouncesWhatItHasToAssume) {
@@ -109,7 +110,7 @@ TEST_F(ModelFolder, AnnouncesWhatItHasToAssume) {
   EXPECT_EQ(vit.architecture().facts().at("eps"), 1e-6);
   EXPECT_EQ(vit.architecture().facts().at("activation"), "gelu");
   EXPECT_EQ(vit.preprocessing().crop_pct, 0.9);
-  for (const char* part : {"heads: using 1", "eps: using 1e-06", "activation: using gelu", "crop_pct 0.9"}) {
+  for (const char* part : {"guessing 1, 8 channels a head", "guessing 1e-06", "guessing gelu", "guessing token", "crop_pct 0.9"}) {
     EXPECT_TRUE(listener_.heard(part)) << part;
   }
 }
@@ -161,7 +162,7 @@ TEST_F(ModelFolder, KnowsTheHeadsOfTheFamilies) {
   EXPECT_EQ(heads("vit_huge_patch14_224", 1280), 16);
   EXPECT_TRUE(listener_.notices.empty());
   EXPECT_EQ(heads("vit_huge_patch14_224", 128), 2);
-  EXPECT_TRUE(listener_.heard("heads: using 2"));
+  EXPECT_TRUE(listener_.heard("guessing 2, 64 channels a head"));
 }
 
 TEST_F(ModelFolder, LeavesOutTheMaskTokenOfPretraining) {
@@ -195,10 +196,10 @@ TEST_F(ModelFolder, IsRefusedWhenAWeightIsNotFinite) {
 }
 
 TEST_F(ModelFolder, IsRefusedWhenTheConfigSaysOtherwiseThanTheTensors) {
-  edit_config([](Json& config) { config["pretrained_cfg"]["input_size"] = {3, 32, 16}; });
-  expect_fault({"\"pos_embed\"", "[1, 7, 8]", "[1, 9, 8]"});
+  edit_config([](Json& config) { config["model_args"]["img_size"] = {32, 16}; });
+  expect_fault({"7 positions of pos_embed", "img_size"});
   edit_config([](Json& config) {
-    config["pretrained_cfg"]["input_size"] = {3, 24, 16};
+    config["model_args"]["img_size"] = {24, 16};
     config["num_classes"] = 6;
   });
   expect_fault({"\"head.bias\"", "[5]", "[6]"});

@@ -29,9 +29,9 @@ TEST(Vit, NamesTheTensorsThatAreMissing) {
 
 TEST(Vit, RefusesTensorsThatItDoesNotUnderstand) {
   Tensors tensors = small_tensors();
-  tensors["blocks.0.attn.q_norm.weight"] = at::ones({4});
+  tensors["blocks.0.attn.sub_norm.weight"] = at::ones({4});
   const std::string message = construction_fault(small_config(), tensors);
-  EXPECT_NE(message.find("not understood: blocks.0.attn.q_norm.weight"), std::string::npos) << message;
+  EXPECT_NE(message.find("not understood: blocks.0.attn.sub_norm.weight"), std::string::npos) << message;
 }
 
 TEST(Vit, ShowsBothShapesOfATensorThatDoesNotFit) {
