@@ -2,6 +2,7 @@
 
 #include <ATen/ATen.h>
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 #include <torch/csrc/autograd/autograd.h>
 
 #include <algorithm>
@@ -80,8 +81,10 @@ Tensor constant_scale(const Tensor& constants) {
   return constants.abs().clamp_min(kSmallestConstant);
 }
 
-/// The parameters after `change` [P], constants settled; an undefined one leaves them as they were.
-void put(Graft& graft, const std::vector<Place>& places, const Parameters& before, const Tensor& change) {
+/// The parameters after `change` [P], constants settled; an undefined one leaves them as they were. Returns
+/// the sites whose constants went back (Graft::settle_constants).
+std::vector<std::string> put(Graft& graft, const std::vector<Place>& places, const Parameters& before,
+                             const Tensor& change) {
   for (size_t i = 0; i < places.size(); ++i) {
     const Place& p = places[i];
     const Site& site = graft.network().sites()[p.site];
@@ -99,7 +102,7 @@ void put(Graft& graft, const std::vector<Place>& places, const Parameters& befor
     graft.constants(p.site) = constants;
     if (p.shifts_x) tensors.at(bias_before(site)) = bias;
   }
-  if (change.defined()) graft.settle_constants();
+  return change.defined() ? graft.settle_constants() : std::vector<std::string>();
 }
 
 /// The least-squares problem of a step: one row for each picture and direction.
@@ -327,7 +330,11 @@ class Walk {
         if (!better_with(damping) && done.damping > 0) break;
       }
     }
-    put(graft_, places, before, best);
+    const std::vector<std::string> back = put(graft_, places, before, best);
+    if (!back.empty()) {
+      monitor_.notice(fmt::format("calibrate: no proof holds for moved constants of {}, theirs stay",
+                                  fmt::join(back, ", ")));
+    }
   }
 
   Graft& graft_;

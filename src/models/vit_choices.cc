@@ -185,7 +185,9 @@ void refuse_arguments(const ConfigFields& arguments, const VitConfig& shapes) {
 void settle_choices(VitConfig& config, const Tensors& tensors, const ConfigFields& top,
                     const ConfigFields& arguments, const TimmFacts* facts, const ModelOptions& options,
                     Monitor& monitor) {
-  if (facts == nullptr) {
+  const std::optional<std::string> block = top.text("block");
+  if (block && *block != kVitBlock) top.fail("block", fmt::format("\"{}\"", kVitBlock));
+  if (facts == nullptr && !block) {
     monitor.notice(fmt::format(
         "timm has no architecture \"{}\": its blocks are taken for an ordinary Vision Transformer's",
         config.architecture));

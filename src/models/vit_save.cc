@@ -116,6 +116,7 @@ Json vit_json(const VitConfig& c, const VitBlocks& blocks, Tensors& tensors,
               {"num_features", c.channels},
               {"global_pool", timm_pooling(c.pooling)},
               {"norm_eps", c.eps},
+              {"block", kVitBlock},
               {"model_args", model_arguments(c, blocks, tensors)},
               {"pretrained_cfg", pretrained}};
   if (!c.class_names.empty()) config["label_names"] = c.class_names;

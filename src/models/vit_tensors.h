@@ -9,6 +9,10 @@
 
 namespace normgraft {
 
+/// How a config that we write says that norms stand ahead of their branches, which neither tensors nor timm's
+/// arguments say.
+inline constexpr const char* kVitBlock = "pre-norm";
+
 /// How an MLP gets from D to the channels that fc2 reads.
 enum class MlpKind : uint8_t {
   kPlain,   ///< act(fc1(x))

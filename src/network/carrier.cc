@@ -146,6 +146,14 @@ class Walk {
   Tensor x_;
 };
 
+void check(const Network& network, const CarrierOptions& options) {
+  require(options.damping > 0, "carrier", "damping", options.damping, "a number above 0");
+  if (!hides_mean(network)) {
+    throw InputError("carrier: the mean of a token is seen by a norm of " + network.architecture().name() +
+                     ", expected a network of LayerNorms ahead of their branches");
+  }
+}
+
 }  // namespace
 
 double carrier_ratio(const CarrierOptions& options, int64_t channels) {
@@ -168,10 +176,6 @@ Tensor carried_log(const Tensor& x, double ratio) {
 void carry_scale(Network& network, const Tensor& images, const CarrierOptions& options,
                  const Network* teacher, Monitor& monitor) {
   require(options.damping > 0, "carrier", "damping", options.damping, "a number above 0");
-  if (!hides_mean(network)) {
-    throw InputError("carrier: the mean of a token is seen by a norm of " + network.architecture().name() +
-                     ", expected a network of LayerNorms ahead of their branches");
-  }
   const at::NoGradGuard no_grad;
   Walk walk(network, images, options);
   Tensor expected;
@@ -189,6 +193,7 @@ void carry_scale(Network& network, const Tensor& images, const CarrierOptions& o
 
 void let_mean_carry_scale(Network& network, const Tensor& images, const CarrierOptions& options,
                           Monitor& monitor) {
+  check(network, options);
   centre_stream(network);
   blind_to_mean(network);
   for (size_t site = 0; site < network.sites().size(); ++site) {

@@ -41,10 +41,6 @@ CaptureRequest capture_request(const RunFolder& run) {
 
 void prepare_network(Network& network, Carrier carrier, const std::vector<Picture>& fit, Monitor& monitor) {
   if (carrier == Carrier::kNone) return;
-  if (!hides_mean(network)) {
-    throw InputError("capture: the mean of a token is seen by the norms of " + network.architecture().name() +
-                     ", expected carrier none for it");
-  }
   let_mean_carry_scale(network, walk_images(network, fit, kPicturesOfCapture, "capture", monitor), {},
                        monitor);
 }
