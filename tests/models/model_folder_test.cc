@@ -110,7 +110,8 @@ TEST_F(ModelFolder, AnnouncesWhatItHasToAssume) {
   EXPECT_EQ(vit.architecture().facts().at("eps"), 1e-6);
   EXPECT_EQ(vit.architecture().facts().at("activation"), "gelu");
   EXPECT_EQ(vit.preprocessing().crop_pct, 0.9);
-  for (const char* part : {"guessing 1, 8 channels a head", "guessing 1e-06", "guessing gelu", "guessing token", "crop_pct 0.9"}) {
+  for (const char* part : {"guessing 1, 8 channels a head", "guessing 1e-06", "guessing gelu",
+                           "guessing token", "crop_pct 0.9"}) {
     EXPECT_TRUE(listener_.heard(part)) << part;
   }
 }
