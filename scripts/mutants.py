@@ -7,10 +7,10 @@
     scripts/mutants.py --resume               # goes on after an interruption; judges anew what changed since
     scripts/mutants.py --check                # only whether every pattern matches in one place; seconds
 
-The breaks are in scripts/mutant_lists/. What sees the file of a break is compiled from a broken copy, and
-linked into the test program of its room ahead of what is whole; the working tree stays as it is. The page holds the last judgement of each
-break, and the commit of that. Exit code 1: a break was not noticed and the list gives no reason, a pattern does not
-match in exactly one place, a break does not compile, or a room's tests fail without any break.
+The breaks are in scripts/mutant_lists/. What sees the file of a break is compiled from a broken copy, and linked into
+the test program of its room ahead of what is whole; the working tree stays as it is. The page holds the last judgement
+of each break, and the commit of that. Exit code 1: a break was not noticed and the list gives no reason, a pattern does
+not match in exactly one place, a break does not compile, or a room's tests fail without any break.
 """
 
 import argparse
@@ -104,7 +104,8 @@ class Build:
     def make(self, targets, jobs):
         run_or_fail(["ninja", "-C", self.folder, f"-j{jobs}", *targets], self.folder.name)
         for target in targets:
-            self.lines[target] = run_or_fail(["ninja", "-C", self.folder, "-t", "commands", target], target).splitlines()
+            commands = run_or_fail(["ninja", "-C", self.folder, "-t", "commands", target], target)
+            self.lines[target] = commands.splitlines()
 
     def run(self, words):
         run_or_fail(words, self.folder.name, self.folder)
@@ -305,9 +306,9 @@ def page(mutants, results):
     lines = [
         "# Breaks that the tests notice",
         "",
-        "Written by `scripts/mutants.py`; the breaks are listed in `scripts/mutant_lists/`. Each is linked into the test program",
-        "of its room alone and run there: what another room's tests would notice does not count. Where a break names tests, only",
-        "these were run. Breaks were judged at the commit beside them, the last that changed them or their room or before it.",
+        "Written by `scripts/mutants.py`; the breaks are listed in `scripts/mutant_lists/`. Each is linked into the test",
+        "program of its room alone and run there: what another room's tests would notice does not count. Where a break",
+        "names tests, only these were run. The last column is the commit at which a break was judged.",
         "",
         f"{datetime.date.today().isoformat()}, {processor()}, {os.cpu_count()} cores: "
         f"{len(judged) - len(survivors)} of {len(judged)} noticed, {minutes:.0f} minutes of work.",
@@ -320,7 +321,9 @@ def page(mutants, results):
         listed = sum(m.room == room for m in mutants)
         lines.append(f"| {room} | {listed} | {len(own)} | {sum(bool(entries[m.name]['killer']) for m in own)} |")
     lines += ["", "## Not noticed, with the reason", ""]
-    lines += [f"- {m.room}, {m.name}: {m.says}. {m.may_survive or 'No reason: a test is missing.'}" for m in survivors]
+    for m in survivors:
+        at = entries[m.name]["commit"]
+        lines.append(f"- {m.room}, {m.name} (at {at}): {m.says}. {m.may_survive or 'A test is missing.'}")
     lines += [] if survivors else ["None."]
     if missing:
         lines += ["", "## Not judged yet", ""] + [f"- {m.room}, {m.name}: {m.says}." for m in missing]
@@ -343,7 +346,8 @@ def arguments():
     parser.add_argument("--resume", action="store_true", help="keep judgements whose break and room have not changed")
     parser.add_argument("--work", type=pathlib.Path, default=ROOT / "build" / "mutants",
                         help="folder of builds and judgements")  # fmt: skip
-    parser.add_argument("--page", type=pathlib.Path, default=ROOT / "docs" / "mutants.md", help="where to write the page")
+    parser.add_argument("--page", type=pathlib.Path, default=ROOT / "docs" / "mutants.md",
+                        help="where to write the page")  # fmt: skip
     return parser.parse_args()
 
 
