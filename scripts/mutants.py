@@ -176,7 +176,7 @@ class Room:
             return f"{last_test(expired.stdout or b'')} (does not end)"
         if done.returncode == 0:
             if b"[  PASSED  ] 0 tests" in done.stdout:
-                raise Failure(f"{self.name}: no test is named {tests}")
+                raise Failure(f"{self.name}: none of the tests {tests} ran")
             return None
         failed = re.search(rb"\[  FAILED  \] ([^\s,]+)", done.stdout)
         return failed[1].decode() if failed else f"{last_test(done.stdout)} (ends the program)"
