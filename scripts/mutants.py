@@ -7,13 +7,14 @@
     scripts/mutants.py --resume               # goes on after an interruption; judges anew what changed since
     scripts/mutants.py --check                # only whether every pattern matches in one place; seconds
 
-The breaks are in scripts/mutant_lists/. Each is built into the test program of its room and run there, in a copy of
-the source below --work, so that the working tree stays as it is. Exit code 1: a break was not noticed and the list
-gives no reason, a pattern does not match in exactly one place, a mutant does not compile, or a room's tests fail
-without any break.
+The breaks are in scripts/mutant_lists/. What sees the file of a break is compiled from a broken copy, and linked into
+the test program of its room ahead of what is whole; the working tree stays as it is. The page holds the last judgement
+of each break, and the commit of that. Exit code 1: a break was not noticed and the list gives no reason, a pattern does
+not match in exactly one place, a break does not compile, or a room's tests fail without any break.
 """
 
 import argparse
+import concurrent.futures
 import datetime
 import hashlib
 import json
@@ -21,17 +22,20 @@ import os
 import pathlib
 import platform
 import re
+import shlex
 import shutil
 import subprocess
 import sys
+import threading
 import time
 
 from mutant_lists import ALL, LIGHT_ROOMS, ROOMS
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
-COPIED = ("CMakeLists.txt", "cmake", "include", "src", "tests", "cli", "examples", "benchmarks")
+COPIED = ("include", "src", "tests", "cli")
 SHORTEST_LIMIT = 60  # seconds that a test program may take at least
 SLOWER = 5  # times as long as without a break
+FLAGS = "-O1 -DNDEBUG"  # a break shows as well as in a release, and compiles sooner
 
 
 class Failure(Exception):
@@ -73,93 +77,134 @@ def check(mutants):
 
 
 def files_below(path):
+    if not path.exists():
+        return []
     return [path] if path.is_file() else sorted(f for f in path.rglob("*") if f.is_file())
 
 
-def copy_source(to):
-    """Brings the copy up to date; what is the same keeps its time, so that builds stay incremental."""
-    wanted = set()
-    for name in COPIED:
-        for file in files_below(ROOT / name):
-            target = to / file.relative_to(ROOT)
-            wanted.add(target)
-            if target.is_file() and target.read_bytes() == file.read_bytes():
-                continue
-            target.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(file, target)
-    for file in files_below(to):
-        if file not in wanted:
-            file.unlink()
+def run_or_fail(command, what, folder=None):
+    done = subprocess.run([str(c) for c in command], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+                          cwd=folder)  # fmt: skip
+    if done.returncode != 0:
+        raise Failure(f"{what}: {pathlib.Path(command[0]).name} failed\n{done.stdout[-3000:]}")
+    return done.stdout
+
+
+class Build:
+    """A build folder of the project as it is, and the commands that made its programs."""
+
+    def __init__(self, folder, torch):
+        self.folder = folder
+        self.lines = {}
+        run_or_fail(
+            ["cmake", "-G", "Ninja", "-S", ROOT, "-B", folder, "-DCMAKE_BUILD_TYPE=Release",
+             f"-DCMAKE_CXX_FLAGS_RELEASE={FLAGS}", "-DNORMGRAFT_TESTS=ON",
+             f"-DNORMGRAFT_TORCH={'ON' if torch else 'OFF'}"], folder.name)  # fmt: skip
+
+    def make(self, targets, jobs):
+        run_or_fail(["ninja", "-C", self.folder, f"-j{jobs}", *targets], self.folder.name)
+        for target in targets:
+            commands = run_or_fail(["ninja", "-C", self.folder, "-t", "commands", target], target)
+            self.lines[target] = commands.splitlines()
+
+    def run(self, words):
+        run_or_fail(words, self.folder.name, self.folder)
+
+    def units(self, target, file):
+        """The compilations of a target that see a file."""
+        lines = [shlex.split(line) for line in self.lines[target] if " -c " in line]
+        if file.endswith(".cc"):
+            return [words for words in lines if words[-1] == str(ROOT / file)]
+        seen = run_or_fail(["ninja", "-C", self.folder, "-t", "deps"], target).split("\n\n")
+        objects = {entry.split(":", 1)[0] for entry in seen if f" {ROOT / file}\n" in entry + "\n"}
+        return [words for words in lines if words[words.index("-o") + 1] in objects]
+
+    def link_broken(self, target, mutant, text, folder):
+        """A program with a file broken; its objects stand in the place of the whole ones, or ahead of their library."""
+        copy = folder / "source"
+        for name in COPIED:
+            shutil.copytree(ROOT / name, copy / name)
+        (copy / mutant.file).write_text(text)
+        broken = {}
+        for words in self.units(target, mutant.file):
+            at = words.index("-o") + 1
+            whole, words[at] = words[at], str(folder / f"{len(broken)}.o")
+            broken[whole] = words[at]
+            words[words.index("-MF") + 1] = str(folder / "deps")
+            self.run([w.replace(str(ROOT), str(copy)) if w.startswith("-I") or w == words[-1] else w for w in words])
+        if not broken:
+            raise Failure(f"{mutant.file} is not compiled for {target}")
+        line = shlex.split(self.lines[target][-1].removeprefix(": && ").removesuffix(" && :"))
+        words = [broken.pop(word, word) for word in line]
+        at = words.index("-o")
+        words[at + 1] = program = folder / "program"
+        self.run([*words[:at], *broken.values(), *words[at:]])
+        return program
 
 
 class Room:
-    """The test program of one room in the copy."""
+    """The test program of one room."""
 
-    def __init__(self, name, work, jobs):
-        torch = name not in LIGHT_ROOMS
+    def __init__(self, name, build, work):
         self.name = name
-        self.source = work / "source"
-        self.build = work / ("with-torch" if torch else "without-torch")
-        self.program = f"{name}_test"
-        self.jobs = jobs
+        self.build = build
+        self.work = work
+        self.tests = f"bin/{name}_test"
+        self.broken = "bin/normgraft" if name == "cli" else self.tests  # the tests of cli start the program
+        self.targets = sorted({self.tests, self.broken})
         self.limit = None
-        if not (self.build / "build.ninja").is_file():
-            self.run_or_fail(
-                ["cmake", "-G", "Ninja", "-S", self.source, "-B", self.build, "-DCMAKE_BUILD_TYPE=Release",
-                 "-DNORMGRAFT_TESTS=ON", f"-DNORMGRAFT_TORCH={'ON' if torch else 'OFF'}"])  # fmt: skip
 
-    def run_or_fail(self, command):
-        done = subprocess.run([str(c) for c in command], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
-        if done.returncode != 0:
-            raise Failure(f"{self.name}: {command[0]} failed\n{done.stdout[-3000:]}")
-
-    def compile(self):
-        self.run_or_fail(["ninja", "-C", self.build, f"-j{self.jobs}", self.program])
-
-    def identity(self, mutant):
-        """What a result depends on: the break and the room's files; not the rooms above it."""
-        digest = hashlib.sha256(repr(mutant).encode())
+    def state(self):
+        """What a judgement depends on besides the break: the room's files; not the rooms above it."""
+        digest = hashlib.sha256()
         for folder in (f"include/normgraft/{self.name}", f"src/{self.name}", f"tests/{self.name}", self.name):
-            for file in files_below(self.source / folder):
-                digest.update(str(file.relative_to(self.source)).encode() + file.read_bytes())
+            for file in files_below(ROOT / folder):
+                digest.update(str(file.relative_to(ROOT)).encode() + file.read_bytes())
         return digest.hexdigest()
 
-    def first_failure(self):
+    def first_failure(self, program, tests):
         """The name of the first test that fails; None when all pass."""
-        environment = {"NORMGRAFT_DATA": str(ROOT.parent / "shared"), **os.environ}
-        command = [self.build / "bin" / self.program, "--gtest_fail_fast", "--gtest_color=no"]
+        environment = {"NORMGRAFT_DATA": str(ROOT.parent / "shared"), "OMP_WAIT_POLICY": "passive", **os.environ,
+                       "NORMGRAFT_PROGRAM": str(program)}  # fmt: skip
+        if self.broken != self.tests:
+            program = self.build.folder / self.tests
+        command = [program, "--gtest_fail_fast", "--gtest_color=no", f"--gtest_filter={tests or '*'}"]
         try:
             done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env=environment,
                                   timeout=self.limit)  # fmt: skip
         except subprocess.TimeoutExpired as expired:
             return f"{last_test(expired.stdout or b'')} (does not end)"
         if done.returncode == 0:
+            if b"[  PASSED  ] 0 tests" in done.stdout:
+                raise Failure(f"{self.name}: none of the tests {tests} ran")
             return None
         failed = re.search(rb"\[  FAILED  \] ([^\s,]+)", done.stdout)
         return failed[1].decode() if failed else f"{last_test(done.stdout)} (ends the program)"
 
-    def pass_unbroken(self):
-        """The tests have to pass as they are; their time sets the limit for the mutants."""
-        self.compile()
+    def pass_unbroken(self, mutants):
+        """The tests have to pass as they are; their time sets the limit for the breaks."""
+        tests = ":".join(sorted({m.tests or "*" for m in mutants}))
         start = time.monotonic()
-        failed = self.first_failure()
+        failed = self.first_failure(self.build.folder / self.broken, tests)
         if failed:
             raise Failure(f"{self.name}: {failed} fails without any break")
-        self.limit = max(SHORTEST_LIMIT, SLOWER * (time.monotonic() - start))
+        seconds = time.monotonic() - start
+        print(f"{self.name}: the tests as they are pass in {seconds:.0f} s", file=sys.stderr, flush=True)
+        self.limit = max(SHORTEST_LIMIT, SLOWER * seconds)
 
     def judge(self, mutant):
-        """The first failing test, or None when the break goes unnoticed. The copy is left as it was."""
-        path = self.source / mutant.file
-        original = path.read_text()
-        path.write_text(mutated(mutant, original))
+        """The first failing test, or None when the break goes unnoticed."""
+        folder = self.work / "breaks" / mutant.name
+        shutil.rmtree(folder, ignore_errors=True)
         try:
-            try:
-                self.compile()
-            except Failure as failure:
-                raise Failure(f"{mutant.name} does not compile, which is a fault of the list\n{failure}") from None
-            return self.first_failure()
+            text = mutated(mutant, (ROOT / mutant.file).read_text())
+            program = self.build.link_broken(self.broken, mutant, text, folder)
+        except Failure as failure:
+            raise Failure(f"{mutant.name} does not compile, which is a fault of the list\n{failure}") from None
+        try:
+            return self.first_failure(program, mutant.tests)
         finally:
-            path.write_text(original)
+            shutil.rmtree(folder)
 
 
 def last_test(output):
@@ -167,59 +212,82 @@ def last_test(output):
     return begun[-1].decode() if begun else "the start"
 
 
+def break_of(mutant):
+    """What makes a break the same one."""
+    text = repr((mutant.file, mutant.pattern, mutant.replacement, mutant.room, mutant.tests))
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
 class Results:
-    """What is known of each break, kept in a file after every one."""
+    """The last judgement of each break, kept in a file after every one."""
 
-    def __init__(self, path, resume):
+    def __init__(self, path):
         self.path = path
-        self.known = json.loads(path.read_text()) if resume and path.is_file() else {}
+        self.lock = threading.Lock()
+        self.entries = json.loads(path.read_text()) if path.is_file() else {}
 
-    def get(self, mutant, identity):
-        entry = self.known.get(mutant.name)
-        return entry if entry and entry["identity"] == identity else None
+    def get(self, mutant):
+        entry = self.entries.get(mutant.name)
+        return entry if entry and entry["break"] == break_of(mutant) else None
 
-    def put(self, mutant, entry):
-        self.known[mutant.name] = entry
-        self.path.write_text(json.dumps(self.known, indent=1))
-
-
-def progress(done, total, start, judged):
-    elapsed = time.monotonic() - start
-    if not judged:
-        return f"[{done}/{total}]"
-    left = elapsed / judged * (total - done)
-    return f"[{done}/{total}, {60 * judged / elapsed:.1f} a minute, {left / 60:.0f} min left]"
+    def put(self, mutant, **entry):
+        with self.lock:
+            self.entries[mutant.name] = {"break": break_of(mutant), **entry}
+            self.path.write_text(json.dumps(self.entries, indent=1))
 
 
-def run(mutants, work, jobs, resume):
-    """Judges every break. The entries by name, and what is wrong with the list or the tests."""
-    copy_source(work / "source")
-    results = Results(work / "results.json", resume)
-    rooms, entries, faults = {}, {}, []
+def commit():
+    return run_or_fail(["git", "-C", ROOT, "describe", "--always", "--dirty"], "git").strip()
+
+
+def run(mutants, results, work, jobs, resume):
+    """Judges the breaks. What is wrong with the list or the tests."""
+    faults, rooms, builds, now = [], {}, {}, commit()
+    by_room = {}
+    for mutant in mutants:
+        by_room.setdefault(mutant.room, []).append(mutant)
+    for name in by_room:
+        torch = name not in LIGHT_ROOMS
+        if torch not in builds:
+            builds[torch] = Build(work / ("with-torch" if torch else "without-torch"), torch)
+        rooms[name] = Room(name, builds[torch], work)
+    states = {name: room.state() for name, room in rooms.items()}
+    if resume:
+        mutants = [m for m in mutants if (results.get(m) or {}).get("state") != states[m.room]]
+    for build in builds.values():
+        build.make(sorted({t for m in mutants if rooms[m.room].build is build for t in rooms[m.room].targets}), jobs)
     start, judged = time.monotonic(), 0
-    for number, mutant in enumerate(mutants, 1):
+
+    def fault(failure):
+        faults.append(str(failure))
+        print(f"FAULT {failure}", file=sys.stderr, flush=True)
+
+    def pass_unbroken(name):
         try:
-            room = rooms.get(mutant.room) or rooms.setdefault(mutant.room, Room(mutant.room, work, jobs))
-            identity = room.identity(mutant)
-            entry = results.get(mutant, identity)
-            if entry is None:
-                if room.limit is None:
-                    print(f"{room.name}: the tests as they are", file=sys.stderr, flush=True)
-                    room.pass_unbroken()
-                begin = time.monotonic()
-                killer = room.judge(mutant)
-                entry = {"identity": identity, "killer": killer, "seconds": round(time.monotonic() - begin, 1)}
-                results.put(mutant, entry)
-                judged += 1
+            rooms[name].pass_unbroken([m for m in mutants if m.room == name])
         except Failure as failure:
-            faults.append(str(failure))
-            print(f"FAULT {failure}", file=sys.stderr, flush=True)
-            continue
-        entries[mutant.name] = entry
-        says = f"killed by {entry['killer']}" if entry["killer"] else "SURVIVES"
-        where = progress(number, len(mutants), start, judged)
-        print(f"{where} {mutant.room} {mutant.name}: {says}", file=sys.stderr, flush=True)
-    return entries, faults
+            fault(failure)
+            return name
+
+    def judge(mutant):
+        begin = time.monotonic()
+        try:
+            killer = rooms[mutant.room].judge(mutant)
+        except Failure as failure:
+            return fault(failure)
+        seconds = round(time.monotonic() - begin, 1)
+        results.put(mutant, state=states[mutant.room], commit=now, killer=killer, seconds=seconds)
+        nonlocal judged
+        judged += 1
+        pace = (time.monotonic() - start) / judged
+        says = f"killed by {killer}" if killer else "SURVIVES"
+        print(f"[{judged}/{len(mutants)}, {60 / pace:.1f} a minute] {mutant.room} {mutant.name}: {says}",
+              file=sys.stderr, flush=True)  # fmt: skip
+
+    with concurrent.futures.ThreadPoolExecutor(jobs) as pool:
+        failing = set(pool.map(pass_unbroken, dict.fromkeys(m.room for m in mutants)))
+        list(pool.map(judge, [m for m in mutants if m.room not in failing]))
+    return faults
 
 
 def processor():
@@ -229,32 +297,42 @@ def processor():
     return platform.processor() or platform.machine()
 
 
-def page(mutants, entries):
-    survivors = [m for m in mutants if not entries[m.name]["killer"]]
-    minutes = sum(entries[m.name]["seconds"] for m in mutants) / 60
-    rooms = [r for r in ROOMS if any(m.room == r for m in mutants)]
+def page(mutants, results):
+    judged = [m for m in mutants if results.get(m)]
+    entries = {m.name: results.get(m) for m in judged}
+    survivors = [m for m in judged if not entries[m.name]["killer"]]
+    missing = [m for m in mutants if m.name not in entries]
+    minutes = sum(entries[m.name]["seconds"] for m in judged) / 60
     lines = [
         "# Breaks that the tests notice",
         "",
-        "Written by `scripts/mutants.py`; the breaks are listed in `scripts/mutant_lists/`. Each is built into the test program of",
-        "its room alone and run there: what another room's tests would notice does not count.",
+        "Written by `scripts/mutants.py`; the breaks are listed in `scripts/mutant_lists/`. Each is linked into the test",
+        "program of its room alone and run there: what another room's tests would notice does not count. Where a break",
+        "names tests, only these were run. The last column is the commit at which a break was judged.",
         "",
         f"{datetime.date.today().isoformat()}, {processor()}, {os.cpu_count()} cores: "
-        f"{len(mutants) - len(survivors)} of {len(mutants)} noticed, {minutes:.0f} minutes.",
+        f"{len(judged) - len(survivors)} of {len(judged)} noticed, {minutes:.0f} minutes of work.",
         "",
-        "| room | breaks | noticed |",
-        "|---|---|---|",
+        "| room | breaks | judged | noticed |",
+        "|---|---|---|---|",
     ]
-    for room in rooms:
-        own = [m for m in mutants if m.room == room]
-        lines.append(f"| {room} | {len(own)} | {sum(bool(entries[m.name]['killer']) for m in own)} |")
+    for room in ROOMS:
+        own = [m for m in judged if m.room == room]
+        listed = sum(m.room == room for m in mutants)
+        lines.append(f"| {room} | {listed} | {len(own)} | {sum(bool(entries[m.name]['killer']) for m in own)} |")
     lines += ["", "## Not noticed, with the reason", ""]
-    lines += [f"- {m.room}, {m.name}: {m.says}. {m.may_survive}" for m in survivors] or ["None."]
-    lines += ["", "## Noticed", "", "| room | break | file | first test that fails |", "|---|---|---|---|"]
-    for m in mutants:
+    for m in survivors:
+        at = entries[m.name]["commit"]
+        lines.append(f"- {m.room}, {m.name} (at {at}): {m.says}. {m.may_survive or 'A test is missing.'}")
+    lines += [] if survivors else ["None."]
+    if missing:
+        lines += ["", "## Not judged yet", ""] + [f"- {m.room}, {m.name}: {m.says}." for m in missing]
+    lines += ["", "## Noticed", "", "| room | break | file | first test that fails | at |", "|---|---|---|---|---|"]
+    for m in judged:
         killer = entries[m.name]["killer"]
         if killer:
-            lines.append(f"| {m.room} | {m.says} | {pathlib.Path(m.file).name} | {killer} |")
+            at = entries[m.name]["commit"]
+            lines.append(f"| {m.room} | {m.says} | {pathlib.Path(m.file).name} | {killer} | {at} |")
     return "\n".join(lines) + "\n"
 
 
@@ -262,13 +340,14 @@ def arguments():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--room", action="append", choices=ROOMS, help="only breaks of this room; may be repeated")
     parser.add_argument("--only", action="append", metavar="NAME", help="only this break; may be repeated")
-    parser.add_argument("--jobs", type=int, default=os.cpu_count(), help="compilers at once (default: all cores)")
+    parser.add_argument("--jobs", type=int, default=os.cpu_count(), help="breaks at once (default: all cores)")
     parser.add_argument("--list", action="store_true", help="print the breaks and stop")
     parser.add_argument("--check", action="store_true", help="only check the list against the source")
-    parser.add_argument("--resume", action="store_true", help="keep results whose break and room have not changed")
-    parser.add_argument("--work", type=pathlib.Path, default=ROOT / "build" / "mutants", help="folder of the copy")
+    parser.add_argument("--resume", action="store_true", help="keep judgements whose break and room have not changed")
+    parser.add_argument("--work", type=pathlib.Path, default=ROOT / "build" / "mutants",
+                        help="folder of builds and judgements")  # fmt: skip
     parser.add_argument("--page", type=pathlib.Path, default=ROOT / "docs" / "mutants.md",
-                        help="written when every break of the list was judged")  # fmt: skip
+                        help="where to write the page")  # fmt: skip
     return parser.parse_args()
 
 
@@ -289,13 +368,15 @@ def main():
     if asked.check or complaints:
         return 1 if complaints else 0
     asked.work.mkdir(parents=True, exist_ok=True)
-    entries, faults = run(chosen, asked.work.resolve(), asked.jobs, asked.resume)
-    unexplained = [m for m in chosen if m.name in entries and not entries[m.name]["killer"] and not m.may_survive]
+    work = asked.work.resolve()
+    results = Results(work / "results.json")
+    faults = run(chosen, results, work, asked.jobs, asked.resume)
+    judged = [(m, results.get(m)) for m in chosen]
+    unexplained = [m for m, entry in judged if entry and not entry["killer"] and not m.may_survive]
     for m in unexplained:
         print(f"{m.name} survives without a reason: {m.says}", file=sys.stderr)
-    if len(entries) == len(ALL):
-        asked.page.write_text(page(ALL, entries))
-        print(f"written: {asked.page}", file=sys.stderr)
+    asked.page.write_text(page(ALL, results))
+    print(f"written: {asked.page}", file=sys.stderr)
     return 1 if faults or unexplained else 0
 
 

@@ -1,9 +1,10 @@
 """The breaks, a file for each group of rooms, in the order of the rooms."""
 
-from . import foundation, functions, mappings, pictures, report, search
+from . import foundation, functions, grafting, mappings, network, pictures, report, search, training
 
 LIGHT_ROOMS = ("core", "expr", "mapping", "cost", "evolve", "data", "emit", "report")  # build without LibTorch
-ROOMS = LIGHT_ROOMS
+TORCH_ROOMS = ("network", "models", "capture", "graft", "calibrate", "choice", "eval", "realign", "pipeline", "cli")
+ROOMS = LIGHT_ROOMS + TORCH_ROOMS
 
 ALL = [
     *foundation.MUTANTS,
@@ -12,4 +13,7 @@ ALL = [
     *search.MUTANTS,
     *pictures.MUTANTS,
     *report.MUTANTS,
+    *network.MUTANTS,
+    *grafting.MUTANTS,
+    *training.MUTANTS,
 ]

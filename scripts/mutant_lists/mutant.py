@@ -11,6 +11,7 @@ class Mutant(NamedTuple):
     says: str  # what is broken, one phrase
     may_survive: str = ""  # why no test can notice it, one sentence
     room: str = ""  # whose tests have to notice it; the room of the file where empty
+    tests: str = ""  # which of these are run, as --gtest_filter says it; all where empty
 
 
 def of_rooms(*mutants):

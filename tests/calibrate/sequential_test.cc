@@ -117,5 +117,33 @@ TEST(Sequential, LeavesSitesThatKeepLayerNormAsTheyAre) {
   }
 }
 
+/// Keeps the notices.
+class Listener : public Monitor {
+ public:
+  void notice(const std::string& line) override { heard += line + "\n"; }
+  std::string heard;
+};
+
+TEST(Sequential, SaysWhoseConstantsStayForWantOfAProof) {
+  const at::NoGradGuard no_grad;
+  const Pictures pictures(10);
+  const Network teacher = small_vit();
+  Graft student(small_vit());
+  FunctionFile file;
+  for (const Site& site : teacher.sites()) {
+    file.functions.emplace(site.name, Expression::parse("clip(0.6*x, -1.2, 1.3)"));
+    file.seen.emplace(site.name, Interval{-4, 4});
+  }
+  const std::string site = teacher.sites()[1].name;
+  file.functions.at(site) = Expression::parse("0.9*x/abs(x)");  // a pole at 0
+  student.set_functions(file);
+  const Yardstick yardstick(teacher, pictures.judge, silent_monitor());
+  Listener listener;
+  calibrate_sequential(student, teacher, pictures.fit, yardstick, {}, listener);
+  EXPECT_NE(listener.heard.find("no proof holds for moved constants of " + site + ","), std::string::npos)
+      << listener.heard;
+  EXPECT_EQ(student.functions().at(site), file.functions.at(site));
+}
+
 }  // namespace
 }  // namespace normgraft

@@ -3,6 +3,7 @@
 #include <ATen/ATen.h>
 #include <gtest/gtest.h>
 
+#include <cmath>
 #include <cstdlib>
 
 #include "normgraft/core/error.h"
@@ -10,6 +11,7 @@
 #include "normgraft/mapping/baselines.h"
 #include "normgraft/models/model_folder.h"
 #include "normgraft/network/batches.h"
+#include "normgraft/network/carrier.h"
 #include "normgraft/network/threads.h"
 #include "support/small_model.h"
 #include "support/temporary_folder.h"
@@ -210,6 +212,30 @@ TEST(Capture, OfRealPicturesGivesEveryClosedFormsErrorAsAllRawPairsDo) {
       EXPECT_NEAR(binned.r2, 1 - direct / variance, 1e-5) << name << " " << baseline.name;
     }
   }
+}
+
+TEST(Capture, KeepsWhatACarrierLetsFunctionsAddOutOfTheMomentsOfY) {
+  const TemporaryFolder folder;
+  testing::write_small_pictures(folder / "pictures", 3, 5);
+  Network vit = small_vit();
+  const auto pictures = testing::pictures_in(folder / "pictures");
+  Loader first = loader_for(vit, pictures, 15);
+  const auto batch = first.next();
+  const Tensor images = images_tensor(*batch, vit.preprocessing());
+  let_mean_carry_scale(vit, images, {}, silent_monitor());
+  Loader loader = loader_for(vit, pictures, 15);
+  const Mappings mappings =
+      capture(vit, loader, 15, fold_of, {.bins = 64, .pairs = {.weights = Weights::kNone}}, silent_monitor());
+  vit.forward(images, [&](size_t i, const Tensor& x, const Tensor& y) {
+    const double ratio = vit.sites()[i].carried.ratio;
+    const double added = ratio > 0 ? carried_offset(x, ratio).mean().item<double>() : 0;
+    const SiteMapping& site = mappings.sites[i];
+    Moments in_bins;
+    for (const Moments& bin : site.of(Measure::kCount, Part::kAll)) in_bins.merge(bin);
+    EXPECT_NEAR(site.y_of(Measure::kCount, Part::kAll).y, y.mean().item<double>(), 1e-3) << site.name;
+    EXPECT_NEAR(in_bins.y, y.mean().item<double>() + added, 1e-3) << site.name;
+    EXPECT_EQ(std::abs(added) > 0.1, i > 0) << site.name;
+  });
 }
 
 }  // namespace

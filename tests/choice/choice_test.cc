@@ -2,8 +2,10 @@
 
 #include <gtest/gtest.h>
 
+#include <map>
 #include <memory>
 
+#include "candidates.h"
 #include "normgraft/capture/capture.h"
 #include "normgraft/data/loader.h"
 #include "normgraft/graft/graft.h"
@@ -129,6 +131,44 @@ TEST_F(ChoiceTest, LeavesACurveOfRisingCostAndFallingPrediction) {
     EXPECT_GT(choice.curve[i].cost, choice.curve[i - 1].cost);
     EXPECT_LT(choice.curve[i].predicted, choice.curve[i - 1].predicted);
   }
+}
+
+TEST_F(ChoiceTest, FindsPlansWhoseErrorsCancelByTrying) {
+  ChoiceOptions options;
+  options.trials = 0;
+  const Choice untried = choose(options);
+  EXPECT_LT(choose({}).chosen.measured, 0.99 * untried.chosen.measured);
+}
+
+TEST_F(ChoiceTest, KeepsLayerNormWhereThatHelpsMost) {
+  ChoiceOptions options;
+  options.keep = 1;
+  const Choice choice = choose(options);
+  ASSERT_EQ(choice.kept.size(), 1U);
+  std::map<double, std::string> by_distance;
+  for (const PlanEntry& kept : choice.plan.entries) {
+    Graft graft(small_vit());
+    for (const PlanEntry& entry : choice.plan.entries) {
+      if (entry.site != kept.site) graft.set_function(entry.site, entry.expression);
+    }
+    by_distance.emplace(fixture_->yardstick->measure(graft.network()).kl, kept.site);
+  }
+  EXPECT_EQ(choice.kept[0].site, by_distance.begin()->second);
+  EXPECT_NEAR(choice.kept[0].measured, by_distance.begin()->first, 1e-9);
+}
+
+TEST_F(ChoiceTest, PredictsHalfTheWeightedSquaredErrorOfAPicture) {
+  const SiteMapping& site = fixture_->mappings.sites[2];
+  const Moments y = site.y_of(Measure::kWeight, Part::kFit);
+  constexpr double kFitted = 15;  // of 24 pictures
+  EXPECT_NEAR(predicted_divergence(Expression::parse("0"), site) * kFitted,
+              0.5 * (y.syy + y.weight * y.y * y.y), 1e-4 * y.syy);
+}
+
+TEST_F(ChoiceTest, ExpectsAlongTheCurveWhatPlansNearTheBestLose) {
+  const Choice choice = choose({});
+  const ChoicePoint& last = choice.curve.back();
+  EXPECT_NEAR(last.predicted / last.measured, 1, 0.5);
 }
 
 }  // namespace

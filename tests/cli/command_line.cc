@@ -7,6 +7,7 @@
 
 #include <chrono>
 #include <csignal>
+#include <cstdlib>
 #include <thread>
 
 #include "normgraft/core/files.h"
@@ -27,11 +28,12 @@ namespace {
     const rlimit limit{static_cast<rlim_t>(file_size_limit), static_cast<rlim_t>(file_size_limit)};
     ::setrlimit(RLIMIT_FSIZE, &limit);
   }
-  std::string program = NORMGRAFT_PROGRAM;
+  const char* const other = std::getenv("NORMGRAFT_PROGRAM");  // in place of the one that was built
+  std::string program = other != nullptr ? other : NORMGRAFT_PROGRAM;
   std::vector<char*> pointers = {program.data()};
   for (std::string& argument : arguments) pointers.push_back(argument.data());
   pointers.push_back(nullptr);
-  ::execv(NORMGRAFT_PROGRAM, pointers.data());
+  ::execv(program.c_str(), pointers.data());
   ::_exit(127);
 }
 

@@ -61,6 +61,8 @@ TEST(Pipeline, RunsEveryStageAndAnswersInJson) {
   EXPECT_LE(evolved.at("mean_r2").get<double>(), evolved.at("mean_ceiling").get<double>() + 0.02);
 
   EXPECT_EQ(run_json({"select", run}).at("sites").size(), 5U);
+  EXPECT_EQ(run_json({"graft", run, "--sites", "blocks.0.norm1,norm", "-o", folder / "two"}).at("replaced"),
+            2);
   EXPECT_EQ(run_json({"graft", run}).at("replaced"), 5);
 
   const Json judged = run_json(

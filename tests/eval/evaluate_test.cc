@@ -3,8 +3,10 @@
 #include <ATen/ATen.h>
 #include <gtest/gtest.h>
 
+#include <cmath>
 #include <memory>
 
+#include "normgraft/core/error.h"
 #include "normgraft/data/loader.h"
 #include "normgraft/eval/under.h"
 #include "normgraft/graft/graft.h"
@@ -133,6 +135,28 @@ TEST(Evaluate, AddsConditionsToTheJsonAndLeavesTheRestOfItAlone) {
   both.erase("under");
   EXPECT_EQ(both, plain);
   EXPECT_FALSE(judged(nullptr, {Condition::kBlur}).at("under").at("blur").contains("kl"));
+}
+
+TEST(BootstrapMean, ReachesAsFarAsTheNormalIntervalOfNinetyFivePercent) {
+  Random random({7});
+  std::vector<double> values(400);
+  double sum = 0, square = 0;
+  for (double& value : values) {
+    value = random.normal();
+    sum += value;
+    square += value * value;
+  }
+  const double n = 400, error = std::sqrt((square / n - sum / n * (sum / n)) / n);
+  const Estimate estimate = bootstrap_mean(values);
+  EXPECT_NEAR((estimate.high - estimate.low) / (2 * error), 1.96, 0.15);
+}
+
+TEST(Evaluate, RefusesAPictureOfAClassThatTheModelDoesNotHave) {
+  const TemporaryFolder folder;
+  testing::write_small_pictures(folder / "pictures", 4, 2);
+  const Graft model(small_vit());
+  const auto pictures = loader_for(folder / "pictures", 4);
+  EXPECT_THROW(evaluate(model, nullptr, *pictures, 8, {}, silent_monitor()), InputError);
 }
 
 }  // namespace

@@ -139,5 +139,29 @@ TEST(Functions, RefusesANewerVersion) {
   EXPECT_THROW(read_functions(folder / "functions.json"), InputError);
 }
 
+TEST(Graft, UsesTheFunctionsOfAsManySitesAsToldAndTheNormsBehindThem) {
+  at::NoGradGuard no_grad;
+  Graft graft(small_vit());
+  graft.set_functions({functions_for_all(graft.network(), "tanh(x)")});
+  for (const size_t count : {0, 2, 5}) {
+    graft.use_functions(count);
+    graft.forward(some_images(), [&](size_t site, const Tensor& x, const Tensor& y) {
+      const Tensor expected = site < count ? x.tanh() : at::layer_norm(x, {16}, {}, {}, 1e-6);
+      EXPECT_TRUE(at::allclose(y, expected, 1e-4, 1e-5)) << site << " of " << count;
+    });
+    EXPECT_EQ(graft.functions().size(), 5U);
+  }
+}
+
+TEST(Graft, WithoutFunctionsIsSavedWithoutThoseThatWereThereBefore) {
+  const TemporaryFolder folder;
+  Graft graft(small_vit());
+  graft.set_functions({functions_for_all(graft.network(), "tanh(x)")});
+  save_graft(folder / "model", graft);
+  ASSERT_EQ(load_graft(folder / "model", {}, silent_monitor()).functions().size(), 5U);
+  save_graft(folder / "model", Graft(small_vit()));
+  EXPECT_TRUE(load_graft(folder / "model", {}, silent_monitor()).functions().empty());
+}
+
 }  // namespace
 }  // namespace normgraft

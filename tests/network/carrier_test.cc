@@ -145,5 +145,20 @@ TEST(CarryScale, RefusesARatioThatWouldLetXCrossZero) {
             "carrier: damping is 0, expected a number above 0");
 }
 
+TEST(CarriedLog, OffsetsStayFiniteWhereAMeanIsNotAboveZero) {
+  const Tensor x = at::tensor({-3.0, -1.0, 4.0, 20.0, 30.0, 40.0}, at::kDouble).reshape({3, 2});
+  const Tensor offset = carried_offset(x, 20);
+  EXPECT_NEAR(offset[0].item<double>(), 20 * std::log(0.1), 1e-9);
+  EXPECT_NEAR(offset[1].item<double>(), 20 * std::log(12.0 / 20), 1e-9);
+  EXPECT_NEAR(offset[2].item<double>(), 20 * std::log(35.0 / 20), 1e-9);
+}
+
+TEST(CarryScale, KeepsXWithinAQuarterOfTheMeanThatCarries) {
+  for (const int64_t channels : {8, 192}) {
+    const double largest_y = std::sqrt(static_cast<double>(channels - 1));
+    EXPECT_LE(largest_y, carrier_ratio({}, channels) / 4);
+  }
+}
+
 }  // namespace
 }  // namespace normgraft

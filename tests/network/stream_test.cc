@@ -39,6 +39,13 @@ std::vector<Variant> variants() {
   before.tensors["norm_pre.weight"] = at::rand({8}) + 0.5;
   before.tensors["norm_pre.bias"] = at::randn({8});
   all.push_back(before);
+  Variant distilled{"distillation token", small_config(), small_tensors()};
+  distilled.config.distilled = true;
+  distilled.tensors["dist_token"] = at::randn({1, 1, 8});
+  distilled.tensors["pos_embed"] = at::randn({1, 8, 8});
+  distilled.tensors["head_dist.weight"] = at::randn({5, 8});
+  distilled.tensors["head_dist.bias"] = at::randn({5});
+  all.push_back(distilled);
   return all;
 }
 
@@ -91,15 +98,20 @@ TEST(BlindToMean, LeavesTheLogitsOfEveryVariantAsTheyWereAndFoldsEveryNormThatAL
 
 TEST(BlindToMean, LetsAFunctionAddAnyNumberToAllChannelsOfAToken) {
   const at::NoGradGuard no_grad;
-  Network vit = make_vit(small_config(), small_preprocessing(), small_tensors());
-  blind_to_mean(vit);
-  const Tensor expected = vit.forward(small_images(4));
-  for (size_t site = 0; site < vit.sites().size(); ++site) {
-    vit.set_normalizer(site, [](const Tensor& x) {
-      return at::layer_norm(x, {8}, {}, {}, 1e-6) + 10 * at::randn({x.size(0), x.size(1), 1});
-    });
+  for (const Variant& v : variants()) {
+    Network vit = make_vit(v.config, small_preprocessing(), v.tensors);
+    blind_to_mean(vit);
+    const Tensor expected = vit.forward(small_images(4));
+    for (size_t site = 0; site < vit.sites().size(); ++site) {
+      if (vit.sites()[site].readers.empty()) continue;
+      vit.set_normalizer(site, [](const Tensor& x) {
+        std::vector<int64_t> one_a_token = x.sizes().vec();
+        one_a_token.back() = 1;
+        return at::layer_norm(x, {8}, {}, {}, 1e-6) + 10 * at::randn(one_a_token);
+      });
+    }
+    EXPECT_LT(testing::relative_error(vit.forward(small_images(4)), expected), 1e-4) << v.name;
   }
-  EXPECT_LT(testing::relative_error(vit.forward(small_images(4)), expected), 1e-4);
 }
 
 TEST(CentreStream, DoesNotWriteIntoTheTensorsThatTheModelWasMadeOf) {

@@ -18,7 +18,7 @@ using testing::TemporaryFolder;
 
 /// What the stages of one run left.
 struct Results {
-  Json split, calibration;
+  Json split, calibration, choice;
   Mappings mappings;
   Fronts fronts;
   Plan plan;
@@ -62,6 +62,7 @@ Results run_stages(const Path& folder) {
   results.trained = realign_stage(run, constants, silent_monitor());
   results.split = run.asked("split");
   results.calibration = read_json(run.calibration(), "calibration");
+  results.choice = read_json(run.choice(), "choice");
   results.carrier = bytes_of(run.prepared());
   results.graft = bytes_of(run.grafted());
   results.constants = bytes_of(run.constants());
@@ -138,6 +139,7 @@ TEST_F(OneSplit, HasEveryPictureInOnePart) {
   EXPECT_EQ(original().calibration.at("pictures"), 48);
   EXPECT_EQ(original().calibration.at("held_out"), 9);
   EXPECT_EQ(original().calibration.at("report").at("pictures"), 3);
+  EXPECT_EQ(original().choice.at("pictures"), 9);
   EXPECT_EQ(original().trained.reported, 3);
 }
 
@@ -182,6 +184,26 @@ TEST_F(OneSplit, FitsAnewWhereThePicturesToFitToShowSomethingElse) {
     EXPECT_FALSE(same_moments(other.mappings, original().mappings, fold));
   EXPECT_NE(other.graft, original().graft);
   EXPECT_NE(other.constants, original().constants);
+}
+
+TEST(Pictures, AreOthersForAnotherSeed) {
+  const TemporaryFolder folder;
+  write_procedural_set(folder / "pictures", 5, 1, silent_monitor());
+  const auto split = [&](uint64_t seed) {
+    const RunFolder run(folder / "run");
+    CaptureRequest capture;
+    capture.model = Path(NORMGRAFT_SOURCE_DIR) / "examples" / "shapes_vit";
+    capture.data = folder / "pictures";
+    capture.pictures = 8;
+    capture.seed = seed;
+    capture.options = {.bins = 64, .pairs = {.weights = Weights::kNone}};
+    capture.carrier = Carrier::kNone;
+    capture_stage(run, capture, silent_monitor());
+    return run.asked("split");
+  };
+  const Json one = split(1);
+  EXPECT_EQ(split(1), one);
+  EXPECT_NE(split(2), one);
 }
 
 }  // namespace
