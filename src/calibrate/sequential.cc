@@ -158,7 +158,7 @@ class RowWriter {
 
   /// x, y and the gradient by y of one picture [N, D] (or [D]) -> the entries of a row.
   void write_site(const Place& p, const Tensor& x, const Tensor& y, const Tensor& gradient,
-                  Tensor row) const {
+                  const Tensor& row) const {
     Tensor by_constants;
     if (p.constants > 0) {
       const Tensor constants = graft_.constants(p.site).detach().clone().requires_grad_();

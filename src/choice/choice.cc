@@ -87,10 +87,9 @@ class Chooser {
     return trials;
   }
 
-  /// Measures exchanges at one site of the plan `base`, and expects a plan near it to lose what `base` loses
-  /// and the sum of what its exchanges change.
-  void look_around(const Indices& base) {
-    const Indices around = base;
+  /// Measures exchanges at one site of the plan `around`, and expects a plan near it to lose what that one
+  /// loses and the sum of what its exchanges change.
+  void look_around(Indices around) {
     put(around);
     base_kl_ = yardstick_.measure(graft_.network(), options_.pictures).kl;
     base_loss_ = 0;

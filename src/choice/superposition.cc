@@ -68,7 +68,7 @@ class Descent {
 
   void exchange(const Known& to) {
     cost_ += extra_cost(to);
-    changed_ = static_cast<size_t>(static_cast<int>(changed_) + farther(to));
+    changed_ += static_cast<size_t>(farther(to));  // modulo 2^64 where it is -1
     plan_[to.site] = to.option;
   }
 

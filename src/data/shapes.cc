@@ -53,26 +53,26 @@ double alternating_distance(double x, double period) {
 }
 
 double square_distance(Point p) {
-  static const auto corners = spread_corners<4>({1.0});
-  return polygon_distance(p, corners);
+  static const auto kCorners = spread_corners<4>({1.0});
+  return polygon_distance(p, kCorners);
 }
 
 double triangle_distance(Point p) {
-  static const auto corners = spread_corners<3>({1.0});
-  return polygon_distance(p, corners);
+  static const auto kCorners = spread_corners<3>({1.0});
+  return polygon_distance(p, kCorners);
 }
 
 double star_distance(Point p) {
-  static const auto corners = spread_corners<10>({1.0, 0.42});
-  return polygon_distance(p, corners);
+  static const auto kCorners = spread_corners<10>({1.0, 0.42});
+  return polygon_distance(p, kCorners);
 }
 
 double cross_distance(Point p) {
   constexpr double kArm = 0.3;
-  constexpr Point corners[] = {{1, -kArm},     {1, kArm},     {kArm, kArm}, {kArm, 1},
-                               {-kArm, 1},     {-kArm, kArm}, {-1, kArm},   {-1, -kArm},
-                               {-kArm, -kArm}, {-kArm, -1},   {kArm, -1},   {kArm, -kArm}};
-  return polygon_distance(p, corners);
+  constexpr Point kCorners[] = {{1, -kArm},     {1, kArm},     {kArm, kArm}, {kArm, 1},
+                                {-kArm, 1},     {-kArm, kArm}, {-1, kArm},   {-1, -kArm},
+                                {-kArm, -kArm}, {-kArm, -1},   {kArm, -1},   {kArm, -kArm}};
+  return polygon_distance(p, kCorners);
 }
 
 double ring_distance(Point p) {

@@ -169,13 +169,13 @@ void register_partials(BlockKernels& k) {
 }  // namespace
 
 const BlockKernels* target_kernels() {
-  static const BlockKernels kernels = [] {
+  static const BlockKernels kKernels = [] {
     BlockKernels k{};
     register_values(k);
     register_partials(k);
     return k;
   }();
-  return &kernels;
+  return &kKernels;
 }
 
 // NOLINTNEXTLINE(google-readability-namespace-comments)

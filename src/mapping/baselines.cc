@@ -161,7 +161,7 @@ std::vector<Constants> softsign_starts(const Outline& o) {
 
 const std::vector<Form>& forms() {
   constexpr ConstantLink kFixed;
-  static const std::vector<Form> all = {
+  static const std::vector<Form> kAll = {
       {"line", "1*x + 1", {{0}, {1}}, line_starts},
       {"clip5", "clip(1*x + 1, -5, 5)", {{0}, {1}, kFixed, kFixed}, fixed_clip_starts},
       {"clip", "clip(1*x + 1, -1, 1)", {{0}, {1}, {2}, {3}}, clip_starts},
@@ -171,7 +171,7 @@ const std::vector<Form>& forms() {
       {"isru", "1*(x + 1)*rsqrt(square(x + 1) + 1) + 1", {{0}, {1}, {1}, {2, true}, {3}}, isru_starts},
       {"softsign", "(x + 1)/(1 + 1*abs(x + 1)) + 1", {{0}, {1, true}, {2, true}, {0}, {3}}, softsign_starts},
   };
-  return all;
+  return kAll;
 }
 
 struct Candidate {

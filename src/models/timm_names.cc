@@ -252,7 +252,7 @@ std::optional<std::string> timm_exact_refusal(std::string_view name) {
 
 std::optional<std::string> timm_refusal(std::string_view name) {
   if (timm_facts(name) != nullptr) return std::nullopt;
-  if (const auto reason = timm_exact_refusal(name)) return reason;
+  if (auto reason = timm_exact_refusal(name)) return reason;
   if (is_of_another_class(name)) return "timm builds it by another class than VisionTransformer";
   return std::nullopt;
 }

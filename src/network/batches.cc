@@ -1,5 +1,6 @@
 #include "normgraft/network/batches.h"
 
+#include <ATen/ATen.h>
 #include <ATen/Parallel.h>
 #include <fmt/format.h>
 

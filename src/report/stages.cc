@@ -15,12 +15,12 @@ constexpr double kLargest = 1e12;  ///< of a figure that can be drawn
 }  // namespace
 
 const std::vector<StageFigure>& drawn_figures() {
-  static const std::vector<StageFigure> figures = {
+  static const std::vector<StageFigure> kFigures = {
       {"top1", "Top-1, %", StageUnit::kShare, 1},
       {"agreement", "Agreement with the teacher, %", StageUnit::kShare, 1},
       {"kl", "KL(teacher ‖ model), nats", StageUnit::kPlain, 3},
   };
-  return figures;
+  return kFigures;
 }
 
 std::optional<StageValue> stage_value(const Json& judged, const std::string& key) {
