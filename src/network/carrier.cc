@@ -175,7 +175,7 @@ Tensor carried_log(const Tensor& x, double ratio) {
 
 void carry_scale(Network& network, const Tensor& images, const CarrierOptions& options,
                  const Network* teacher, Monitor& monitor) {
-  require(options.damping > 0, "carrier", "damping", options.damping, "a number above 0");
+  check(network, options);
   const at::NoGradGuard no_grad;
   Walk walk(network, images, options);
   Tensor expected;

@@ -37,6 +37,7 @@ class Checkpoint : public ::testing::Test {
     edit_config([&](Json& config) {
       config["architecture"] = architecture;
       config.erase("norm_eps");
+      config.erase("block");
       for (const char* choice : {"num_heads", "act_layer", "global_pool"}) config["model_args"].erase(choice);
       config.erase("global_pool");
     });

@@ -94,6 +94,7 @@ TEST_F(ModelFolder, TakesFromOptionsWhatItDoesNotSay) {
     config.erase("model_args");
     config.erase("norm_eps");
     config.erase("architecture");
+    config.erase("block");
   });
   const Network vit = load({.heads = 4, .eps = 1e-3, .activation = "relu", .input_size = {}});
   EXPECT_EQ(vit.architecture().facts().at("heads"), 4);
