@@ -6,6 +6,7 @@
 #include <cmath>
 #include <cstdlib>
 
+#include "normgraft/capture/probe.h"
 #include "normgraft/core/error.h"
 #include "normgraft/data/loader.h"
 #include "normgraft/mapping/baselines.h"
@@ -236,6 +237,16 @@ TEST(Capture, KeepsWhatACarrierLetsFunctionsAddOutOfTheMomentsOfY) {
     EXPECT_NEAR(in_bins.y, y.mean().item<double>() + added, 1e-3) << site.name;
     EXPECT_EQ(std::abs(added) > 0.1, i > 0) << site.name;
   });
+}
+
+TEST(Capture, DrawsGradientsAnewForEveryPictureAndProbe) {
+  const Tensor prediction = at::full({2, 100}, 0.01);
+  const int64_t pictures[] = {4, 9}, other_order[] = {9, 4};
+  const Tensor drawn = draw_probe(prediction, pictures, 0, 1);
+  EXPECT_FALSE(at::equal(drawn[0], drawn[1]));
+  EXPECT_FALSE(at::equal(drawn, draw_probe(prediction, pictures, 1, 1)));
+  EXPECT_FALSE(at::equal(drawn, draw_probe(prediction, pictures, 0, 2)));
+  EXPECT_TRUE(at::equal(drawn, draw_probe(prediction, other_order, 0, 1).flip(0)));
 }
 
 }  // namespace
