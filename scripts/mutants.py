@@ -178,7 +178,7 @@ class Room:
             if b"[  PASSED  ] 0 tests" in done.stdout:
                 raise Failure(f"{self.name}: none of the tests {tests} ran")
             return None
-        failed = re.search(rb"\[  FAILED  \] ([^\s,]+)", done.stdout)
+        failed = re.search(rb"\[  FAILED  \] ([A-Za-z][^\s,:]*)", done.stdout)
         return failed[1].decode() if failed else f"{last_test(done.stdout)} (ends the program)"
 
     def pass_unbroken(self, mutants):

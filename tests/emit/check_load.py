@@ -49,6 +49,13 @@ assert check_loads({"qkv_bias": False}, {"qkv_bias": True}).blocks[0].attn.qkv.b
 check_loads({"eps": 0.1}, {})
 check_loads({"init_values": 1e-6}, {"init_values": 1e-6})
 
+network = random_network()
+norms = {site: network.get_submodule(site) for site in graft.FUNCTIONS}
+graft.apply(network)
+for site, norm in norms.items():
+    replaced = network.get_submodule(site)
+    assert torch.equal(replaced.weight, norm.weight) and torch.equal(replaced.bias, norm.bias), site
+
 networks.write(folder, networks.config())
 network = graft.load(random_network(qkv_bias=False).double(), folder)
 assert network.blocks[0].attn.qkv.bias.dtype == torch.float64

@@ -163,6 +163,13 @@ TEST(Ceiling, DoesNotDependOnMinPairsBeyondSamplingError) {
   EXPECT_NEAR(ceiling(site, Measure::kCount, Part::kAll, 200), usual, 0.003);
 }
 
+TEST(Ceiling, CountsThePairsBeyondTheLastFullBin) {
+  Random random{27};
+  const SiteMapping site = synthetic::capture(kLaw.draw(12, 500, random), false);  // 2000 pairs a group
+  EXPECT_NEAR(ceiling(site, Measure::kCount, Part::kAll, 1200),
+              ceiling(site, Measure::kCount, Part::kAll, 1800), 1e-9);
+}
+
 TEST(Ceiling, OfAPartDoesNotDependOnTheOrderOfItsPictures) {
   Random random{28};
   std::vector<Picture> pictures = kLaw.draw(12, 500, random);
