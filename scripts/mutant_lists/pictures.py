@@ -4,7 +4,7 @@ from .mutant import Mutant, of_rooms
 
 MUTANTS = of_rooms(
     Mutant("cubic-sharper", "src/data/resize.cc",
-           r"constexpr double a = -0\.5;", "constexpr double a = -0.75;",
+           r"constexpr double kA = -0\.5;", "constexpr double kA = -0.75;",
            "another cubic than Pillow's"),
     Mutant("no-antialiasing", "src/data/resize.cc",
            r"widening = std::max\(scale, 1\.0\)", "widening = 1.0",
