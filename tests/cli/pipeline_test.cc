@@ -1,6 +1,8 @@
 #include <ATen/ATen.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
+
 #include "command_line.h"
 #include "normgraft/core/files.h"
 #include "normgraft/graft/graft.h"
@@ -207,6 +209,21 @@ TEST(Pipeline, RunDoesEverythingOnceAndOnlyWhatIsMissingAfterwards) {
   EXPECT_TRUE(std::filesystem::exists(folder / "run/plan.json"));
   for (const char* key : {"top1", "agreement", "kl"}) {
     EXPECT_EQ(first.at("accuracy")[2].at(key), second.at("accuracy")[2].at(key)) << key;
+  }
+}
+
+TEST(Pipeline, RunRedoesWhatComesBehindAStageThatIsAskedForOtherwise) {
+  const TemporaryFolder folder;
+  save_model(folder / "model", testing::small_vit());
+  testing::write_small_pictures(folder / "pictures", 3, 12);
+  run_json(run_command(folder, "run"));
+  auto command = run_command(folder, "run");
+  *(std::find(command.begin(), command.end(), "--generations") + 1) = "4";
+  const Outcome again = run_program(command);
+  EXPECT_EQ(again.code, 0) << again.err;
+  EXPECT_NE(again.err.find("capture: done before"), std::string::npos) << again.err;
+  for (const char* stage : {"evolve", "select", "graft", "realign"}) {
+    EXPECT_EQ(again.err.find(std::string(stage) + ": done before"), std::string::npos) << stage;
   }
 }
 
