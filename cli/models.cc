@@ -97,10 +97,11 @@ void add_export(CLI::App& app, Context& context) {
   auto options = std::make_shared<Options>();
   CLI::App* command =
       add_command(app, context, "export", "write a graft for deployment", [&context, options] {
-        const auto files = export_model(options->model, options->target, options->output,
-                                        options->model_options, context.console);
+        export_model(options->model, options->target, options->output, options->model_options,
+                     context.console);
         context.print(Json{{"target", options->target}, {"folder", options->output.string()}},
-                      fmt::format("{}: {}", options->output.string(), fmt::join(files, ", ")));
+                      fmt::format("{}: {}, beside model.safetensors, config.json, functions.json",
+                                  options->output.string(), exporter(options->target).description()));
       });
   std::vector<std::string> targets;
   for (const Exporter* each : exporters())

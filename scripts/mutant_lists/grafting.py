@@ -43,7 +43,7 @@ MUTANTS = of_rooms(
            r"if \(!file\.functions\.contains\(name\)\) \{", "if (false) {",
            "a plan without a function for a site"),
     Mutant("settled-off-the-grid", "src/graft/graft.cc",
-           r"if \(!grid_\.any\(\)\) f = on_grid\(f, grid_\);", "",
+           r"if \(!grid_\.allows_all\(\)\) f = on_grid\(f, grid_\);", "",
            "moved constants that are not on the grid"),
     Mutant("settled-unproved", "src/graft/graft.cc",
            r"if \(seen != seen_\.end\(\) && !why_not_admissible\(f, seen->second\)\.empty\(\)\)", "if (false)",

@@ -34,7 +34,7 @@ double fit(Expression& f, const Samples& samples, int iterations, const Constant
            FitWorkspace& workspace) {
   std::vector<bool> fixed = fixed_constants(f, rules);
   const double error = fit_constants(f, samples, iterations, workspace, fixed);
-  if (rules.grid.any() || !std::isfinite(error)) return error;
+  if (rules.grid.allows_all() || !std::isfinite(error)) return error;
   for (size_t k = 0; k < fixed.size(); ++k) {
     if (fixed[k]) continue;
     round_constant(f, k, rules);

@@ -162,7 +162,7 @@ void add_baselines(Site& site, const ConstantGrid& grid, const CostTable& cost) 
   FitWorkspace workspace;
   for (const Baseline& baseline : fit_baselines(samples, seen)) {
     std::vector<Expression> candidates = {on_grid(baseline.expression, grid)};
-    if (!grid.any()) {
+    if (!grid.allows_all()) {
       Expression& refitted = candidates.emplace_back(baseline.expression);
       const bool fixed_bounds = baseline.name == "clip5";
       fit(refitted, samples, kIterations, {.free_clip_bounds = !fixed_bounds, .grid = grid}, workspace);

@@ -44,7 +44,8 @@ Expression refined(const Expression& f, const SearchProblem& problem, const Samp
                    FitWorkspace& workspace) {
   Expression candidate = f;
   if (problem.options.constant_iterations > 0) fit(candidate, samples, kIterations, problem.rules, workspace);
-  if (problem.rules.grid.any()) candidate = simplify(with_short_constants(candidate, samples, workspace));
+  if (problem.rules.grid.allows_all())
+    candidate = simplify(with_short_constants(candidate, samples, workspace));
   return why_not_admissible(candidate, problem.seen).empty() ? candidate : f;
 }
 

@@ -6,8 +6,6 @@
 
 namespace normgraft {
 
-inline constexpr size_t kOps = static_cast<size_t>(Op::kLog) + 1;
-
 /// Which operands of a primitive are arrays; the other one is a constant.
 enum class Shape : unsigned char { kArrays, kArrayConstant, kConstantArray };
 
@@ -20,7 +18,7 @@ struct BlockKernels {
   using Pull = void (*)(const float* g, float scale, const float* p, const float* q, float c0, float c1,
                         float* out, size_t n);
 
-  Apply apply[kOps][3];  ///< by Op and Shape; a unary primitive or leaf has only Shape::kArrays
+  Apply apply[kOpCount][3];  ///< by Op and Shape; a unary primitive or leaf has only Shape::kArrays
 
   Pull copy;         ///< scale * g
   Pull add;          ///< out + scale * g

@@ -9,7 +9,7 @@
 namespace normgraft {
 
 float ConstantGrid::nearest(float value) const {
-  if (any()) return value;
+  if (allows_all()) return value;
   if (digits > 0) {
     const float rounded = std::strtof(fmt::format("{:.{}e}", value, digits - 1).c_str(), nullptr);
     return std::isfinite(rounded) ? rounded : std::copysign(3e38F, value);

@@ -32,7 +32,7 @@ void write_functions(const Path& path, const FunctionFile& file) {
     if (range != file.seen.end()) seen[site] = {range->second.low, range->second.high};
   }
   Json json{{"version", kVersion}, {"functions", texts}};
-  if (!file.grid.any()) json["grid"] = to_json(file.grid);
+  if (!file.grid.allows_all()) json["grid"] = to_json(file.grid);
   if (!seen.empty()) json["seen"] = seen;
   write_json(path, json);
 }

@@ -82,7 +82,7 @@ std::vector<std::string> Graft::settle_constants() {
     const std::string& name = network_->sites()[i].name;
     const auto seen = seen_.find(name);
     Expression f = with_constants(slots_[i]->expression, slots_[i]->constants);
-    if (!grid_.any()) f = on_grid(f, grid_);
+    if (!grid_.allows_all()) f = on_grid(f, grid_);
     if (seen != seen_.end() && !why_not_admissible(f, seen->second).empty()) {
       back.push_back(name);
       f = slots_[i]->expression;

@@ -80,8 +80,8 @@ ModelCost cost_of_model(const Path& model, const std::string& profile_name, cons
           shapes.size(),          functions.size()};
 }
 
-std::vector<std::string> export_model(const Path& model, const std::string& target, const Path& folder,
-                                      const ModelOptions& options, Monitor& monitor) {
+void export_model(const Path& model, const std::string& target, const Path& folder,
+                  const ModelOptions& options, Monitor& monitor) {
   const Exporter& to = exporter(target);
   const Graft graft = load_graft(model, options, monitor);
   const Functions functions = graft.functions();
@@ -94,7 +94,6 @@ std::vector<std::string> export_model(const Path& model, const std::string& targ
   }
   to.write({functions, {}, tensors}, folder);
   save_graft(folder, graft);
-  return {"graft.py", "model.safetensors", "config.json", "functions.json"};
 }
 
 }  // namespace normgraft

@@ -24,17 +24,20 @@ Json RunFolder::asked(const std::string& stage) const {
   return json.contains(stage) ? json[stage] : Json(nullptr);
 }
 
+Json RunFolder::read_or_begin() const {
+  return std::filesystem::exists(run_json()) ? read()
+                                             : Json{{"version", kVersion}, {"normgraft", NORMGRAFT_VERSION}};
+}
+
 void RunFolder::note(const std::string& key, const Json& value) const {
-  Json json = std::filesystem::exists(run_json())
-                  ? read()
-                  : Json{{"version", kVersion}, {"normgraft", NORMGRAFT_VERSION}};
+  Json json = read_or_begin();
   json[key] = value;
   write_json(run_json(), json);
 }
 
 void RunFolder::record(const std::string& stage, const Json& asked, double seconds) const {
-  note(stage, asked);
-  Json json = read();
+  Json json = read_or_begin();
+  json[stage] = asked;
   json["seconds"][stage] = seconds;
   write_json(run_json(), json);
 }

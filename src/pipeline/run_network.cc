@@ -39,6 +39,15 @@ CaptureRequest capture_request(const RunFolder& run) {
 
 }  // namespace
 
+Json model_options_json(const ModelOptions& options) {
+  Json json = Json::object();
+  if (options.heads) json["heads"] = *options.heads;
+  if (options.eps) json["eps"] = *options.eps;
+  if (options.activation) json["activation"] = *options.activation;
+  if (options.input_size) json["input_size"] = *options.input_size;
+  return json;
+}
+
 void prepare_network(Network& network, Carrier carrier, const std::vector<Picture>& fit, Monitor& monitor) {
   if (carrier == Carrier::kNone) return;
   let_mean_carry_scale(network, walk_images(network, fit, kPicturesOfCapture, "capture", monitor), {},

@@ -8,6 +8,9 @@
 
 namespace normgraft {
 
+/// How run.json holds the options of a model; captured_run() reads them back.
+Json model_options_json(const ModelOptions& options);
+
 /// Makes a network carry the scale of its tokens, fitted to the first of `fit`. It computes what it did
 /// before.
 void prepare_network(Network& network, Carrier carrier, const std::vector<Picture>& fit, Monitor& monitor);

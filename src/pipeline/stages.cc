@@ -22,15 +22,6 @@ namespace {
 
 constexpr std::array<Named<Carrier>, 2> kCarriers = {{{"none", Carrier::kNone}, {"mean", Carrier::kMean}}};
 
-Json model_options_json(const ModelOptions& options) {
-  Json json = Json::object();
-  if (options.heads) json["heads"] = *options.heads;
-  if (options.eps) json["eps"] = *options.eps;
-  if (options.activation) json["activation"] = *options.activation;
-  if (options.input_size) json["input_size"] = *options.input_size;
-  return json;
-}
-
 /// The folds of the pictures of a split, by their position in the list of all: the parts one after another.
 Fold fold_at(const PictureSplit& split, int64_t position) {
   const auto fit = static_cast<int64_t>(split.fit.size()), choose = static_cast<int64_t>(split.choose.size());
@@ -104,9 +95,7 @@ Fronts evolve_stage(const RunFolder& run, const EvolveOptions& options, Monitor&
 }
 
 Json asked_of(const EvolveOptions& options) {
-  Fronts fronts;
-  fronts.options = options;
-  return to_json(fronts).at("options");
+  return to_json(options);
 }
 
 Json asked_of(const SelectRequest& request) {

@@ -133,7 +133,7 @@ TEST(PlanJson, OfVersion1KnowsNeitherGridNorWhatWasSeen) {
   json.erase("grid");
   for (Json& site : json["sites"]) site.erase("seen");
   const Plan plan = plan_from_json(json, "plan.json");
-  EXPECT_TRUE(plan.grid.any());
+  EXPECT_TRUE(plan.grid.allows_all());
   EXPECT_TRUE(plan.entries[0].seen.is_entire());
   // It can be written and read again.
   EXPECT_TRUE(plan_from_json(to_json(plan), "plan.json").entries[0].seen.is_entire());

@@ -15,9 +15,9 @@ const ConstantGrid kGrids[] = {{.digits = 1},        {.digits = 3},         {.di
                                {.fraction_bits = 0}, {.fraction_bits = 10}, {.fraction_bits = 30}};
 
 TEST(ConstantGrid, AllowsAnyFloatUnlessThereIsAGrid) {
-  EXPECT_TRUE(ConstantGrid{}.any());
+  EXPECT_TRUE(ConstantGrid{}.allows_all());
   EXPECT_EQ(ConstantGrid{}.nearest(0.123456789F), 0.123456789F);
-  for (const ConstantGrid& grid : kGrids) EXPECT_FALSE(grid.any());
+  for (const ConstantGrid& grid : kGrids) EXPECT_FALSE(grid.allows_all());
 }
 
 TEST(ConstantGrid, RoundsToDigitsOrToFractions) {

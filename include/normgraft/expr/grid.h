@@ -11,8 +11,8 @@ struct ConstantGrid {
   int digits = 0;          ///< significant decimal digits, 1 to 8; 0: any
   int fraction_bits = -1;  ///< multiples of 2^-fraction_bits, 0 to 30; -1: any. One of both at most.
 
-  /// Whether any float is on it, that is, there is no grid.
-  bool any() const { return digits <= 0 && fraction_bits < 0; }
+  /// Whether every float is on it: there is no grid.
+  bool allows_all() const { return digits <= 0 && fraction_bits < 0; }
 
   /// The nearest value on the grid; rising in `value`. A number that would round beyond the largest float
   /// gives the one of that sign and 3e38, which is on every grid.

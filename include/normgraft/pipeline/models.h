@@ -38,8 +38,8 @@ ModelCost cost_of_model(const Path& model, const std::string& profile, const Mod
                         Monitor& monitor);
 
 /// Writes a grafted model for a target (exporter()) into a folder, beside the model folder's own files.
-/// Throws InputError for a model without functions. Returns the names of the files.
-std::vector<std::string> export_model(const Path& model, const std::string& target, const Path& folder,
-                                      const ModelOptions& options, Monitor& monitor);
+/// Throws InputError for a model without functions.
+void export_model(const Path& model, const std::string& target, const Path& folder,
+                  const ModelOptions& options, Monitor& monitor);
 
 }  // namespace normgraft

@@ -45,6 +45,9 @@ class RunFolder {
   std::string text(const std::string& stage, const std::string& field) const;
 
  private:
+  /// run.json, or the beginning of one where there is none.
+  Json read_or_begin() const;
+
   Path root_, prepared_;
 };
 
