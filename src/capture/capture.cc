@@ -64,6 +64,7 @@ Mappings capture(const Network& network, Loader& pictures, int64_t picture_count
   Mappings mappings;
   mappings.model = network.architecture().name();
   mappings.weighted = options.pairs.weights == Weights::kFisher;
+  mappings.choose_part = listed[index_of(Fold::kChoose)];
   for (size_t i = 0; i < accumulators.size(); ++i) {
     mappings.sites.push_back(accumulators[i].finish(options.bins));
     mappings.sites.back().carried = network.sites()[i].carried;

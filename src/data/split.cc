@@ -63,9 +63,9 @@ std::set<std::string> names_at(const JsonPlace& list) {
 
 PictureSplit split_pictures(const std::vector<Picture>& pictures) {
   if (pictures.size() < kLeast) {
-    throw InputError(
-        fmt::format("{} pictures to calibrate with, expected at least {}: some to fit to, others to judge by",
-                    pictures.size(), kLeast));
+    throw InputError(fmt::format(
+        "{} picture(s) to calibrate with, expected at least {}: some to fit to, others to judge by",
+        pictures.size(), kLeast));
   }
   const size_t report = std::clamp<size_t>(pictures.size() / 20, 1, kMostToReport);
   const size_t choose =

@@ -63,11 +63,11 @@ Mappings capture_stage(const RunFolder& run, const CaptureRequest& request, Moni
   const Timer timer;
   const PictureSplit split =
       split_pictures(unlabelled_pictures(request.data, request.pictures, request.seed, monitor));
-  monitor.notice(fmt::format("capture: {} pictures to fit to, {} to choose by, {} to report on",
-                             split.fit.size(), split.choose.size(), split.report.size()));
   const Weights weights = request.options.pairs.weights;
   Network network = load_model(request.model, request.model_options, monitor);
   check_weights(network, weights, "capture");
+  monitor.notice(fmt::format("capture: {} pictures to fit to, {} to choose by, {} to report on",
+                             split.fit.size(), split.choose.size(), split.report.size()));
   prepare_network(network, request.carrier, split.fit, monitor);
   const int64_t batch = pairs_batch(network, weights);
   monitor.notice(fmt::format("capture: batches of {} pictures, about {} MiB", batch,

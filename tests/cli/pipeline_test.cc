@@ -212,6 +212,24 @@ TEST(Pipeline, RunDoesEverythingOnceAndOnlyWhatIsMissingAfterwards) {
   }
 }
 
+TEST(Pipeline, RunsOnThreeCalibrationPicturesAndKnowsEveryFigure) {
+  const TemporaryFolder folder;
+  save_model(folder / "model", testing::small_vit());
+  testing::write_small_pictures(folder / "calibration", 3, 1);
+  testing::write_small_pictures(folder / "val", 3, 4, 2);
+  const Outcome outcome =
+      run_program({"run", folder / "model", "--data", folder / "calibration", "--val", folder / "val", "-o",
+                   folder / "run", "--population", "30", "--generations", "3", "--seeds", "1", "--json"});
+  ASSERT_EQ(outcome.code, 0) << outcome.err;
+  EXPECT_EQ(Json::parse(outcome.out).at("accuracy").size(), 2U);
+  for (const char* file : {"plan.json", "fronts.json", "calibration.json", "accuracy.json", "report.html"}) {
+    const std::string text = read_file(Path(folder / "run") / file, "result");
+    for (const char* unknown : {">nan<", " nan", "\"nan\"", ">NaN<", "-nan"}) {
+      EXPECT_EQ(text.find(unknown), std::string::npos) << file << " has " << unknown;
+    }
+  }
+}
+
 TEST(Pipeline, RunRedoesWhatComesBehindAStageThatIsAskedForOtherwise) {
   const TemporaryFolder folder;
   save_model(folder / "model", testing::small_vit());
