@@ -1,5 +1,6 @@
 #include "normgraft/pipeline/models.h"
 
+#include <map>
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
@@ -27,11 +28,12 @@ std::string description_text(const Json& d) {
                   p["interpolation"].get<std::string>(), p["mean"].dump(), p["std"].dump());
   text += fmt::format("\n{} norm sites, {} with a scalar function: {}", d["sites"].size(),
                       d["functions"].size(), fmt::join(d["sites"].get<std::vector<std::string>>(), ", "));
-  size_t carrying = 0;
-  for (const auto& [site, carried] : d["stream"].items())
-    carrying += carried["ratio"].get<double>() > 0 ? 1 : 0;
-  text += carrying == 0 ? "\nthe stream carries no scale"
-                        : fmt::format("\nthe mean of a token carries its scale at {} sites", carrying);
+  std::map<std::string, size_t> carriers;
+  for (const auto& [site, carried] : d["stream"].items()) ++carriers[carried["carrier"].get<std::string>()];
+  carriers.erase("none");
+  if (carriers.empty()) text += "\nthe stream tells the spread of no token";
+  for (const auto& [carrier, sites] : carriers)
+    text += fmt::format("\nthe spread of a token is told at {} sites by: {}", sites, carrier);
   return text;
 }
 

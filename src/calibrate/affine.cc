@@ -4,7 +4,6 @@
 
 #include <vector>
 
-#include "normgraft/graft/scalar_function.h"
 #include "normgraft/network/stream.h"
 
 namespace normgraft {
@@ -51,13 +50,11 @@ void calibrate_affine(Graft& graft, const Network& teacher, Loader& pictures, in
                       const PairOptions& options, Monitor& monitor) {
   const at::NoGradGuard no_grad;
   const auto& sites = graft.network().sites();
-  const Functions functions = graft.functions();
   std::vector<ChannelSums> sums(sites.size());
   const auto receive = [&](size_t site, const SitePairs& pairs) {
     if (!graft.has_function(site)) return;
     const at::NoGradGuard no_grad_here;
-    const Expression& f = functions.at(sites[site].name);
-    Tensor y = scalar_function(f, pairs.x, constants_tensor(f));
+    Tensor y = graft.value(site, pairs.x, graft.constants(site));
     if (graft.drops_mean(site)) y = without_mean(y);
     sums[site].add(y, pairs);
   };

@@ -12,7 +12,6 @@
 #include "normgraft/core/require.h"
 #include "normgraft/core/timer.h"
 #include "normgraft/data/loader.h"
-#include "normgraft/graft/scalar_function.h"
 #include "normgraft/network/batches.h"
 #include "normgraft/network/stream.h"
 
@@ -163,7 +162,7 @@ class RowWriter {
     if (p.constants > 0) {
       const Tensor constants = graft_.constants(p.site).detach().clone().requires_grad_();
       const Tensor by_f = graft_.drops_mean(p.site) ? without_mean(gradient) : gradient;
-      by_constants = torch::autograd::grad({scalar_function(graft_.expression(p.site), x, constants)},
+      by_constants = torch::autograd::grad({graft_.value(p.site, x, constants)},
                                            {constants}, {by_f})[0];
     }
     const at::NoGradGuard no_grad;

@@ -5,13 +5,15 @@
 
 #include <algorithm>
 
+#include "normgraft/capture/token_costs.h"
 #include "normgraft/core/timer.h"
 #include "normgraft/network/batches.h"
-#include "normgraft/network/carrier.h"
 
 namespace normgraft {
 namespace {
 
+constexpr int64_t kPicturesOfCosts = 48;
+constexpr uint64_t kSeedOfCosts = 1;
 constexpr int64_t kMostValues = int64_t{128} << 20;  ///< that enter one writer, of all pictures and tokens
 
 }  // namespace
@@ -30,14 +32,22 @@ Tensor walk_images(const Network& network, std::vector<Picture> pictures, size_t
   return read_images(std::move(pictures), network.preprocessing(), stage, monitor);
 }
 
-WriterStep refit_writers(Graft& graft, const Network& teacher, std::vector<Picture> pictures,
-                         const Yardstick& held_out, Monitor& monitor) {
+CarrierOptions carrier_options(const Network& network, const WalkImages& images) {
+  const at::NoGradGuard no_grad;
+  CarrierOptions options;
+  options.costs = token_costs(network, images.fit.slice(0, 0, kPicturesOfCosts), kSeedOfCosts);
+  return options;
+}
+
+WriterStep refit_writers(Graft& graft, const Network& teacher, std::vector<Picture> fit,
+                         std::vector<Picture> choose, const Yardstick& held_out, Monitor& monitor) {
   const Timer timer;
   WriterStep step;
   step.before = step.after = held_out.measure(graft.network());
   const Tensors before = graft.network().tensors();
-  carry_scale(graft.network(), walk_images(teacher, std::move(pictures), 0, "calibrate", monitor), {},
-              &teacher, monitor);
+  WalkImages images{walk_images(teacher, std::move(fit), 0, "calibrate", monitor), {}};
+  if (!choose.empty()) images.choose = read_images(std::move(choose), teacher.preprocessing(), "calibrate", monitor);
+  carry_scale(graft.network(), images, carrier_options(teacher, images), &teacher, monitor);
   const Distance after = held_out.measure(graft.network());
   monitor.notice(fmt::format(
       "calibrate: writers of the stream refitted, divergence on pictures kept apart {:.4f} -> {:.4f}",

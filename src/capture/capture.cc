@@ -21,6 +21,20 @@ std::span<const float> values_of(const Tensor& t, int64_t picture) {
   return {t.data_ptr<float>() + picture * pairs, static_cast<size_t>(pairs)};
 }
 
+/// What the mapping of a site is made of.
+struct AccumulatedPairs {
+  Tensor x, y, weight, offset;
+};
+
+AccumulatedPairs accumulated(const Site& site, const SitePairs& pairs) {
+  if (site.carried.channel) {
+    return {told(site.carried, pairs.x).contiguous(), spread(site, pairs.x).reciprocal(), pairs.token_weight, {}};
+  }
+  const double ratio = site.carried.ratio;
+  return {pairs.x, pairs.y, pairs.weight,
+          ratio > 0 ? carried_offset(pairs.x, ratio).contiguous() : Tensor()};
+}
+
 /// Which folds have pictures.
 using Folds = std::bitset<kFolds>;
 
@@ -45,17 +59,17 @@ Mappings capture(const Network& network, Loader& pictures, int64_t picture_count
                  Monitor& monitor) {
   options.validate();
   std::vector<SiteAccumulator> accumulators;
-  for (const Site& site : network.sites()) accumulators.emplace_back(site.name, site.tokens, site.channels);
+  for (const Site& site : network.sites())
+    accumulators.emplace_back(site.name, site.tokens, site.carried.channel ? 1 : site.channels);
   Folds listed, read;
   for (int64_t position = 0; position < picture_count; ++position) listed.set(index_of(fold(position)));
   const auto receive = [&](size_t site, const SitePairs& pairs) {
-    const double ratio = network.sites()[site].carried.ratio;
-    const Tensor offset = ratio > 0 ? carried_offset(pairs.x, ratio).contiguous() : Tensor();
+    const AccumulatedPairs kept = accumulated(network.sites()[site], pairs);
     for (int64_t i = 0; i < pairs.x.size(0); ++i) {
       const Fold of = fold(pairs.pictures[static_cast<size_t>(i)]);
       if (site == 0) read.set(index_of(of));
-      accumulators[site].add_picture(of, values_of(pairs.x, i), values_of(pairs.y, i),
-                                     values_of(pairs.weight, i), values_of(offset, i));
+      accumulators[site].add_picture(of, values_of(kept.x, i), values_of(kept.y, i), values_of(kept.weight, i),
+                                     values_of(kept.offset, i));
     }
   };
   for_each_pairs(network, pictures, picture_count, options.pairs, "capture", receive, monitor);
@@ -68,6 +82,7 @@ Mappings capture(const Network& network, Loader& pictures, int64_t picture_count
   for (size_t i = 0; i < accumulators.size(); ++i) {
     mappings.sites.push_back(accumulators[i].finish(options.bins));
     mappings.sites.back().carried = network.sites()[i].carried;
+    mappings.sites.back().channels = network.sites()[i].channels;
   }
   return mappings;
 }

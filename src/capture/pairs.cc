@@ -10,6 +10,7 @@
 #include "normgraft/capture/probe.h"
 #include "normgraft/core/error.h"
 #include "normgraft/network/batches.h"
+#include "normgraft/network/stream.h"
 
 namespace normgraft {
 namespace {
@@ -21,7 +22,7 @@ ChunkPairs plain_pairs(const Network& network, const Tensor& images) {
   const at::NoGradGuard no_grad;
   ChunkPairs pairs(network.sites().size());
   network.forward(images, [&](size_t site, const Tensor& x, const Tensor& y) {
-    pairs[site] = {x.contiguous(), y.contiguous(), {}, {}};
+    pairs[site] = {x.contiguous(), y.contiguous(), {}, {}, {}};
   });
   return pairs;
 }
@@ -32,7 +33,7 @@ ChunkPairs weighted_pairs(const Network& network, const Tensor& images, std::spa
   const SiteTrace trace = trace_sites(network, images);
   ChunkPairs pairs(trace.y.size());
   for (size_t site = 0; site < pairs.size(); ++site) {
-    pairs[site] = {trace.x[site].detach().contiguous(), trace.y[site].detach().contiguous(), {}, {}};
+    pairs[site] = {trace.x[site].detach().contiguous(), trace.y[site].detach().contiguous(), {}, {}, {}};
   }
   const Tensor prediction = trace.logits.detach().softmax(1);
   for (int probe = 0; probe < options.probes; ++probe) {
@@ -45,6 +46,10 @@ ChunkPairs weighted_pairs(const Network& network, const Tensor& images, std::spa
       Tensor& weight = pairs[site].weight;
       if (!weight.defined()) weight = at::zeros_like(pairs[site].y);
       weight.addcmul_(gradients[site], gradients[site], 1.0 / options.probes);
+      if (!network.sites()[site].carried.channel) continue;
+      const Tensor share = (gradients[site] * without_carrier(pairs[site].x)).sum(-1).square() / options.probes;
+      Tensor& by_token = pairs[site].token_weight;
+      by_token = by_token.defined() ? by_token + share : share;
     }
   }
   return pairs;

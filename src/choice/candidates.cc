@@ -15,7 +15,7 @@ Candidate candidate(const FrontPoint& point, const std::string& origin, const Si
                     const Profile& profile) {
   const double elements = static_cast<double>(mapping.tokens * mapping.channels);
   const double predicted = std::max(predicted_divergence(point.expression, mapping), kLeastDivergence);
-  return {point, origin, profile(point.expression) * elements, predicted, predicted};
+  return {point, origin, cost_per_element(point.expression, profile, mapping.channels) * elements, predicted, predicted};
 }
 
 }  // namespace
@@ -31,8 +31,8 @@ size_t SiteCandidates::index_of(const Expression& f) const {
 double predicted_divergence(const Expression& f, const SiteMapping& mapping) {
   const Samples samples = make_samples(mapping, Measure::kWeight, Part::kFit);
   const double pairs = make_samples(mapping, Measure::kCount, Part::kFit).total_weight;
-  const double pictures = pairs / static_cast<double>(mapping.tokens * mapping.channels);
-  return 0.5 * evaluate_fit(f, samples).error * samples.total_weight / pictures;
+  const double pictures = pairs / static_cast<double>(mapping.pairs());
+  return 0.5 * evaluate_fit(of_pairs(f, mapping.carried), samples).error * samples.total_weight / pictures;
 }
 
 std::vector<SiteCandidates> candidates_of(const Fronts& fronts, const Mappings& mappings,

@@ -268,7 +268,7 @@ void search_site(Site& site, int seed, size_t task, const Searches& shared) {
                               .rules = {shared.functions.free_clip_bounds, shared.options.grid()},
                               .starts = first_expressions(site, shared.options),
                               .seen = site.result.seen,
-                              .channels = site.mapping->channels,
+                              .channels = site.mapping->carried.channel ? 1 : site.mapping->channels,
                               .x_scale = standard_deviation_of_x(site.search),
                               .stream = stream_of(site.result.site)};
   SearchState state = shared.checkpoints.read(site.result.site, seed).value_or(SearchState{});
@@ -278,6 +278,19 @@ void search_site(Site& site, int seed, size_t task, const Searches& shared) {
   site.result.seeds[static_cast<size_t>(seed)] =
       finished_front(search.state().archive, problem, site.judging, seed);
   site.evaluations[static_cast<size_t>(seed)] = search.state().evaluations;
+}
+
+/// What was found for the pairs of a site, as functions at the site. What reads r alone counts once a token.
+void move_to_site(SiteFront& front, const SiteMapping& mapping, const CostTable& cost) {
+  if (!mapping.carried.channel) return;
+  const double product = cost(at_site(Expression(), mapping.carried));
+  const auto move = [&](FrontPoint& point) {
+    point.cost = product + point.cost / static_cast<double>(mapping.channels);
+    point.expression = at_site(point.expression, mapping.carried);
+  };
+  std::for_each(front.front.begin(), front.front.end(), move);
+  for (std::vector<FrontPoint>& seed : front.seeds) std::for_each(seed.begin(), seed.end(), move);
+  for (BaselinePoint& baseline : front.baselines) move(baseline.point);
 }
 
 SiteFront joined(Site& site) {
@@ -336,7 +349,10 @@ Fronts evolve(const Mappings& mappings, const EvolveOptions& options, Monitor& m
   if (options.seconds > 0) monitor.notice("evolve: limited by time, another run may find other functions");
 
   Fronts fronts{.options = options, .unit = profile.unit};
-  for (Site& site : sites) fronts.sites.push_back(joined(site));
+  for (Site& site : sites) {
+    fronts.sites.push_back(joined(site));
+    move_to_site(fronts.sites.back(), *site.mapping, cost);
+  }
   fronts.seconds = progress.seconds();
   return fronts;
 }

@@ -7,15 +7,33 @@
 
 #include "normgraft/core/error.h"
 #include "normgraft/graft/scalar_function.h"
+#include "normgraft/network/carrier.h"
 #include "normgraft/network/stream.h"
 
 namespace normgraft {
+
+namespace {
+
+void check_reads(const Site& site, const Expression& f) {
+  if (f.reads(Op::kR) == site.carried.channel) return;
+  throw InputError(fmt::format("norm site \"{}\": {} {}, expected a function of {}", site.name, f.to_string(),
+                               site.carried.channel ? "does not read r, which the stream carries there"
+                                                    : "reads r, which the stream does not carry there",
+                               site.carried.channel ? "x and r" : "x alone"));
+}
+
+Tensor value_of(const Expression& f, const Carried& carried, const Tensor& x, const Tensor& constants) {
+  return carried.channel ? scalar_function(f, x, constants, told(carried, x)) : scalar_function(f, x, constants);
+}
+
+}  // namespace
 
 Graft::Graft(Network network)
     : network_(std::make_unique<Network>(std::move(network))), slots_(network_->sites().size()) {}
 
 void Graft::set_function(const std::string& site, const Expression& f) {
   const size_t index = network_->site_named(site);
+  check_reads(network_->sites()[index], f);
   slots_[index] = std::make_shared<Slot>(Slot{f, constants_tensor(f)});
   const Site& place = network_->sites()[index];
   const auto ensure = [&](const std::string& name) {
@@ -45,10 +63,15 @@ void Graft::set_functions(const FunctionFile& file, const std::vector<std::strin
 }
 
 void Graft::use_function(size_t site) {
-  network_->set_normalizer(site, [slot = slots_[site], drops_mean = drops_mean(site)](const Tensor& x) {
-    const Tensor y = scalar_function(slot->expression, x, slot->constants);
-    return drops_mean ? without_mean(y) : y;
+  const Carried carried = network_->sites()[site].carried;
+  network_->set_normalizer(site, [slot = slots_[site], carried](const Tensor& x) {
+    const Tensor y = value_of(slot->expression, carried, x, slot->constants);
+    return carried.blind ? without_mean(y) : y;
   });
+}
+
+Tensor Graft::value(size_t site, const Tensor& x, const Tensor& constants) const {
+  return value_of(slots_[site]->expression, network_->sites()[site].carried, x, constants);
 }
 
 void Graft::use_functions(size_t sites) {
@@ -83,7 +106,14 @@ std::vector<std::string> Graft::settle_constants() {
     const auto seen = seen_.find(name);
     Expression f = with_constants(slots_[i]->expression, slots_[i]->constants);
     if (!grid_.allows_all()) f = on_grid(f, grid_);
-    if (seen != seen_.end() && !why_not_admissible(f, seen->second).empty()) {
+    const Carried& carried = network_->sites()[i].carried;
+    Seen range;
+    if (carried.channel) {
+      range = {.x = {-1, 1}, .r = {carried.low, carried.high}};
+    } else if (seen != seen_.end()) {
+      range.x = seen->second;
+    }
+    if (range.x.finite() && !why_not_admissible(f, range).empty()) {
       back.push_back(name);
       f = slots_[i]->expression;
     }

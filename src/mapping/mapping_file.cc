@@ -14,12 +14,12 @@
 //   magic[8], u32 version, u64 payload bytes, payload, u64 FNV-1a of everything before it.
 // Payload:
 //   text model, u8 weighted, u8 whether there is a part to choose by, u32 sites, and for each site
-//   text name, i64 pictures, i64 tokens, i64 channels, u8 blind, f64 ratio (Carried), u32 bins,
-//   f64 edges[bins + 1], and for each measure (kWeight only when weighted): for each fold and bin
+//   text name, i64 pictures, i64 tokens, i64 channels, u8 blind, f64 ratio, u8 channel, f64 low, f64 high
+//   (Carried), u32 bins, f64 edges[bins + 1], and for each measure (kWeight only when weighted): for each fold and bin
 //   f32 weight, x - left edge, y, sxx, sxy, syy, and under kWeight weight2;
 //   then for each fold f64 weight, mean and sum of squares of y itself.
 // A text is its u32 length and its bytes.
-// Versions 1 and 2 know nothing of a part to choose by and of what is carried; their folds are the two halves
+// Before version 4 no channel tells the spread. Versions 1 and 2 know nothing of a part to choose by and of what is carried; their folds are the two halves
 // and the pictures held out. Version 1 has no y itself: y of bins is.
 
 namespace normgraft {
@@ -28,7 +28,7 @@ namespace {
 static_assert(std::endian::native == std::endian::little, "mappings.ngm is written as it lies in memory");
 
 constexpr std::string_view kMagic = "NGMAPS\r\n";
-constexpr uint32_t kVersion = 3;
+constexpr uint32_t kVersion = 4;
 constexpr size_t kHeaderBytes = kMagic.size() + sizeof(uint32_t) + sizeof(uint64_t);
 constexpr size_t kChecksumBytes = sizeof(uint64_t);
 
@@ -143,6 +143,9 @@ void write_site(Writer& out, const SiteMapping& site, bool weighted) {
   out.value(site.channels);
   out.value(static_cast<uint8_t>(site.carried.blind));
   out.value(site.carried.ratio);
+  out.value(static_cast<uint8_t>(site.carried.channel));
+  out.value(site.carried.low);
+  out.value(site.carried.high);
   out.value(static_cast<uint32_t>(site.bin_count()));
   for (double edge : site.edges) out.value(edge);
   for (Measure measure : {Measure::kCount, Measure::kWeight}) {
@@ -200,6 +203,12 @@ SiteMapping read_site(Reader& in, bool weighted, uint32_t version) {
   if (version >= 3) {
     site.carried.blind = in.value<uint8_t>() != 0;
     site.carried.ratio = in.positive_or_zero(in.value<double>());
+  }
+  if (version >= 4) {
+    site.carried.channel = in.value<uint8_t>() != 0;
+    site.carried.low = in.finite(in.value<double>());
+    site.carried.high = in.finite(in.value<double>());
+    if (site.carried.low > site.carried.high) in.fail("damaged: the range of a carrier ends before it begins");
   }
   site.edges = read_edges(in);
   for (Measure measure : {Measure::kCount, Measure::kWeight}) {

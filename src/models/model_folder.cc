@@ -9,12 +9,14 @@
 #include "family.h"
 #include "normgraft/core/error.h"
 #include "normgraft/core/json_place.h"
+#include "normgraft/expr/expression_json.h"
+#include "normgraft/network/first_carrier.h"
 #include "normgraft/network/safetensors.h"
 
 namespace normgraft {
 namespace {
 
-constexpr int kStreamVersion = 1;
+constexpr int kStreamVersion = 2;
 /// Left before every name by wrappers: DistributedDataParallel, torch.compile, Lightning and the like.
 constexpr std::array kPrefixes = {"module.", "_orig_mod.", "model."};
 
@@ -51,7 +53,14 @@ void read_stream(const Path& path, const Json& config, Network& network) {
   for (const auto& [name, site] : (*stream)["sites"].members()) {
     const double ratio = site["ratio"].number();
     if (ratio < 0) site.fail("ratio is negative, expected 0 or more");
-    network.set_carried(network.site_named(name), {site["blind"].boolean(), ratio});
+    Carried carried{.blind = site["blind"].boolean(), .ratio = ratio};
+    if (const auto range = site.find("channel")) {
+      const Interval within = interval_at(*range);
+      carried.channel = true;
+      carried.low = within.low;
+      carried.high = within.high;
+    }
+    network.set_carried(network.site_named(name), carried);
   }
 }
 
@@ -60,6 +69,7 @@ Json stream_json(const Network& network) {
   for (const Site& site : network.sites()) {
     if (site.carried == Carried{}) continue;
     sites[site.name] = {{"blind", site.carried.blind}, {"ratio", site.carried.ratio}};
+    if (site.carried.channel) sites[site.name]["channel"] = {site.carried.low, site.carried.high};
   }
   return {{"version", kStreamVersion}, {"sites", sites}};
 }
@@ -94,8 +104,10 @@ Network load_model(const Path& path, const ModelOptions& options, Monitor& monit
     }
     const Path config_path = checkpoint.config_path;
     const Json config = checkpoint.config;
+    const Tensors first_carrier = take_first_carrier(checkpoint.tensors);
     Network network = family.load(std::move(checkpoint), options, monitor);
     read_stream(config_path, config, network);
+    set_first_carrier(network, first_carrier);
     return network;
   }
   throw InputError(fmt::format("checkpoint {} is of no known family ({})", checkpoint.weights.string(),

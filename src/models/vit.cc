@@ -77,6 +77,8 @@ class Vit : public Architecture {
     return names;
   }
 
+  bool embedding_turns() const override { return !c_.patch_norm; }
+
   Tensor embed(const Tensors& tensors, const Tensor& images) const override {
     Tensor x = linear(patches(c_, images), tensors.at("patch_embed.proj.weight").flatten(1),
                       find_tensor(tensors, "patch_embed.proj.bias"));

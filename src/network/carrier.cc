@@ -8,67 +8,21 @@
 
 #include "normgraft/core/require.h"
 #include "normgraft/network/batches.h"
+#include "normgraft/network/first_carrier.h"
 #include "normgraft/network/kernels.h"
 #include "normgraft/network/stream.h"
+#include "token_rows.h"
 
 namespace normgraft {
 namespace {
 
 constexpr double kRatioPerRoot =
     4;  ///< of the root of D, which |y| does not exceed: x stays within a quarter of the mean
-constexpr double kLeast = 0.1;        ///< of the ratio: below, the logarithm goes on straight
-constexpr int64_t kRows = 4096;       ///< of a regression, at a time
-constexpr double kPrefixShare = 0.1;  ///< of the weight of the patches, for the tokens ahead of them together
+constexpr double kLeast = 0.1;   ///< of the ratio: below, the logarithm goes on straight
+constexpr double kMargin = 0.1;  ///< of the range of r seen, on either side
 
-/// Of each row [..., D] -> [...].
-Tensor spread(const Tensor& x) {
-  return without_mean(x).square().mean(-1).sqrt().clamp_min(1e-6);
-}
-
-/// Ridge regression of several targets on the same weighted rows; the intercept is free. Works through the
-/// rows in parts that stay in cache; `rows` must outlive it.
-class Regression {
- public:
-  /// rows [R, d], weight [R]
-  Regression(const Tensor& rows, const Tensor& weight, double damping)
-      : rows_(rows),
-        weight_((weight / weight.sum()).unsqueeze(1)),
-        mean_(products_with(at::ones({rows.size(0), 1})).squeeze(1)),
-        products_(products_with(rows) - at::outer(mean_, mean_)) {
-    products_.diagonal().add_(damping * products_.diagonal().mean().clamp_min(1e-30));
-  }
-
-  struct Line {
-    Tensor slopes;     ///< [t, d]
-    Tensor intercept;  ///< [t]
-  };
-
-  /// targets [R, t]
-  Line operator()(const Tensor& targets) const {
-    const Tensor mean = targets.mul(weight_).sum(0, false, at::kDouble);
-    const Tensor slopes = at::linalg_solve(products_, products_with(targets) - at::outer(mean_, mean));
-    return {slopes.t().to(at::kFloat), (mean - mean_.matmul(slopes)).to(at::kFloat)};
-  }
-
- private:
-  /// The weighted sum over rows of row' value: values [R, t] -> [d, t], F64.
-  Tensor products_with(const Tensor& values) const {
-    Tensor sum = at::zeros({rows_.size(1), values.size(1)}, at::kDouble);
-    for (int64_t first = 0; first < rows_.size(0); first += kRows) {
-      const auto part = [&](const Tensor& all) {
-        return all.slice(0, first, std::min(first + kRows, rows_.size(0)));
-      };
-      sum += linear(part(rows_).t().contiguous(), (part(values) * part(weight_)).t().contiguous(), Tensor());
-    }
-    return sum;
-  }
-
-  const Tensor& rows_;
-  Tensor weight_, mean_, products_;
-};
-
-/// Adds what a line says to the outputs of a Linear: slopes [D, d] (or [1, d]: the same for all outputs).
-void add_to_linear(Tensors& tensors, const LinearNames& names, const Regression::Line& line) {
+/// Adds what a line says to the outputs of a Linear; a line of one output to all of them.
+void add_to_linear(Tensors& tensors, const LinearNames& names, const Line& line) {
   Tensor& weight = tensors.at(names.weight);
   Tensor& bias = tensors[names.bias];
   if (!bias.defined()) bias = at::zeros({weight.size(0)});
@@ -76,13 +30,31 @@ void add_to_linear(Tensors& tensors, const LinearNames& names, const Regression:
   bias = bias + line.intercept;
 }
 
+/// A line of one output as one of D outputs that says it in channel 0 and nothing in the others.
+Line in_channel_0(const Line& line, int64_t channels) {
+  return {at::constant_pad_nd(line.slopes, {0, 0, 0, channels - 1}),
+          at::constant_pad_nd(line.intercept, {0, channels - 1})};
+}
+
+/// x but for what a carrier tells at a site.
+Tensor without_told(const Site& site, const Tensor& x) {
+  return site.carried.channel ? without_carrier(x) : without_mean(x);
+}
+
 /// One network on its way from site to site.
 class Walk {
  public:
-  Walk(Network& network, const Tensor& images, const CarrierOptions& options)
-      : network_(network),
-        options_(options),
-        x_(over_pictures(images, [&](const Tensor& some) { return network.enter(some); })) {}
+  Walk(Network& network, const WalkImages& images, const CarrierOptions& options)
+      : network_(network), options_(options), fitted_(images.fit.size(0)), x_(enter(network, images)) {}
+
+  /// The stream at the first site, of the pictures to fit to and then those to choose by.
+  static Tensor enter(const Network& network, const WalkImages& images) {
+    const auto entered = [&](const Tensor& some) {
+      return over_pictures(some, [&](const Tensor& few) { return network.enter(few); });
+    };
+    const Tensor x = entered(images.fit);
+    return images.choose.defined() ? at::cat({x, entered(images.choose)}) : x;
+  }
 
   /// The stream behind a site, of a network that is left alone.
   static Tensor advance(const Network& network, size_t site, const Tensor& x) {
@@ -98,60 +70,93 @@ class Walk {
     }
     const Site& behind = network_.sites()[site + 1];
     const LinearNames& writer = behind.writer->linear;
-    const double ratio = carrier_ratio(options_, behind.channels);
+    const SiteCosts costs = options_.costs.empty() ? SiteCosts{} : options_.costs[site + 1];
     const Tensor input =
         over_pictures(x_, [&](const Tensor& some) { return network_.step(site, some).branch; });
     Tensor next = x_ + linear(network_.tensors(), writer, input);
-    const Tensor rows = input.flatten(0, 1);
-    const Regression regression(rows, (token_weights(next) / spread(next).square()).flatten(),
-                                options_.damping);
+    const TokenRows tokens(x_.size(0), x_.size(1), network_.architecture().prefix_tokens(), site);
+    const Tensor rows = tokens.rows(input);
     if (wanted.defined()) {
-      const auto line = regression(without_mean(wanted - next).flatten(0, 1));
+      const Tensor weight = tokens.weights(costs.stream, x_.size(0), spread(behind, next));
+      const Line line = regress(rows, weight, tokens.rows(without_told(behind, wanted - next)));
       add_to_linear(network_.tensors(), writer,
-                    {without_mean(line.slopes.t()).t(), without_mean(line.intercept)});
+                    {without_told(behind, line.slopes.t()).t(), without_told(behind, line.intercept)});
       next = x_ + linear(network_.tensors(), writer, input);
     }
-    Carried carried = behind.carried;
-    carried.ratio = ratio;
-    network_.set_carried(site + 1, carried);
-    if (behind.pooled) {
+    if (behind.pooled) {  // the last site: nothing follows
       const Architecture& architecture = network_.architecture();
-      const Tensor pictures = architecture.pool(next), inputs = architecture.pool(input);
-      const Regression by_picture(inputs, spread(pictures).square().reciprocal(), options_.damping);
-      add_to_linear(network_.tensors(), writer, by_picture(missing(pictures, ratio)));
-      return;  // the last site: nothing follows
+      const Tensor pictures = architecture.pool(next);
+      const Tensor weight = behind.carried.channel ? at::ones({pictures.size(0)})
+                                                   : spread(behind, pictures).square().reciprocal();
+      tell(site + 1, pictures, architecture.pool(input), weight, missing(behind, pictures));
+      return;
     }
-    add_to_linear(network_.tensors(), writer, regression(missing(next, ratio)));
+    const Tensor relative = behind.carried.channel ? Tensor() : spread(behind, next);
+    tell(site + 1, next, rows, tokens.weights(costs.scale, x_.size(0), relative),
+         tokens.rows(missing(behind, next)));
     x_ = x_ + linear(network_.tensors(), writer, input);
   }
 
  private:
-  /// What the mean of each token lacks: [R, 1].
-  static Tensor missing(const Tensor& x, double ratio) {
-    return (ratio * spread(x) - x.mean(-1)).flatten().unsqueeze(1);
+  /// The rows [R, d] of all pictures, those to choose by behind the others.
+  Line regress(const Tensor& rows, const Tensor& weight, const Tensor& targets) const {
+    const int64_t fitted = rows.size(0) / x_.size(0) * fitted_;
+    const auto part = [&](const Tensor& all, int64_t from, int64_t to) { return all.slice(0, from, to); };
+    const Regression regression({part(rows, 0, fitted), part(weight, 0, fitted)});
+    const Tensor own = part(targets, 0, fitted);
+    const int64_t all = rows.size(0);
+    if (fitted == all) return regression.with_damping(own, options_.damping);
+    return regression.chosen_by(own, {part(rows, fitted, all), part(weight, fitted, all)},
+                                part(targets, fitted, all));
   }
 
-  Tensor token_weights(const Tensor& x) const {
-    Tensor weight = at::ones({x.size(1)});
-    const int64_t prefix = network_.architecture().prefix_tokens();
-    if (prefix > 0) {
-      const auto patches = static_cast<double>(x.size(1) - prefix);
-      weight.slice(0, 0, prefix).fill_(kPrefixShare * patches / static_cast<double>(prefix));
+  /// Lets the writer ahead of a site tell the spread there, from what it misses at each row [R, 1].
+  void tell(size_t site, const Tensor& x, const Tensor& rows, const Tensor& weight, const Tensor& targets) {
+    Carried carried = network_.sites()[site].carried;
+    const LinearNames& writer = network_.sites()[site].writer->linear;
+    const Line line = regress(rows, weight, targets);
+    if (carried.channel) {
+      add_to_linear(network_.tensors(), writer, in_channel_0(line, network_.sites()[site].channels));
+      if (carried.low == carried.high) {
+        const Tensor log = spread(network_.sites()[site], x).slice(0, 0, fitted_).log();
+        const double low = log.min().item<double>(), high = log.max().item<double>();
+        const double margin = kMargin * std::max(high - low, 0.1);
+        carried.low = low - margin;
+        carried.high = high + margin;
+      }
+    } else {
+      add_to_linear(network_.tensors(), writer, line);
+      carried.ratio = carrier_ratio(options_, network_.sites()[site].channels);
     }
-    return weight;
+    network_.set_carried(site, carried);
+  }
+
+  /// What the carrier of each token lacks at a site: [..., 1].
+  Tensor missing(const Site& site, const Tensor& x) const {
+    const Tensor s = spread(site, x);
+    const Tensor lacks = site.carried.channel ? s.log() - x.select(-1, 0)
+                                              : carrier_ratio(options_, site.channels) * s - x.mean(-1);
+    return lacks.unsqueeze(-1);
   }
 
   Network& network_;
   const CarrierOptions& options_;
+  int64_t fitted_;
   Tensor x_;
 };
 
 void check(const Network& network, const CarrierOptions& options) {
   require(options.damping > 0, "carrier", "damping", options.damping, "a number above 0");
+  require(options.costs.empty() || options.costs.size() == network.sites().size(), "carrier", "costs",
+          options.costs.size(), "one for each site, or none");
   if (!hides_mean(network)) {
     throw InputError("carrier: the mean of a token is seen by a norm of " + network.architecture().name() +
                      ", expected a network of LayerNorms ahead of their branches");
   }
+}
+
+void restore_norms(Network& network) {
+  for (size_t site = 0; site < network.sites().size(); ++site) network.set_normalizer(site, {});
 }
 
 }  // namespace
@@ -173,15 +178,17 @@ Tensor carried_log(const Tensor& x, double ratio) {
   return ratio * (part.clamp_min(kLeast).log() + (part - kLeast).clamp_max(0) / kLeast);
 }
 
-void carry_scale(Network& network, const Tensor& images, const CarrierOptions& options,
+Tensor told(const Carried& carried, const Tensor& x) {
+  return x.slice(-1, 0, 1).clamp(carried.low, carried.high);
+}
+
+void carry_scale(Network& network, const WalkImages& images, const CarrierOptions& options,
                  const Network* teacher, Monitor& monitor) {
   check(network, options);
   const at::NoGradGuard no_grad;
   Walk walk(network, images, options);
   Tensor expected;
-  if (teacher != nullptr) {
-    expected = over_pictures(images, [&](const Tensor& some) { return teacher->enter(some); });
-  }
+  if (teacher != nullptr) expected = Walk::enter(*teacher, images);
   const size_t count = network.sites().size();
   for (size_t site = 0; site + 1 < count; ++site) {
     monitor.check();
@@ -191,7 +198,7 @@ void carry_scale(Network& network, const Tensor& images, const CarrierOptions& o
   }
 }
 
-void let_mean_carry_scale(Network& network, const Tensor& images, const CarrierOptions& options,
+void let_mean_carry_scale(Network& network, const WalkImages& images, const CarrierOptions& options,
                           Monitor& monitor) {
   check(network, options);
   centre_stream(network);
@@ -202,7 +209,24 @@ void let_mean_carry_scale(Network& network, const Tensor& images, const CarrierO
     network.set_normalizer(site, [ratio](const Tensor& x) { return without_mean(carried_log(x, ratio)); });
   }
   carry_scale(network, images, options, nullptr, monitor);
-  for (size_t site = 0; site < network.sites().size(); ++site) network.set_normalizer(site, {});
+  restore_norms(network);
+}
+
+void let_channel_carry_scale(Network& network, const WalkImages& images, const CarrierOptions& options,
+                             Monitor& monitor) {
+  check(network, options);
+  free_channel(network);
+  const double centre = tell_first_spread(network, images, options);
+  network.set_normalizer(0, [&network, centre](const Tensor& x) {
+    const Tensor square = 1 + 2 * (told(network.sites()[0].carried, x) - centre);
+    return x * (square.clamp_min(kLeast).rsqrt() * std::exp(-centre));
+  });
+  for (size_t site = 1; site < network.sites().size(); ++site) {
+    network.set_normalizer(
+        site, [&network, site](const Tensor& x) { return x * (-told(network.sites()[site].carried, x)).exp(); });
+  }
+  carry_scale(network, images, options, nullptr, monitor);
+  restore_norms(network);
 }
 
 }  // namespace normgraft

@@ -6,7 +6,9 @@
 
 #include "normgraft/core/error.h"
 #include "normgraft/network/batches.h"
+#include "normgraft/network/first_carrier.h"
 #include "normgraft/network/kernels.h"
+#include "normgraft/network/stream.h"
 
 namespace normgraft {
 namespace {
@@ -49,6 +51,22 @@ Tensor normalise(NormKind kind, const Tensor& x, double eps) {
   return at::layer_norm(x, {x.size(-1)}, {}, {}, eps);
 }
 
+Tensor normalise(const Site& site, const Tensor& x) {
+  if (!site.carried.channel) return normalise(site.kind, x, site.eps);
+  const Tensor own = without_carrier(x);
+  return own * (own.square().mean(-1, true) + site.eps).rsqrt();
+}
+
+Tensor spread(const Site& site, const Tensor& x) {
+  Tensor own = x;
+  if (site.carried.channel) {
+    own = without_carrier(x);
+  } else if (site.kind == NormKind::kLayerNorm) {
+    own = without_mean(x);
+  }
+  return (own.square().mean(-1) + site.eps).sqrt();
+}
+
 Network::Network(std::shared_ptr<const Architecture> architecture, Preprocessing preprocessing,
                  Tensors tensors)
     : architecture_(std::move(architecture)),
@@ -84,12 +102,17 @@ Tensor Network::normalised(size_t index, const Tensor& x, const Observer& observ
   const Site& site = sites_[index];
   const Tensor gamma = tensors_.at(site.gamma), beta = find_tensor(tensors_, site.beta);
   const Normalizer& normalizer = normalizers_[index];
-  if (!normalizer && !observer && site.kind == NormKind::kLayerNorm) {
+  if (!normalizer && !observer && site.kind == NormKind::kLayerNorm && !site.carried.channel) {
     return at::layer_norm(x, {site.channels}, gamma, beta, site.eps);
   }
-  const Tensor y = normalizer ? normalizer(x) : normalise(site.kind, x, site.eps);
+  const Tensor y = normalizer ? normalizer(x) : normalise(site, x);
   if (observer) observer(index, x, y);
   return beta.defined() ? at::addcmul(beta, y, gamma) : y * gamma;
+}
+
+Tensor Network::enter(const Tensor& images) const {
+  const Tensor x = architecture_->embed(tensors_, images);
+  return tells_first_spread(tensors_) ? with_first_carrier(tensors_, x) : x;
 }
 
 Step Network::step(size_t site, const Tensor& x, const Observer& observer) const {

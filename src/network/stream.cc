@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cmath>
 
 #include "normgraft/core/error.h"
 
@@ -29,10 +30,40 @@ void centre_writer(Tensors& tensors, const Writer& writer) {
   subtract_mean(tensors, writer.linear.bias, 0);
 }
 
+/// The reflection of R^D that takes the direction of all ones to channel 0, along `axis` [D] of length 1.
+class Reflection {
+ public:
+  explicit Reflection(int64_t channels) : axis_(at::full({channels}, 1 / std::sqrt(channels), at::kDouble)) {
+    axis_[0] -= 1;
+    axis_ = axis_ / axis_.norm();
+  }
+
+  /// Turns the dimension that holds the channels.
+  void turn(Tensors& tensors, const std::string& name, int64_t dim) const {
+    const auto found = tensors.find(name);
+    if (found == tensors.end()) return;
+    const Tensor rows = found->second.to(at::kDouble).movedim(dim, -1);
+    const Tensor turned = rows - 2 * rows.matmul(axis_).unsqueeze(-1) * axis_;
+    found->second = turned.movedim(-1, dim).contiguous().to(at::kFloat);
+  }
+
+ private:
+  Tensor axis_;
+};
+
+/// Of a tensor that is added to every token of the stream (Architecture::embedding_tensors).
+int64_t channel_dimension(const std::string& name) {
+  return name.ends_with(".weight") || name.ends_with(".bias") ? 0 : -1;
+}
+
 }  // namespace
 
 Tensor without_mean(const Tensor& x) {
   return x - x.mean(-1, true);
+}
+
+Tensor without_carrier(const Tensor& x) {
+  return at::constant_pad_nd(x.slice(-1, 1), {1, 0});
 }
 
 bool hides_mean(const Network& network) {
@@ -46,7 +77,7 @@ void centre_stream(Network& network) {
   const at::NoGradGuard no_grad;
   Tensors& tensors = network.tensors();
   for (const std::string& name : network.architecture().embedding_tensors()) {
-    subtract_mean(tensors, name, name.ends_with(".weight") || name.ends_with(".bias") ? 0 : -1);
+    subtract_mean(tensors, name, channel_dimension(name));
   }
   for (const Site& site : network.sites()) {
     if (site.writer) centre_writer(tensors, *site.writer);
@@ -88,6 +119,36 @@ void fold_norm(Network& network, size_t site, bool blind) {
 void blind_to_mean(Network& network) {
   for (size_t site = 0; site < network.sites().size(); ++site) {
     if (!network.sites()[site].readers.empty()) fold_norm(network, site, /*blind=*/true);
+  }
+}
+
+
+bool can_free_channel(const Network& network) {
+  const auto& sites = network.sites();
+  return hides_mean(network) && network.architecture().embedding_turns() &&
+         std::all_of(sites.begin(), sites.end(), [](const Site& site) { return !site.readers.empty(); });
+}
+
+void free_channel(Network& network) {
+  const at::NoGradGuard no_grad;
+  centre_stream(network);
+  for (size_t site = 0; site < network.sites().size(); ++site) fold_norm(network, site, /*blind=*/true);
+  const Reflection reflection(network.sites().front().channels);
+  Tensors& tensors = network.tensors();
+  for (const std::string& name : network.architecture().embedding_tensors()) {
+    reflection.turn(tensors, name, channel_dimension(name));
+  }
+  for (size_t site = 0; site < network.sites().size(); ++site) {
+    const Site& norm = network.sites()[site];
+    for (const LinearNames& reader : norm.readers) {
+      reflection.turn(tensors, reader.weight, 1);
+      tensors.at(reader.weight).select(1, 0).zero_();
+    }
+    if (norm.writer) {
+      reflection.turn(tensors, norm.writer->linear.weight, 0);
+      reflection.turn(tensors, norm.writer->linear.bias, 0);
+    }
+    network.set_carried(site, {.channel = true});
   }
 }
 

@@ -73,8 +73,8 @@ void calibrate(Graft& graft, const Network& teacher, const CapturedRun& captured
     case Calibration::kSequential: {
       const Yardstick yardstick(teacher, split.judges(), monitor);
       Calibrated calibrated;
-      if (captured.request.carrier != Carrier::kNone) {
-        calibrated.writers = refit_writers(graft, teacher, split.fit, yardstick, monitor);
+      if (captured.carrier != Carrier::kNone) {
+        calibrated.writers = refit_writers(graft, teacher, split.fit, split.choose, yardstick, monitor);
       }
       calibrated.steps = calibrate_sequential(graft, teacher, split.fit, yardstick, {}, monitor);
       Json json = calibration_json(split, calibrated);

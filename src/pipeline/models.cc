@@ -19,6 +19,11 @@ Json decimals(const std::array<float, 3>& values) {
   return json;
 }
 
+Carrier carrier_at(const Site& site) {
+  if (site.carried.channel) return Carrier::kChannel;
+  return site.carried.ratio > 0 ? Carrier::kMean : Carrier::kNone;
+}
+
 std::vector<SiteShape> site_shapes(const Network& network) {
   std::vector<SiteShape> shapes;
   for (const Site& site : network.sites()) shapes.push_back({site.name, site.tokens, site.channels});
@@ -36,9 +41,10 @@ Json describe_model(const Path& model, const ModelOptions& options, Monitor& mon
   for (const Site& site : network.sites()) {
     sites.push_back(site.name);
     if (site.carried == Carried{}) continue;
-    stream[site.name] = {{"carrier", to_string(site.carried.ratio > 0 ? Carrier::kMean : Carrier::kNone)},
+    stream[site.name] = {{"carrier", to_string(carrier_at(site))},
                          {"ratio", site.carried.ratio},
                          {"blind", site.carried.blind}};
+    if (site.carried.channel) stream[site.name]["channel"] = {site.carried.low, site.carried.high};
   }
   for (const auto& [site, f] : graft.functions()) functions[site] = f.to_string();
   Json json{{"architecture", network.architecture().name()},

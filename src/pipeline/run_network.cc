@@ -30,7 +30,6 @@ CaptureRequest capture_request(const RunFolder& run) {
   const Json asked = run.asked("capture");
   request.pictures = asked.value("pictures", int64_t{0});
   request.seed = asked.value("seed", uint64_t{1});
-  request.carrier = carrier_named(asked.value("carrier", "none"));
   request.options.pairs.weights = weights_named(asked.value("weights", "none"));
   request.options.pairs.probes = asked.value("label_samples", request.options.pairs.probes);
   if (asked.contains("model_options")) request.model_options = model_options_from(asked["model_options"]);
@@ -48,14 +47,28 @@ Json model_options_json(const ModelOptions& options) {
   return json;
 }
 
-void prepare_network(Network& network, Carrier carrier, const std::vector<Picture>& fit, Monitor& monitor) {
-  if (carrier == Carrier::kNone) return;
-  let_mean_carry_scale(network, walk_images(network, fit, kPicturesOfCapture, "capture", monitor), {},
-                       monitor);
+Carrier best_carrier(const Network& network) {
+  if (can_free_channel(network)) return Carrier::kChannel;
+  return hides_mean(network) ? Carrier::kMean : Carrier::kNone;
 }
 
-void record_network(const RunFolder& run, const CaptureRequest& request, const Network& network) {
-  if (request.carrier == Carrier::kNone) {
+void prepare_network(Network& network, Carrier carrier, const std::vector<Picture>& fit, Monitor& monitor) {
+  if (carrier == Carrier::kNone) return;
+  if (carrier == Carrier::kChannel && !can_free_channel(network)) {
+    throw InputError(fmt::format("capture: no channel of {} can be freed for a carrier, expected carrier {}",
+                                 network.architecture().name(), to_string(best_carrier(network))));
+  }
+  const WalkImages images{walk_images(network, fit, kPicturesOfCapture, "capture", monitor), {}};
+  const CarrierOptions options = carrier_options(network, images);
+  if (carrier == Carrier::kChannel) {
+    let_channel_carry_scale(network, images, options, monitor);
+  } else {
+    let_mean_carry_scale(network, images, options, monitor);
+  }
+}
+
+void record_network(const RunFolder& run, Carrier carrier, const Network& network) {
+  if (carrier == Carrier::kNone) {
     std::filesystem::remove_all(run.prepared());
   } else {
     save_model(run.prepared(), network);
@@ -63,12 +76,16 @@ void record_network(const RunFolder& run, const CaptureRequest& request, const N
 }
 
 Network CapturedRun::network(const RunFolder& run, Monitor& monitor) const {
-  return request.carrier == Carrier::kNone ? load_model(request.model, request.model_options, monitor)
+  return carrier == Carrier::kNone ? load_model(request.model, request.model_options, monitor)
                                            : load_model(run.prepared(), {}, monitor);
 }
 
 CapturedRun captured_run(const RunFolder& run) {
-  CapturedRun captured{capture_request(run), {}};
+  CapturedRun captured{capture_request(run), Carrier::kNone, {}};
+  const Json carrier = run.asked("carrier");
+  // Runs of versions before this word say it of the request.
+  captured.carrier = carrier_named(carrier.is_string() ? carrier.get<std::string>()
+                                                       : run.asked("capture").value("carrier", "none"));
   const Json split = run.asked("split");
   if (split.is_null()) {
     throw InputError(

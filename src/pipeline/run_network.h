@@ -11,16 +11,20 @@ namespace normgraft {
 /// How run.json holds the options of a model; captured_run() reads them back.
 Json model_options_json(const ModelOptions& options);
 
+/// The best carrier that a network allows.
+Carrier best_carrier(const Network& network);
+
 /// Makes a network carry the scale of its tokens, fitted to the first of `fit`. It computes what it did
-/// before.
+/// before. Throws InputError where the network does not allow it.
 void prepare_network(Network& network, Carrier carrier, const std::vector<Picture>& fit, Monitor& monitor);
 
 /// Leaves a prepared network in the run folder, or none where the model itself was captured.
-void record_network(const RunFolder& run, const CaptureRequest& request, const Network& network);
+void record_network(const RunFolder& run, Carrier carrier, const Network& network);
 
 /// What the stages after capture work on.
 struct CapturedRun {
   CaptureRequest request;
+  Carrier carrier = Carrier::kNone;
   PictureSplit pictures;
 
   /// The captured network: functions are grafted on it, and it is their teacher.

@@ -20,7 +20,8 @@
 namespace normgraft {
 namespace {
 
-constexpr std::array<Named<Carrier>, 2> kCarriers = {{{"none", Carrier::kNone}, {"mean", Carrier::kMean}}};
+constexpr std::array<Named<Carrier>, 3> kCarriers = {
+    {{"none", Carrier::kNone}, {"mean", Carrier::kMean}, {"channel", Carrier::kChannel}}};
 
 /// The folds of the pictures of a split, by their position in the list of all: the parts one after another.
 Fold fold_at(const PictureSplit& split, int64_t position) {
@@ -53,7 +54,7 @@ Json asked_of(const CaptureRequest& request) {
               {"bins", request.options.bins},
               {"weights", to_string(request.options.pairs.weights)},
               {"label_samples", request.options.pairs.probes},
-              {"carrier", to_string(request.carrier)},
+              {"carrier", request.carrier ? Json(to_string(*request.carrier)) : Json()},
               {"seed", request.seed},
               {"model_options", model_options_json(request.model_options)}};
 }
@@ -68,7 +69,9 @@ Mappings capture_stage(const RunFolder& run, const CaptureRequest& request, Moni
   check_weights(network, weights, "capture");
   monitor.notice(fmt::format("capture: {} pictures to fit to, {} to choose by, {} to report on",
                              split.fit.size(), split.choose.size(), split.report.size()));
-  prepare_network(network, request.carrier, split.fit, monitor);
+  const Carrier carrier = request.carrier.value_or(best_carrier(network));
+  monitor.notice(fmt::format("capture: the stream carries the spread of a token in: {}", to_string(carrier)));
+  prepare_network(network, carrier, split.fit, monitor);
   const int64_t batch = pairs_batch(network, weights);
   monitor.notice(fmt::format("capture: batches of {} pictures, about {} MiB", batch,
                              pairs_bytes(network, weights, batch) >> 20));
@@ -78,7 +81,8 @@ Mappings capture_stage(const RunFolder& run, const CaptureRequest& request, Moni
   Mappings mappings =
       capture(network, loader, static_cast<int64_t>(pictures.size()), fold, request.options, monitor);
   write_mappings(run.mappings(), mappings);
-  record_network(run, request, network);
+  record_network(run, carrier, network);
+  run.note("carrier", to_string(carrier));
   run.note("split", to_json(split));
   run.record("capture", asked_of(request), timer.seconds());
   return mappings;

@@ -37,7 +37,7 @@ std::string header(const ReportInput& input) {
   if (!input.mappings.sites.empty()) {
     const SiteMapping& first = input.mappings.sites.front();
     out += fact("pictures", format_count(first.pictures));
-    out += fact("pairs a site", format_count(first.pictures * first.tokens * first.channels));
+    out += fact("pairs a site", format_count(first.pictures * first.pairs()));
   }
   out += fact("search",
               fmt::format("{} seeds from {}, population {}, {} generations, {} functions", options.seeds,

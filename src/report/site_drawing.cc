@@ -70,15 +70,23 @@ std::vector<PlotPoint> residual_of(const Expression& f, const std::vector<Moment
   return points;
 }
 
-/// Calls draw(expression, css) for each function, the important ones last.
+Expression on_pairs(const SiteView& view, const Expression& f) {
+  return of_pairs(f, view.mapping->carried);
+}
+
+const char* x_name(const SiteView& view) {
+  return view.mapping->carried.channel ? "r" : "x";
+}
+
+/// Calls draw(function of the pairs, css) for each function, the important ones last.
 template <typename Draw>
 void for_each_function(const SiteView& view, const Draw& draw) {
   if (view.front != nullptr) {
     for (size_t i = 0; i < view.front->baselines.size(); ++i) {
-      draw(view.front->baselines[i].point.expression, baseline_css(i));
+      draw(on_pairs(view, view.front->baselines[i].point.expression), baseline_css(i));
     }
   }
-  if (view.chosen) draw(view.chosen->expression, std::string("chosen thick"));
+  if (view.chosen) draw(on_pairs(view, view.chosen->expression), std::string("chosen thick"));
 }
 
 void grow(Interval& range, double v) {
@@ -129,8 +137,8 @@ std::string draw_mapping(const SiteView& view, Measure measure, Interval range) 
     grow(seen, g.y + spread);
   }
   const double room = 0.06 * (seen.high - seen.low);
-  Chart chart(kWidth, kHeight, linear_axis(range.low, range.high, "x", 8),
-              linear_axis(seen.low - 3 * room, seen.high + room, "y", 6),
+  Chart chart(kWidth, kHeight, linear_axis(range.low, range.high, x_name(view), 8),
+              linear_axis(seen.low - 3 * room, seen.high + room, view.mapping->carried.channel ? "1 / s" : "y", 6),
               fmt::format("Mapping of {}", view.mapping->name));
   std::vector<double> strip = density(*view.mapping, bins, range);
   for (double& height : strip) height *= kStripHeight;
@@ -149,11 +157,11 @@ std::string draw_residuals(const SiteView& view, Measure measure, Interval range
   const auto show = [&](const Expression& f) {
     for (const PlotPoint& p : residual_of(f, groups)) grow(seen, p.y);
   };
-  if (view.best != nullptr) show(view.best->point.expression);
-  if (view.chosen) show(view.chosen->expression);
+  if (view.best != nullptr) show(on_pairs(view, view.best->point.expression));
+  if (view.chosen) show(on_pairs(view, view.chosen->expression));
   const double room = 0.1 * (seen.high - seen.low);
-  Chart chart(kWidth, kHeight, linear_axis(range.low, range.high, "x", 8),
-              linear_axis(seen.low - room, seen.high + room, "f(x) − E[y | x]", 6),
+  Chart chart(kWidth, kHeight, linear_axis(range.low, range.high, x_name(view), 8),
+              linear_axis(seen.low - room, seen.high + room, fmt::format("{} − mean", view.mapping->carried.channel ? "g(r)" : "f(x)"), 6),
               fmt::format("Deviation from the mapping of {}", view.mapping->name));
   chart.rule(0, "mapping medium");
   for_each_function(

@@ -37,7 +37,7 @@ std::string heading(const SiteView& view, bool weighted) {
     }
   }
   return out + fmt::format("<span class=\"soft\">{} pairs, x in [{}, {}]</span></div>\n",
-                           format_count(m.pictures * m.tokens * m.channels), format_short(m.range().low),
+                           format_count(m.pictures * m.pairs()), format_short(m.range().low),
                            format_short(m.range().high));
 }
 

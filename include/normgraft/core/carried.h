@@ -9,6 +9,11 @@ struct Carried {
   bool blind = false;
   /// k > 0: the mean of a token's x over channels is k times its spread; 0: the mean says nothing.
   double ratio = 0;
+  /// Channel 0 of x is r, which tells the logarithm of the spread of the other channels. It is none of the
+  /// stream's own: neither the norm nor the Linears that read y see it.
+  bool channel = false;
+  /// Where `channel`: the range within which a function takes r; beyond it, the nearer end.
+  double low = 0, high = 0;
 
   bool operator==(const Carried&) const = default;
 };

@@ -11,7 +11,8 @@
 namespace normgraft {
 
 /// A network with scalar functions in place of the normalisation at some of its sites, or at none: then it is
-/// the original. One function of one variable a site for all tokens and channels; gamma and beta remain.
+/// the original. One function a site for all tokens and channels, of x, or of x and r where a channel tells r;
+/// gamma and beta remain.
 /// Move-only.
 class Graft {
  public:
@@ -21,7 +22,8 @@ class Graft {
   Graft& operator=(Graft&&) = default;
 
   /// Puts f at a site, and gives it what calibration moves: a beta, and a bias of the Linear that wrote the
-  /// stream, 0 where there was none. Throws InputError, listing sites, when there is none of that name.
+  /// stream, 0 where there was none. Throws InputError, listing sites, when there is none of that name; and when f
+  /// reads r where no channel tells it, or does not where one does.
   void set_function(const std::string& site, const Expression& f);
 
   /// Puts the functions of a file at their sites, with their grid and ranges. Throws InputError naming a site
@@ -44,6 +46,10 @@ class Graft {
   /// site are blind to that mean (Carried::blind). Folding makes them blind again, so that nothing computes a
   /// mean.
   bool drops_mean(size_t site) const { return slots_[site] && network_->sites()[site].carried.blind; }
+
+  /// y at a site from x [..., D] and constants in place of the function's own, with r where the function reads
+  /// it; has_function(site) must hold.
+  Tensor value(size_t site, const Tensor& x, const Tensor& constants) const;
 
   /// Puts constants that were moved where they may be, in new tensors: the nearest on the grid, and where a
   /// function is then not proved admissible on the range of x its site has seen, back to those it was given.

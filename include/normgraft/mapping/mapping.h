@@ -40,18 +40,21 @@ using OfFolds = std::array<std::array<T, kFolds>, kMeasures>;
 
 /// Bins of x of one site: for each measure and fold the moments of the pairs (x, y), y before gamma and beta,
 /// that fell into each bin. Bins without pairs have weight 0. In bins, a number may have been added to y of
-/// all channels of a token, where the network does not see such a number (Carried::blind).
+/// all channels of a token, where the network does not see such a number (Carried::blind). Where a channel
+/// tells the spread s of a token (Carried::channel), the pairs are (r, 1 / s) instead, one for each token.
 struct SiteMapping {
   std::string name;           ///< timm name of the site, "blocks.3.norm2"
   int64_t pictures = 0;       ///< pictures captured
   int64_t tokens = 0;         ///< N, tokens a picture
-  int64_t channels = 0;       ///< D; the site saw pictures * tokens * channels pairs
+  int64_t channels = 0;       ///< D
   std::vector<double> edges;  ///< bins + 1 increasing edges; the first and last are the range of x of the
                               ///< pictures to fit on. The outer bins hold what the others have beyond it
   OfFolds<std::vector<Moments>> bins;
   OfFolds<Moments> y;  ///< weight, mean and sum of squares of y itself: what R^2 is a share of
   Carried carried = {};
 
+  /// Of one picture.
+  int64_t pairs() const { return carried.channel ? tokens : tokens * channels; }
   size_t bin_count() const { return edges.size() - 1; }
   const std::vector<Moments>& of(Measure measure, Fold fold) const {
     return bins[static_cast<size_t>(measure)][static_cast<size_t>(fold)];
@@ -62,6 +65,13 @@ struct SiteMapping {
   /// Of y itself over a part.
   Moments y_of(Measure measure, Part part) const;
 };
+
+/// A function g of what the pairs of a site hold, as a function at the site: g itself, or x g(r) where a channel
+/// tells the spread (Carried::channel).
+Expression at_site(const Expression& g, const Carried& carried);
+
+/// The reverse: f(x) itself, or f(1, r) as a function of one variable.
+Expression of_pairs(const Expression& f, const Carried& carried);
 
 /// SiteMapping::y of bins in which nothing was added to y.
 OfFolds<Moments> y_of_bins(const SiteMapping& site);
@@ -121,7 +131,7 @@ struct Mappings {
   const SiteMapping& site(const std::string& name) const;
 };
 
-/// Reads `mappings.ngm` of versions 1 to 3. Before version 3 there is no part to choose by, and of what is
+/// Reads `mappings.ngm` of versions 1 to 4; before version 4 no channel tells the spread. Before version 3 there is no part to choose by, and of what is
 /// carried only that a site is blind is known, where something was added to y (version 2). Throws InputError
 /// when the file is truncated, damaged or from a newer version.
 Mappings read_mappings(const Path& path);

@@ -37,6 +37,9 @@ class Architecture {
   /// their name ends in ".weight" or ".bias". Taking the mean over channels out of all of them takes it out
   /// of the stream there.
   virtual std::vector<std::string> embedding_tensors() const = 0;
+  /// Whether turning the basis of the channels of all embedding_tensors() turns the tokens ahead of the first
+  /// site: nothing else writes to them.
+  virtual bool embedding_turns() const { return false; }
 
   /// Pictures [B, 3, height, width], normalised -> x of the first site [B, N, D].
   virtual Tensor embed(const Tensors& tensors, const Tensor& images) const = 0;

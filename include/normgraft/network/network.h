@@ -37,7 +37,8 @@ class Network {
   int64_t classes() const { return architecture_->classes(); }
   int64_t parameter_count() const;
 
-  /// F32, by name. Training changes them in place (set requires_grad on them).
+  /// F32, by name. Training changes them in place (set requires_grad on them). Those of the first carrier
+  /// (carrier.h) are among them.
   Tensors& tensors() { return tensors_; }
   const Tensors& tensors() const { return tensors_; }
 
@@ -53,7 +54,7 @@ class Network {
 
   /// The walk: x of the first site, from pictures [B, 3, height, width]; x of the next one from that of a
   /// site; and behind the last, logits [B, classes]. Differentiable.
-  Tensor enter(const Tensor& images) const { return architecture_->embed(tensors_, images); }
+  Tensor enter(const Tensor& images) const;
   Tensor pass(size_t site, const Tensor& x, const Observer& observer = {}) const;
   Tensor leave(const Tensor& x, const Observer& observer = {}) const;
 
@@ -84,5 +85,13 @@ class Network {
 
 /// y of a norm, before gamma and beta: x [..., D].
 Tensor normalise(NormKind kind, const Tensor& x, double eps);
+
+/// y of the norm at a site, before gamma and beta: x [..., D]. Where channel 0 tells the spread
+/// (Carried::channel), y is that of the other channels alone, divided by the root of their sum of squares over
+/// D, and channel 0 of y is 0.
+Tensor normalise(const Site& site, const Tensor& x);
+
+/// The spread of each token over channels, as the norm at a site divides by it: x [..., D] -> [...].
+Tensor spread(const Site& site, const Tensor& x);
 
 }  // namespace normgraft

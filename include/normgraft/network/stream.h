@@ -7,6 +7,9 @@ namespace normgraft {
 /// x [..., D] less its mean over channels.
 Tensor without_mean(const Tensor& x);
 
+/// x [..., D] with 0 in channel 0, where a carrier is (Carried::channel).
+Tensor without_carrier(const Tensor& x);
+
 /// Whether a norm that takes the mean of a token away reads the stream at every site, and every writer is
 /// known: what LayerNorm does not see may then be added or taken away. False for RMSNorm.
 bool hides_mean(const Network& network);
@@ -24,6 +27,15 @@ void centre_stream(Network& network);
 /// may add any number to all channels of a token (Site::carried). Throws InputError naming a site that no
 /// Linear reads.
 void fold_norm(Network& network, size_t site, bool blind);
+
+/// Whether free_channel() can be applied.
+bool can_free_channel(const Network& network);
+
+/// Frees a channel of the stream: centres it, folds every site, and turns the basis of the channels so that the
+/// direction that centring emptied becomes channel 0 (Carried::channel), which is 0 and which no norm and no
+/// reader sees. x enters the Linears linearly, so turning costs nothing (Q W in writers, W Q' in readers, arXiv
+/// 2401.15024). The result stays the same up to rounding. can_free_channel() must hold.
+void free_channel(Network& network);
 
 /// Folds every site that a Linear reads, with `blind`. The result stays the same up to rounding.
 void blind_to_mean(Network& network);

@@ -19,13 +19,14 @@ namespace normgraft {
 /// in run.json what was asked. All throw InputError for what is wrong in their input, before anything is
 /// written.
 
-/// What is made to tell a function of x alone the scale of a token.
+/// What is made to tell a function the spread of a token.
 enum class Carrier : uint8_t {
-  kNone,  ///< nothing: the stream stays as it is
-  kMean,  ///< the mean of the token over channels (let_mean_carry_scale)
+  kNone,     ///< nothing: the stream stays as it is
+  kMean,     ///< the mean of the token over channels (let_mean_carry_scale)
+  kChannel,  ///< a channel of its own (let_channel_carry_scale)
 };
 
-/// "none" or "mean"; throws InputError naming these.
+/// "none", "mean" or "channel"; throws InputError naming these.
 Carrier carrier_named(const std::string& name);
 std::string to_string(Carrier carrier);
 
@@ -35,7 +36,9 @@ struct CaptureRequest {
   int64_t pictures = 0;  ///< 0: all
   uint64_t seed = 1;     ///< of the order in which pictures are taken
   CaptureOptions options;
-  Carrier carrier = Carrier::kMean;  ///< of the network that is captured and grafted on
+  /// Of the network that is captured and grafted on; nothing: the best that the network allows, a channel before
+  /// the mean before none.
+  std::optional<Carrier> carrier;
   ModelOptions model_options;
 };
 /// Splits the pictures (split_pictures), prepares the network and captures its mappings.

@@ -1,0 +1,30 @@
+#pragma once
+
+#include "normgraft/network/carrier.h"
+
+namespace normgraft {
+
+// No Linear writes the stream ahead of the first site, and pixels tell the spread of their patch by no linear
+// function: contrast has no sign. A few squares do: r = number[n] + sum over k of scale[k] (projection[k] . x)^2
+// for token n, with x as it is embedded. The projections are Linears of the patch, so they can be rows of its
+// embedding; they are few beside D. Tensors: "carrier.projections" [K, D], "carrier.scales" [K],
+// "carrier.numbers" [N].
+
+/// Takes these tensors out of a checkpoint's.
+Tensors take_first_carrier(Tensors& checkpoint);
+
+/// Gives them to a network. Throws InputError naming one that is missing or of the wrong shape.
+void set_first_carrier(Network& network, const Tensors& carrier);
+
+/// Whether these tensors are there.
+bool tells_first_spread(const Tensors& tensors);
+
+/// x [B, N, D] of the first site with r added to its channel 0.
+Tensor with_first_carrier(const Tensors& tensors, const Tensor& x);
+
+/// Gives the network these tensors, fitted to its embedded images, so that r is close to the logarithm of the
+/// spread at the first site, in such a way that 1 / s is exp(-c) / sqrt(1 + 2 (r - c)) with c returned. The site
+/// has to carry a channel.
+double tell_first_spread(Network& network, const WalkImages& images, const CarrierOptions& options);
+
+}  // namespace normgraft

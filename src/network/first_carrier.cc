@@ -1,0 +1,114 @@
+#include "normgraft/network/first_carrier.h"
+
+#include <ATen/ATen.h>
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <algorithm>
+#include <cmath>
+
+#include "normgraft/core/error.h"
+#include "normgraft/network/batches.h"
+#include "normgraft/network/kernels.h"
+#include "normgraft/network/stream.h"
+#include "token_rows.h"
+
+namespace normgraft {
+namespace {
+
+constexpr int64_t kSquares = 32;  ///< at most; of D / 4
+constexpr const char* kProjections = "carrier.projections";
+constexpr const char* kScales = "carrier.scales";
+constexpr const char* kNumbers = "carrier.numbers";
+
+/// The directions [K, D] along which x [R, D] is longest.
+Tensor longest_directions(const Tensor& x, int64_t count) {
+  const Tensor products = linear(x.t().contiguous(), x.t().contiguous(), Tensor()).to(at::kDouble);
+  const Tensor axes = std::get<1>(at::linalg_eigh(products));  // by rising length
+  return axes.slice(1, axes.size(1) - count).t().flip(0).contiguous().to(at::kFloat);
+}
+
+Tensor squares(const Tensor& projections, const Tensor& x) {
+  return linear(x, projections, Tensor()).square();
+}
+
+void check_shape(const Tensors& carrier, const char* name, at::IntArrayRef shape) {
+  const Tensor tensor = find_tensor(carrier, name);
+  if (!tensor.defined()) throw InputError(fmt::format("tensor \"{}\" is missing", name));
+  if (tensor.sizes() == shape) return;
+  throw InputError(fmt::format("tensor \"{}\" has shape [{}], expected [{}]", name,
+                               fmt::join(tensor.sizes(), ", "), fmt::join(shape, ", ")));
+}
+
+}  // namespace
+
+Tensors take_first_carrier(Tensors& checkpoint) {
+  Tensors taken;
+  for (const char* name : {kProjections, kScales, kNumbers}) {
+    auto found = checkpoint.extract(name);
+    if (!found.empty()) taken.insert(std::move(found));
+  }
+  return taken;
+}
+
+void set_first_carrier(Network& network, const Tensors& carrier) {
+  if (carrier.empty()) return;
+  const Tensor projections = find_tensor(carrier, kProjections);
+  const int64_t count = projections.defined() && projections.dim() > 0 ? projections.size(0) : 0;
+  const Site& site = network.sites().front();
+  check_shape(carrier, kProjections, {count, site.channels});
+  check_shape(carrier, kScales, {count});
+  check_shape(carrier, kNumbers, {site.tokens});
+  for (const auto& [name, tensor] : carrier) network.tensors()[name] = tensor.to(at::kFloat).contiguous();
+}
+
+bool tells_first_spread(const Tensors& tensors) {
+  return tensors.contains(kProjections);
+}
+
+Tensor with_first_carrier(const Tensors& tensors, const Tensor& x) {
+  const Tensor told = squares(tensors.at(kProjections), x).matmul(tensors.at(kScales)) + tensors.at(kNumbers);
+  return at::cat({x.slice(-1, 0, 1) + told.unsqueeze(-1), x.slice(-1, 1)}, -1);
+}
+
+double tell_first_spread(Network& network, const WalkImages& images, const CarrierOptions& options) {
+  const at::NoGradGuard no_grad;
+  const Site& site = network.sites().front();
+  const SiteCosts costs = options.costs.empty() ? SiteCosts{} : options.costs.front();
+  const Tensor x =
+      over_pictures(images.fit, [&](const Tensor& some) { return without_carrier(network.enter(some)); });
+  const Tensor s = spread(site, x);
+  const Tensor squared = s.square();
+  const double centre = squared.mean().log().item<double>() / 2, unit = 2 * std::exp(2 * centre);
+
+  const TokenRows tokens(x.size(0), x.size(1), network.architecture().prefix_tokens(), 0);
+  const Tensor weight = tokens.weights(costs.scale, x.size(0), squared);
+  const Tensor projections =
+      longest_directions(tokens.rows((x - x.mean(0, true)) / s.unsqueeze(-1)), std::min(kSquares, site.channels / 4));
+
+  // Each token has a number of its own, so the squares count by how they differ at the same token.
+  const Tensor inputs = squares(projections, x), targets = squared.unsqueeze(-1);
+  const Tensor by_token = squared.square().reciprocal();  // [B, N] errors of s^2 are relative
+  const auto mean_of = [&](const Tensor& values) {
+    const Tensor w = by_token.unsqueeze(-1);
+    return (values * w).sum(0, true) / w.sum(0, true);  // [1, N, d]
+  };
+  const Tensor inputs_mean = mean_of(inputs), targets_mean = mean_of(targets);
+  const Regression regression({tokens.rows(inputs - inputs_mean), weight});
+  const Line line = regression.with_damping(tokens.rows(targets - targets_mean), options.damping * 1e-3);
+  const Tensor scales = line.slopes.squeeze(0);
+  const Tensor numbers = (targets_mean.squeeze(-1) - inputs_mean.matmul(scales)).squeeze(0);
+
+  Tensors& tensors = network.tensors();
+  tensors[kProjections] = projections;
+  tensors[kScales] = scales / unit;
+  tensors[kNumbers] = (numbers - std::exp(2 * centre)) / unit + centre;
+  Carried carried = site.carried;
+  const Tensor r = (squared - std::exp(2 * centre)) / unit + centre;
+  carried.low = r.min().item<double>();
+  carried.high = r.max().item<double>();
+  network.set_carried(0, carried);
+  return centre;
+}
+
+}  // namespace normgraft
