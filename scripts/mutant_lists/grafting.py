@@ -46,7 +46,7 @@ MUTANTS = of_rooms(
            r"if \(!grid_\.allows_all\(\)\) f = on_grid\(f, grid_\);", "",
            "moved constants that are not on the grid"),
     Mutant("settled-unproved", "src/graft/graft.cc",
-           r"if \(seen != seen_\.end\(\) && !why_not_admissible\(f, seen->second\)\.empty\(\)\)", "if (false)",
+           r"if \(seen != seen_\.end\(\) && !why_not_admissible\(f, \{seen->second\}\)\.empty\(\)\)", "if (false)",
            "moved constants without a proof"),
     Mutant("crossed-gradients-unswapped", "src/graft/scalar_function.cc",
            r"std::swap\(bound\[0\], bound\[1\]\);", "(void)bound;",

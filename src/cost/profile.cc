@@ -65,6 +65,7 @@ Profile flops_profile(double clip_cost) {
   // Published.
   set(Op::kConstant, 0);
   set(Op::kX, 0);
+  set(Op::kR, 0);
   set(Op::kAdd, 1);
   set(Op::kSub, 1);
   set(Op::kMul, 1);

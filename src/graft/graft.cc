@@ -83,7 +83,7 @@ std::vector<std::string> Graft::settle_constants() {
     const auto seen = seen_.find(name);
     Expression f = with_constants(slots_[i]->expression, slots_[i]->constants);
     if (!grid_.allows_all()) f = on_grid(f, grid_);
-    if (seen != seen_.end() && !why_not_admissible(f, seen->second).empty()) {
+    if (seen != seen_.end() && !why_not_admissible(f, {seen->second}).empty()) {
       back.push_back(name);
       f = slots_[i]->expression;
     }
