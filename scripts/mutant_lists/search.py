@@ -3,6 +3,9 @@
 from .mutant import Mutant, of_rooms
 
 MUTANTS = of_rooms(
+    Mutant("start-of-two-variables", "src/evolve/options.cc",
+           r"if \(start\.reads\(Op::kR\)\)", "if (false)",
+           "a search for functions of x that starts from one of r"),
     Mutant("rounding-1e-2", "src/evolve/finish.cc",
            r"kTolerance = 1e-6", "kTolerance = 1e-2",
            "constants rounded until the error is a hundredth larger"),
