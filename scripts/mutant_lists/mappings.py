@@ -89,7 +89,7 @@ MUTANTS = of_rooms(
            r"kIterations = 300", "kIterations = 1",
            "one step of each fit of a closed form"),
     Mutant("inadmissible-closed-forms", "src/mapping/baselines.cc",
-           r"return why_not_admissible\(e, seen\)\.empty\(\);", "return (void)e, (void)seen, true;",
+           r"return why_not_admissible\(e, \{seen\}\)\.empty\(\);", "return (void)e, (void)seen, true;",
            "closed forms with poles"),
     Mutant("checksum-ignored", "src/mapping/mapping_file.cc",
            r"if \(in\.value<uint64_t>\(\) != checksum\(summed\)\)", "if (false)",

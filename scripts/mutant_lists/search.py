@@ -3,11 +3,14 @@
 from .mutant import Mutant, of_rooms
 
 MUTANTS = of_rooms(
+    Mutant("start-of-two-variables", "src/evolve/options.cc",
+           r"if \(start\.reads\(Op::kR\)\)", "if (false)",
+           "a search for functions of x that starts from one of r"),
     Mutant("rounding-1e-2", "src/evolve/finish.cc",
            r"kTolerance = 1e-6", "kTolerance = 1e-2",
            "constants rounded until the error is a hundredth larger"),
     Mutant("no-fallback", "src/evolve/finish.cc",
-           r"why_not_admissible\(candidate, problem\.seen\)\.empty\(\) \? candidate : f", "candidate",
+           r"why_not_admissible\(candidate, \{problem\.seen\}\)\.empty\(\) \? candidate : f", "candidate",
            "a function that refining made inadmissible kept"),
     Mutant("no-last-fit", "src/evolve/finish.cc",
            r"if \(problem\.options\.constant_iterations > 0\) fit\([^;]*\);", "",
@@ -19,7 +22,7 @@ MUTANTS = of_rooms(
            r"nearest < bound \? problem\.rules\.grid\.nearest\(1\.5F \* bound\) : nearest", "nearest",
            "a bound rounded below the largest y"),
     Mutant("free-tails", "src/evolve/finish.cc",
-           r"if \(!may_clip \|\| stays_within\(f, most, problem\.seen\)\) return f;", "return f;",
+           r"if \(!may_clip \|\| stays_within\(f, most, \{problem\.seen\}\)\) return f;", "return f;",
            "functions that leave the range of LayerNorm"),
     Mutant("clip-without-right", "src/evolve/finish.cc",
            r"&& problem\.functions\.free_clip_bounds;", ";",

@@ -36,7 +36,7 @@ NormCost graft_cost(const std::vector<SiteShape>& sites, const std::map<std::str
     if (f == functions.end()) {
       add_layernorm(cost, site);
     } else {
-      add(cost, site, profile(f->second), 2);
+      add(cost, site, cost_per_element(f->second, profile, site.channels), 2);
     }
   }
   return cost;

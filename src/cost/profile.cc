@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <cmath>
+#include <vector>
 
 #include "normgraft/core/error.h"
 
@@ -48,15 +49,45 @@ std::map<std::string, double, std::less<>> cost_field(const Json& json, const st
 
 double Profile::operator()(const Expression& f) const {
   double sum = 0;
-  for (const Instruction& step : f.program()) {
-    const std::string_view primitive_name = primitive(step.op).name;
-    const auto found = cost.find(primitive_name);
-    if (found == cost.end()) {
-      throw InputError(fmt::format("profile {} has no cost for the primitive {}", name, primitive_name));
-    }
-    sum += found->second;
-  }
+  for (const Instruction& step : f.program()) sum += price(step.op);
   return sum;
+}
+
+double Profile::price(Op op) const {
+  const std::string_view primitive_name = primitive(op).name;
+  const auto found = cost.find(primitive_name);
+  if (found == cost.end()) {
+    throw InputError(fmt::format("profile {} has no cost for the primitive {}", name, primitive_name));
+  }
+  return found->second;
+}
+
+double cost_per_element(const Expression& f, const Profile& profile, int64_t channels) {
+  struct Part {
+    bool varies;  ///< with x
+    double leaf;  ///< what the leaf costs that it is
+  };
+  double per_element = 0, per_token = 0;
+  const auto count = [&](bool varies, double cost) { (varies ? per_element : per_token) += cost; };
+  std::vector<Part> stack;
+  for (const Instruction& step : f.program()) {
+    const int arity = primitive(step.op).arity;
+    double cost = profile.price(step.op);
+    if (arity == 0) {
+      stack.push_back({step.op == Op::kX, cost});
+      continue;
+    }
+    bool varies = false;
+    for (int k = 0; k < arity; ++k) {
+      varies = varies || stack.back().varies;
+      cost += stack.back().leaf;
+      stack.pop_back();
+    }
+    count(varies, cost);
+    stack.push_back({varies, 0});
+  }
+  count(stack.back().varies, stack.back().leaf);
+  return per_element + per_token / static_cast<double>(channels);
 }
 
 Profile flops_profile(double clip_cost) {
@@ -65,6 +96,7 @@ Profile flops_profile(double clip_cost) {
   // Published.
   set(Op::kConstant, 0);
   set(Op::kX, 0);
+  set(Op::kR, 0);
   set(Op::kAdd, 1);
   set(Op::kSub, 1);
   set(Op::kMul, 1);

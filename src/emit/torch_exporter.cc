@@ -3,33 +3,11 @@
 #include <set>
 
 #include "normgraft/core/error.h"
-#include "spelling.h"
 #include "targets.h"
+#include "torch_functions.h"
 
 namespace normgraft {
 namespace {
-
-constexpr Spellings kTorch({
-    {Op::kConstant, "torch.full_like(x, {c})"},
-    {Op::kX, "x"},
-    {Op::kAdd, "({a} + {b})"},
-    {Op::kSub, "({a} - {b})"},
-    {Op::kMul, "({a} * {b})"},
-    {Op::kDiv, "({a} / {b})"},
-    {Op::kMin, "torch.minimum({a}, {b})"},
-    {Op::kMax, "torch.maximum({a}, {b})"},
-    {Op::kNeg, "(-{a})"},
-    {Op::kAbs, "torch.abs({a})"},
-    {Op::kSquare, "torch.square({a})"},
-    {Op::kClip, "torch.clamp({a}, {lo}, {hi})"},
-    {Op::kTanh, "torch.tanh({a})"},
-    {Op::kSigmoid, "torch.sigmoid({a})"},
-    {Op::kErf, "torch.erf({a})"},
-    {Op::kSqrt, "torch.sqrt({a})"},
-    {Op::kRsqrt, "torch.rsqrt({a})"},
-    {Op::kExp, "torch.exp({a})"},
-    {Op::kLog, "torch.log({a})"},
-});
 
 constexpr const char* kHead = R"py(# Written by normgraft.
 """Scalar functions in place of LayerNorm: f(x) replaces (x - mean) / sqrt(var + eps).
@@ -168,14 +146,6 @@ std::string quoted(const std::string& text) {
   return Json(text).dump(-1, ' ', /*ensure_ascii=*/false, Json::error_handler_t::replace);
 }
 
-std::string definition(const std::string& name, const Expression& f) {
-  const SpelledExpression spelled = spell(f, kTorch);
-  std::string text = fmt::format("def {}(x):\n    # {}\n", name, f.to_string());
-  for (size_t i = 0; i < spelled.steps.size(); ++i)
-    text += fmt::format("    t{} = {}\n", i, spelled.steps[i]);
-  return text + fmt::format("    return {}\n\n\n", spelled.value);
-}
-
 class TorchExporter : public Exporter {
  public:
   std::string_view name() const override { return "torch"; }
@@ -185,11 +155,18 @@ class TorchExporter : public Exporter {
   void write_files(const ExportInput& input, const Path& folder) const override {
     if (input.format.kind != NumberFormat::Kind::kFloat32)
       throw InputError("export torch: another number format, expected float32");
+    for (const auto& [site, f] : input.functions) {
+      if (f.reads(Op::kR)) {
+        throw InputError(
+            fmt::format("export torch: the function of norm site {} reads r, expected functions of x alone",
+                        quoted(site)));
+      }
+    }
     std::string definitions, table;
     std::set<std::string> taken;
     for (const auto& [site, f] : input.functions) {
       const std::string function = identifier(site, taken);
-      definitions += definition(function, f);
+      definitions += torch_definition(function, f);
       table += fmt::format("    {}: {},\n", quoted(site), function);
     }
     write_atomically(folder / "graft.py", kHead + definitions + "FUNCTIONS = {\n" + table + "}\n" + kTail);

@@ -167,7 +167,7 @@ void add_baselines(Site& site, const ConstantGrid& grid, const CostTable& cost) 
       const bool fixed_bounds = baseline.name == "clip5";
       fit(refitted, samples, kIterations, {.free_clip_bounds = !fixed_bounds, .grid = grid}, workspace);
     }
-    std::erase_if(candidates, [&](const Expression& f) { return !why_not_admissible(f, seen).empty(); });
+    std::erase_if(candidates, [&](const Expression& f) { return !why_not_admissible(f, {seen}).empty(); });
     std::optional<FrontPoint> best;
     for (const Expression& f : candidates) {
       FrontPoint point = judged(f, cost(f), 0, site.judging);

@@ -46,7 +46,7 @@ Expression refined(const Expression& f, const SearchProblem& problem, const Samp
   if (problem.options.constant_iterations > 0) fit(candidate, samples, kIterations, problem.rules, workspace);
   if (problem.rules.grid.allows_all())
     candidate = simplify(with_short_constants(candidate, samples, workspace));
-  return why_not_admissible(candidate, problem.seen).empty() ? candidate : f;
+  return why_not_admissible(candidate, {problem.seen}).empty() ? candidate : f;
 }
 
 /// The smallest number a constant may be that is at least LayerNorm's largest |y|, or close to it; where a
@@ -67,7 +67,7 @@ Expression within_range_of_layernorm(Expression f, const SearchProblem& problem,
                                  [](const auto& weight) { return weight.first == Op::kClip; });
   const bool may_clip = clip != problem.functions.weights.end() && problem.functions.free_clip_bounds;
   const float most = largest_y(problem, samples);
-  if (!may_clip || stays_within(f, most, problem.seen)) return f;
+  if (!may_clip || stays_within(f, most, {problem.seen})) return f;
   Program program(f.program().begin(), f.program().end());
   program.push_back({Op::kClip, {-most, most}});
   Expression held(std::move(program));

@@ -46,7 +46,9 @@ FunctionSet listed_functions(const std::string& list) {
 
 void check_start(const std::string& text, int max_nodes) {
   try {
-    const size_t size = Expression::parse(text).size();
+    const Expression start = Expression::parse(text);
+    if (start.reads(Op::kR)) throw InputError("it reads r, expected a function of x alone");
+    const size_t size = start.size();
     if (size > static_cast<size_t>(max_nodes)) {
       throw InputError(fmt::format("{} nodes, expected at most max_nodes = {}", size, max_nodes));
     }

@@ -1,6 +1,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 #include <limits>
 #include <optional>
 
@@ -12,18 +13,50 @@ namespace {
 /// Beyond this the proof of tail() alone has to do.
 constexpr double kOutermost = 1e6;
 
-/// Interval arithmetic overestimates, less so on smaller pieces: how often a piece may be halved.
+/// Interval arithmetic overestimates, less so on smaller pieces: how often a piece of x may be halved, and
+/// how often one of r.
 constexpr int kHalvings = 12;
+constexpr int kHalvingsOfR = 8;
 
-/// The first piece of x on which |f| cannot be shown to be at most `most`.
-std::optional<Interval> first_gap(const Expression& f, Interval x,
-                                  double most = std::numeric_limits<float>::max(), int halvings = kHalvings) {
-  const Interval y = f.bound(x);
+/// A piece of x and r, and how often it may still be halved in each.
+struct Piece {
+  Interval x;
+  Interval r;
+  int halvings_x = kHalvings;
+  int halvings_r = kHalvingsOfR;
+};
+
+double middle(Interval i) {
+  return i.low + (i.high - i.low) / 2;
+}
+
+std::array<Piece, 2> halves(const Piece& whole) {
+  std::array<Piece, 2> pieces{whole, whole};
+  if (whole.halvings_x > whole.halvings_r) {
+    pieces[0].x.high = pieces[1].x.low = middle(whole.x);
+    for (Piece& piece : pieces) --piece.halvings_x;
+  } else {
+    pieces[0].r.high = pieces[1].r.low = middle(whole.r);
+    for (Piece& piece : pieces) --piece.halvings_r;
+  }
+  return pieces;
+}
+
+/// The first piece on which |f| cannot be shown to be at most `most`.
+std::optional<Piece> first_gap(const Expression& f, const Piece& piece, double most) {
+  const Interval y = f.bound(piece.x, piece.r);
   if (-most <= y.low && y.high <= most) return std::nullopt;
-  if (halvings == 0) return x;
-  const double middle = x.low + (x.high - x.low) / 2;
-  const std::optional<Interval> gap = first_gap(f, {x.low, middle}, most, halvings - 1);
-  return gap ? gap : first_gap(f, {middle, x.high}, most, halvings - 1);
+  if (piece.halvings_x + piece.halvings_r == 0) return piece;
+  for (const Piece& half : halves(piece)) {
+    if (const auto gap = first_gap(f, half, most)) return gap;
+  }
+  return std::nullopt;
+}
+
+/// The same on all of x and r; only what f reads is cut.
+std::optional<Piece> first_gap(const Expression& f, Interval x, Interval r,
+                               double most = std::numeric_limits<float>::max()) {
+  return first_gap(f, {x, r, f.reads(Op::kX) ? kHalvings : 0, f.reads(Op::kR) ? kHalvingsOfR : 0}, most);
 }
 
 Interval widened(Interval seen, double scale) {
@@ -31,37 +64,48 @@ Interval widened(Interval seen, double scale) {
 }
 
 /// From `start` outwards to kOutermost in pieces of doubling width.
-std::optional<Interval> first_gap_outwards(const Expression& f, double start, double direction) {
+std::optional<Piece> first_gap_outwards(const Expression& f, double start, double direction, Interval r) {
   double at = start;
   for (double step = std::max(1.0, std::abs(start)); at * direction < kOutermost; step *= 2) {
     const double next = at + direction * step;
-    if (const auto gap = first_gap(f, {std::min(at, next), std::max(at, next)})) return gap;
+    if (const auto gap = first_gap(f, {std::min(at, next), std::max(at, next)}, r)) return gap;
     at = next;
   }
   return std::nullopt;
 }
 
+std::string not_finite(std::string_view what, Interval range) {
+  return fmt::format("{}, [{}, {}], is not finite", what, range.low, range.high);
+}
+
+bool is_range(Interval i) {
+  return i.finite() && i.low <= i.high;
+}
+
 }  // namespace
 
-std::string why_not_admissible(const Expression& expression, Interval seen, double scale) {
-  if (!seen.finite() || seen.low > seen.high) {
-    return fmt::format("the range seen, [{}, {}], is not finite", seen.low, seen.high);
-  }
-  const Interval wide = widened(seen, scale);
-  std::optional<Interval> gap = first_gap(expression, wide);
-  if (!gap) gap = first_gap_outwards(expression, wide.low, -1);
-  if (!gap) gap = first_gap_outwards(expression, wide.high, 1);
+std::string why_not_admissible(const Expression& expression, const Seen& seen, double scale) {
+  const auto& [x, r] = seen;
+  const bool reads_r = expression.reads(Op::kR);
+  if (!is_range(x)) return not_finite("the range seen", x);
+  if (reads_r && !is_range(r)) return not_finite("it reads r, whose interval", r);
+  const Interval wide = widened(x, scale);
+  std::optional<Piece> gap = first_gap(expression, wide, r);
+  if (!gap) gap = first_gap_outwards(expression, wide.low, -1, r);
+  if (!gap) gap = first_gap_outwards(expression, wide.high, 1, r);
   if (gap) {
-    return fmt::format("it may overflow or leave its domain at x = {:.6g} (seen: {:.6g} to {:.6g})",
-                       gap->low + (gap->high - gap->low) / 2, seen.low, seen.high);
+    const std::string where = reads_r ? fmt::format(", r = {:.6g}", middle(gap->r)) : "";
+    return fmt::format("it may overflow or leave its domain at x = {:.6g}{} (seen: {:.6g} to {:.6g})",
+                       middle(gap->x), where, x.low, x.high);
   }
-  if (tail(expression) == Tail::kUnbounded)
+  if (tail(expression, r) == Tail::kUnbounded)
     return "it may grow faster than linearly far outside the range seen";
   return {};
 }
 
-bool stays_within(const Expression& expression, double most, Interval seen, double scale) {
-  return !first_gap(expression, widened(seen, scale), most);
+bool stays_within(const Expression& expression, double most, const Seen& seen, double scale) {
+  if (expression.reads(Op::kR) && !is_range(seen.r)) return false;
+  return !first_gap(expression, widened(seen.x, scale), seen.r, most);
 }
 
 }  // namespace normgraft

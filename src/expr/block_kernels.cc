@@ -126,7 +126,7 @@ void register_values(BlockKernels& kernels) {
       kernels, Op::kMax);
   const auto set = [&](Op op, BlockKernels::Apply loop) { kernels.apply[static_cast<size_t>(op)][0] = loop; };
   set(Op::kConstant, fill);
-  set(Op::kX, unary<[](V a) { return a; }>);
+  for (const Op variable : {Op::kX, Op::kR}) set(variable, unary<[](V a) { return a; }>);
   set(Op::kNeg, unary<[](V a) { return hn::Neg(a); }>);
   set(Op::kAbs, unary<[](V a) { return hn::Abs(a); }>);
   set(Op::kSquare, unary<[](V a) { return hn::Mul(a, a); }>);

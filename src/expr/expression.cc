@@ -23,6 +23,19 @@ double term(double partial, double slope) {
   return partial == 0 || slope == 0 ? 0 : partial * slope;
 }
 
+/// The slope of a program whose x and r move at these slopes.
+double slope(std::span<const Instruction> program, Dual x, Dual r) {
+  const auto apply = [](const Instruction& i, const Primitive& p, Dual a, Dual b) -> Dual {
+    const double value = p.value(a.value, b.value, i.c);
+    double da = 0;
+    double db = 0;
+    double dc[2];
+    p.derivative(a.value, b.value, value, i.c, da, db, dc);
+    return {value, term(da, a.slope) + term(db, b.slope)};
+  };
+  return run<Dual>(program, x, r, apply).slope;
+}
+
 void check_constants(const Instruction& i, size_t position) {
   const int count = primitive(i.op).constants;
   for (int k = 0; k < count; ++k) {
@@ -39,16 +52,16 @@ void check_constants(const Instruction& i, size_t position) {
 
 }  // namespace
 
-Interval bound(std::span<const Instruction> program, Interval x) {
+Interval bound(std::span<const Instruction> program, Interval x, Interval r) {
   struct Value {
     Interval interval;
     size_t start;
   };
   size_t position = 0;
-  return run<Value>(program, {x, 0},
+  return run<Value>(program, {x, 0}, {r, 0},
                     [&](const Instruction& i, const Primitive& p, const Value& a, const Value& b) -> Value {
                       const size_t here = position++;
-                      if (p.arity == 0) return {p.bound(x, x, i.c), here};
+                      if (p.arity == 0) return {p.bound(x, r, i.c), here};
                       if (a.interval.is_entire() || (p.arity == 2 && b.interval.is_entire())) {
                         return {Interval::entire(), a.start};
                       }
@@ -81,30 +94,30 @@ Expression::Expression(std::vector<Instruction> program) : program_(std::move(pr
     throw InputError(fmt::format("expression: the program leaves {} values, expected 1", height));
 }
 
-double Expression::operator()(double x) const {
-  return run<double>(program_, x, [](const Instruction& i, const Primitive& p, double a, double b) {
+double Expression::operator()(double x, double r) const {
+  return run<double>(program_, x, r, [](const Instruction& i, const Primitive& p, double a, double b) {
     return p.value(a, b, i.c);
   });
 }
 
-double Expression::derivative(double x) const {
-  const auto apply = [](const Instruction& i, const Primitive& p, Dual a, Dual b) -> Dual {
-    const double value = p.value(a.value, b.value, i.c);
-    double da = 0;
-    double db = 0;
-    double dc[2];
-    p.derivative(a.value, b.value, value, i.c, da, db, dc);
-    return {value, term(da, a.slope) + term(db, b.slope)};
-  };
-  return run<Dual>(program_, {x, 1}, apply).slope;
+double Expression::derivative(double x, double r) const {
+  return slope(program_, {x, 1}, {r, 0});
 }
 
-Interval Expression::bound(Interval x) const {
-  return normgraft::bound(program_, x);
+double Expression::derivative_by_r(double x, double r) const {
+  return slope(program_, {x, 0}, {r, 1});
+}
+
+Interval Expression::bound(Interval x, Interval r) const {
+  return normgraft::bound(program_, x, r);
+}
+
+bool Expression::reads(Op leaf) const {
+  return std::any_of(program_.begin(), program_.end(), [&](const Instruction& i) { return i.op == leaf; });
 }
 
 size_t Expression::depth() const {
-  return run<size_t>(program_, 0, [](const Instruction&, const Primitive& p, size_t a, size_t b) {
+  return run<size_t>(program_, 0, 0, [](const Instruction&, const Primitive& p, size_t a, size_t b) {
     return 1 + (p.arity == 2 ? std::max(a, b) : a);
   });
 }
@@ -147,6 +160,18 @@ uint64_t Expression::hash(bool with_constants) const {
     }
   }
   return hash;
+}
+
+Expression substitute(const Expression& f, Op leaf, const Expression& by) {
+  std::vector<Instruction> program;
+  for (const Instruction& i : f.program()) {
+    if (i.op == leaf) {
+      program.insert(program.end(), by.program().begin(), by.program().end());
+    } else {
+      program.push_back(i);
+    }
+  }
+  return Expression(std::move(program));
 }
 
 size_t subtree_start(std::span<const Instruction> program, size_t root) {

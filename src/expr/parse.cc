@@ -50,7 +50,7 @@ std::string excerpt(std::string_view text, size_t position) {
 ///   sum     = product { (+|-) product }
 ///   product = signed { (*|/) signed }
 ///   signed  = - signed | atom          (a minus right before a number belongs to the number)
-///   atom    = number | x | ( sum ) | function ( sum {, sum} )
+///   atom    = number | x | r | ( sum ) | function ( sum {, sum} )
 class Parser {
  public:
   explicit Parser(std::string_view text) : text_(text) {}
@@ -137,7 +137,7 @@ class Parser {
     } else if (is_letter(peek())) {
       name();
     } else {
-      fail("a number, x, a function or \"(\"");
+      fail("a number, x, r, a function or \"(\"");
     }
     --nesting_;
   }
@@ -146,11 +146,11 @@ class Parser {
     const size_t start = at_;
     while (at_ < text_.size() && (is_letter(text_[at_]) || is_digit(text_[at_]))) ++at_;
     const std::string_view word = text_.substr(start, at_ - start);
-    if (word == "x") return emit(Op::kX);
     const std::optional<Op> op = find_primitive(word);
+    if (op && is_variable(*op)) return emit(*op);
     if (!op || !is_function(primitive(*op))) {
       const std::string_view kind = peek() == '(' ? "function" : "name";
-      const std::string_view also = peek() == '(' ? "" : "x or ";
+      const std::string_view also = peek() == '(' ? "" : "x, r or ";
       fail_at(start, fmt::format("unknown {} \"{}\", expected {}one of {}", kind, excerpt(word, 0), also,
                                  function_names()));
     }

@@ -60,6 +60,15 @@ constexpr Primitive kXPrimitive{
     .derivative = [](double, double, double, const float*, double& da, double&, double*) { da = 1; },
     .bound = [](Interval x, Interval, const float*) { return x; }};
 
+constexpr Primitive kRPrimitive{
+    .op = Op::kR,
+    .name = "r",
+    .arity = 0,
+    .constants = 0,
+    .value = [](double, double r, const float*) { return r; },
+    .derivative = [](double, double, double, const float*, double&, double& db, double*) { db = 1; },
+    .bound = [](Interval, Interval r, const float*) { return r; }};
+
 constexpr Primitive kAddPrimitive{
     .op = Op::kAdd,
     .name = "+",
@@ -297,11 +306,11 @@ constexpr Primitive kLogPrimitive{
           return a.low < 0 ? Interval::entire() : rising(std::log, a, {-kInfinity, kInfinity});
         }};
 
-constexpr std::array kRegistry{kConstantPrimitive, kXPrimitive,       kAddPrimitive,    kSubPrimitive,
-                               kMulPrimitive,      kDivPrimitive,     kMinPrimitive,    kMaxPrimitive,
-                               kNegPrimitive,      kAbsPrimitive,     kSquarePrimitive, kClipPrimitive,
-                               kTanhPrimitive,     kSigmoidPrimitive, kErfPrimitive,    kSqrtPrimitive,
-                               kRsqrtPrimitive,    kExpPrimitive,     kLogPrimitive};
+constexpr std::array kRegistry{kConstantPrimitive, kXPrimitive,     kRPrimitive,       kAddPrimitive,
+                               kSubPrimitive,      kMulPrimitive,   kDivPrimitive,     kMinPrimitive,
+                               kMaxPrimitive,      kNegPrimitive,   kAbsPrimitive,     kSquarePrimitive,
+                               kClipPrimitive,     kTanhPrimitive,  kSigmoidPrimitive, kErfPrimitive,
+                               kSqrtPrimitive,     kRsqrtPrimitive, kExpPrimitive,     kLogPrimitive};
 static_assert(kRegistry.size() == kOpCount);
 
 }  // namespace

@@ -65,7 +65,8 @@ std::string Expression::to_string() const {
         stack.push_back(constant(i.c[0]));
         break;
       case Op::kX:
-        stack.push_back({"x", Binding::kAtom});
+      case Op::kR:
+        stack.push_back({std::string(p.name), Binding::kAtom});
         break;
       case Op::kAdd:
       case Op::kSub:

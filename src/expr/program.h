@@ -30,22 +30,22 @@ class Stack {
   T* top_ = local_.data();
 };
 
-/// Runs a program: `apply(instruction, primitive, a, b)` is the value of a node; operands that it does not
-/// have are `leaf`.
+/// Runs a program: `apply(instruction, primitive, a, b)` is the value of a node. In place of operands that it
+/// does not have it gets x for a and r for b.
 template <typename T, typename Apply>
-T run(std::span<const Instruction> program, const T& leaf, Apply apply) {
+T run(std::span<const Instruction> program, const T& x, const T& r, Apply apply) {
   Stack<T> stack(program.size());
   for (const Instruction& i : program) {
     const Primitive& p = primitive(i.op);
-    const T b = p.arity == 2 ? stack.pop() : leaf;
-    const T a = p.arity >= 1 ? stack.pop() : leaf;
+    const T b = p.arity == 2 ? stack.pop() : r;
+    const T a = p.arity >= 1 ? stack.pop() : x;
     stack.push(apply(i, p, a, b));
   }
   return stack.pop();
 }
 
 /// Expression::bound for a part of a program that is itself well formed.
-Interval bound(std::span<const Instruction> program, Interval x);
+Interval bound(std::span<const Instruction> program, Interval x, Interval r);
 
 /// Whether two parts of programs are the same, constants included.
 bool equal(std::span<const Instruction> a, std::span<const Instruction> b);

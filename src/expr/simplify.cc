@@ -68,10 +68,10 @@ std::optional<float> folded(double value) {
   return std::nullopt;
 }
 
-/// The values of a node for all finite x.
+/// The values of a node for all finite x and r.
 Interval range(View node) {
   constexpr double kMax = std::numeric_limits<float>::max();
-  return bound(node, {-kMax, kMax});
+  return bound(node, {-kMax, kMax}, {-kMax, kMax});
 }
 
 /// rest + constant, with the constant on the outside.
@@ -292,7 +292,7 @@ Node make(const Instruction& op, Node a, Node b) {
   return join(op, std::move(a));
 }
 
-/// The program with each largest subtree without x as one constant, rounded once.
+/// The program with each largest subtree without variables as one constant, rounded once.
 Node with_constants_folded(View program) {
   struct Subtree {
     size_t start;
@@ -315,7 +315,7 @@ Node with_constants_folded(View program) {
       operands[k] = stack.back();
       stack.pop_back();
     }
-    Subtree node{result.size(), i.op == Op::kX, p.value(operands[0].value, operands[1].value, i.c)};
+    Subtree node{result.size(), is_variable(i.op), p.value(operands[0].value, operands[1].value, i.c)};
     // What cannot be a constant itself must not vanish inside one: NaN stays NaN.
     if (!folded(node.value)) node.value = std::numeric_limits<double>::quiet_NaN();
     if (p.arity > 0) {

@@ -11,6 +11,9 @@ namespace {
 
 constexpr double kInfinity = std::numeric_limits<double>::infinity();
 
+/// How often the interval of r may be halved: on less of it more can be proved.
+constexpr int kHalvingsOfR = 8;
+
 /// From here on outwards the range of a node is taken.
 constexpr double kFar = 1e3;
 
@@ -120,7 +123,8 @@ Knowledge apply(const Instruction& i, Growth a, Growth b) {
     case Op::kConstant:
       return of_constant(i.c[0]);
     case Op::kX:
-      return a;
+    case Op::kR:
+      break;
     case Op::kAdd:
       return sum(a, b);
     case Op::kSub:
@@ -176,8 +180,8 @@ Knowledge refined(Knowledge known, Interval range) {
   return known;
 }
 
-/// The growth of the whole program as x goes to direction * infinity.
-Knowledge growth(std::span<const Instruction> program, int direction) {
+/// The growth of the whole program as x goes to direction * infinity, for all r of an interval.
+Knowledge growth(std::span<const Instruction> program, int direction, Interval r_range) {
   struct Value {
     Knowledge known;
     Interval range;
@@ -185,37 +189,59 @@ Knowledge growth(std::span<const Instruction> program, int direction) {
   };
   const Value x{Growth{1, 1, direction},
                 direction > 0 ? Interval{kFar, kInfinity} : Interval{-kInfinity, -kFar}, 0};
+  const Value r{refined({}, r_range), r_range, 0};
   size_t position = 0;
-  return run<Value>(program, x,
+  return run<Value>(program, x, r,
                     [&](const Instruction& i, const Primitive& p, const Value& a, const Value& b) -> Value {
                       const size_t here = position++;
+                      if (is_variable(i.op)) {
+                        const Value& leaf = i.op == Op::kX ? a : b;
+                        return {leaf.known, leaf.range, here};
+                      }
                       const size_t start = p.arity == 0 ? here : a.start;
+                      const Value& last = p.arity == 2 ? b : a;
                       Instruction op = i;
                       if (i.op == Op::kMul && equal(program.subspan(a.start, b.start - a.start),
                                                     program.subspan(b.start, here - b.start))) {
                         op = {Op::kSquare};
                       }
-                      const bool lost = a.range.is_entire() || b.range.is_entire();
+                      const bool lost = a.range.is_entire() || last.range.is_entire();
                       const Interval range =
-                          lost ? Interval::entire() : primitive(op.op).bound(a.range, b.range, op.c);
+                          lost ? Interval::entire() : primitive(op.op).bound(a.range, last.range, op.c);
                       const Knowledge known =
-                          a.known && b.known ? apply(op, *a.known, *b.known) : Knowledge();
+                          a.known && last.known ? apply(op, *a.known, *last.known) : Knowledge();
                       return {refined(known, range), range, start};
                     })
       .known;
 }
 
-}  // namespace
-
-Tail tail(const Expression& expression) {
+/// The tail for all r of an interval as one.
+Tail tail_of_piece(std::span<const Instruction> program, Interval r) {
   double degree = -kInfinity;
   for (const int direction : {-1, 1}) {
-    const Knowledge known = growth(expression.program(), direction);
+    const Knowledge known = growth(program, direction, r);
     if (!known) return Tail::kUnbounded;
     degree = std::max(degree, known->high);
   }
   if (degree <= 0) return Tail::kBounded;
   return degree <= 1 ? Tail::kLinear : Tail::kUnbounded;
+}
+
+Tail tail_in_pieces(std::span<const Instruction> program, Interval r, int halvings) {
+  const Tail whole = tail_of_piece(program, r);
+  if (whole != Tail::kUnbounded || halvings == 0) return whole;
+  const double middle = r.low + (r.high - r.low) / 2;
+  const Tail left = tail_in_pieces(program, {r.low, middle}, halvings - 1);
+  if (left == Tail::kUnbounded) return left;
+  return std::max(left, tail_in_pieces(program, {middle, r.high}, halvings - 1));
+}
+
+}  // namespace
+
+Tail tail(const Expression& expression, Interval r) {
+  const bool reads_r = expression.reads(Op::kR);
+  if (reads_r && !r.finite()) return Tail::kUnbounded;
+  return tail_in_pieces(expression.program(), r, reads_r ? kHalvingsOfR : 0);
 }
 
 }  // namespace normgraft

@@ -3,11 +3,13 @@
 #include <ATen/ATen.h>
 #include <ATen/Parallel.h>
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 #include <torch/csrc/autograd/custom_function.h>
 #include <torch/custom_class.h>
 
 #include <algorithm>
 #include <array>
+#include <numeric>
 #include <utility>
 #include <vector>
 
@@ -17,7 +19,8 @@
 namespace normgraft {
 namespace {
 
-constexpr int64_t kGrain = 1 << 14;  // elements a task: fixed, so that sums do not depend on threads
+/// Elements of a task, or one token if that has more: fixed, so that sums do not depend on threads.
+constexpr int64_t kGrain = 1 << 14;
 
 /// A function with its constants, and where its clips' bounds came in the wrong order.
 struct Program : torch::CustomClassHolder {
@@ -39,53 +42,95 @@ std::span<float> mutable_elements(const Tensor& t, int64_t begin, int64_t end) {
   return {t.data_ptr<float>() + begin, static_cast<size_t>(end - begin)};
 }
 
-/// Calls body(task, begin, end) for each run of kGrain elements.
+/// How elements are shared out in tasks: no token of `channels` elements lies in two.
+struct Tasks {
+  Tasks(int64_t elements, int64_t channels)
+      : count(elements),
+        size(std::max<int64_t>(1, kGrain / channels) * channels),
+        tasks((elements + size - 1) / size) {}
+  int64_t count, size, tasks;
+};
+
+/// Calls body(task, begin, end) for each.
 template <typename Body>
-void for_each_task(int64_t count, const Body& body) {
-  const int64_t tasks = (count + kGrain - 1) / kGrain;
-  at::parallel_for(0, tasks, 1, [&](int64_t first, int64_t last) {
+void for_each_task(const Tasks& all, const Body& body) {
+  at::parallel_for(0, all.tasks, 1, [&](int64_t first, int64_t last) {
     for (int64_t task = first; task < last; ++task) {
-      body(task, task * kGrain, std::min(count, (task + 1) * kGrain));
+      body(task, task * all.size, std::min(all.count, (task + 1) * all.size));
     }
   });
+}
+
+/// The elements of a token that have its r in common; 1 where there is no r.
+int64_t channels_of(const Tensor& x, const Tensor& r) {
+  return r.defined() ? std::max<int64_t>(1, x.size(-1)) : 1;
+}
+
+/// r for each of the elements from `begin` to `end`, whole tokens, until the thread asks again; nothing where
+/// there is no r.
+std::span<const float> spread(const Tensor& r, int64_t channels, int64_t begin, int64_t end) {
+  if (!r.defined()) return {};
+  thread_local std::vector<float> each;
+  each.clear();
+  for (const float value : elements(r, begin / channels, end / channels))
+    each.insert(each.end(), static_cast<size_t>(channels), value);
+  return each;
+}
+
+/// The sum over each token's channels.
+void sum_tokens(std::span<const float> each, std::span<float> sums) {
+  const size_t channels = each.size() / sums.size();
+  for (size_t token = 0; token < sums.size(); ++token) {
+    const auto part = each.subspan(token * channels, channels);
+    sums[token] = static_cast<float>(std::accumulate(part.begin(), part.end(), 0.0));
+  }
 }
 
 class FusedFunction : public torch::autograd::Function<FusedFunction> {
  public:
   static Tensor forward(torch::autograd::AutogradContext* context, const Tensor& x, const Tensor& constants,
-                        c10::intrusive_ptr<Program> program) {
-    const Tensor input = x.contiguous();
+                        const Tensor& r, c10::intrusive_ptr<Program> program) {
+    const Tensor input = x.contiguous(), tokens = r.defined() ? r.contiguous() : r;
+    const int64_t channels = channels_of(input, tokens);
     Tensor y = at::empty_like(input);
-    for_each_task(input.numel(), [&](int64_t, int64_t begin, int64_t end) {
-      evaluator().values(program->expression, elements(input, begin, end), mutable_elements(y, begin, end));
+    for_each_task({input.numel(), channels}, [&](int64_t, int64_t begin, int64_t end) {
+      evaluator().values(program->expression, elements(input, begin, end),
+                         spread(tokens, channels, begin, end), mutable_elements(y, begin, end));
     });
-    context->save_for_backward({input});
+    context->save_for_backward({input, tokens});
     context->saved_data["program"] = c10::IValue::make_capsule(std::move(program));
     context->saved_data["constants"] = constants.requires_grad();
+    context->saved_data["r"] = r.defined() && r.requires_grad();
     return y;
   }
 
   static torch::autograd::tensor_list backward(torch::autograd::AutogradContext* context,
                                                torch::autograd::tensor_list gradients) {
-    const Tensor x = context->get_saved_variables()[0];
+    const auto saved = context->get_saved_variables();
+    const Tensor &x = saved[0], &r = saved[1];
     const auto program =
         c10::static_intrusive_pointer_cast<Program>(context->saved_data["program"].toCapsule());
     const Tensor g = gradients[0].contiguous();
     const auto constant_count =
         context->saved_data["constants"].toBool() ? program->expression.constant_count() : size_t{0};
-    const int64_t tasks = (x.numel() + kGrain - 1) / kGrain;
+    const int64_t channels = channels_of(x, r);
+    const Tasks all(x.numel(), channels);
 
-    Tensor dx = at::empty_like(x);
-    std::vector<double> partial(static_cast<size_t>(tasks) * constant_count, 0.0);
-    for_each_task(x.numel(), [&](int64_t task, int64_t begin, int64_t end) {
+    Tensor dx = at::empty_like(x), dr;
+    if (context->saved_data["r"].toBool()) dr = at::zeros_like(r);
+    std::vector<double> partial(static_cast<size_t>(all.tasks) * constant_count, 0.0);
+    for_each_task(all, [&](int64_t task, int64_t begin, int64_t end) {
       const std::span<double> dc(partial.data() + static_cast<size_t>(task) * constant_count, constant_count);
-      evaluator().backward(program->expression, elements(x, begin, end), elements(g, begin, end),
-                           mutable_elements(dx, begin, end), dc);
+      thread_local std::vector<float> dr_each;
+      dr_each.resize(dr.defined() ? static_cast<size_t>(end - begin) : 0);
+      evaluator().backward(program->expression, elements(x, begin, end), spread(r, channels, begin, end),
+                           elements(g, begin, end), mutable_elements(dx, begin, end), dr_each, dc);
+      if (dr.defined()) sum_tokens(dr_each, mutable_elements(dr, begin / channels, end / channels));
     });
 
     Tensor dc;
     if (context->saved_data["constants"].toBool()) {
-      dc = at::from_blob(partial.data(), {tasks, static_cast<int64_t>(constant_count)}, at::kDouble)
+      dc = at::from_blob(partial.data(), {all.tasks, static_cast<int64_t>(constant_count)}, at::kDouble)
                .sum(0)
                .to(at::kFloat);
       for (const size_t lower : program->crossed) {
@@ -93,7 +138,7 @@ class FusedFunction : public torch::autograd::Function<FusedFunction> {
         std::swap(bound[0], bound[1]);
       }
     }
-    return {dx, dc, Tensor()};
+    return {dx, dc, dr, Tensor()};
   }
 };
 
@@ -135,6 +180,7 @@ Tensor apply(Op op, const Tensor& a, const Tensor& b, const Tensor& lo, const Te
       return a.log();
     case Op::kConstant:
     case Op::kX:
+    case Op::kR:
       break;
   }
   throw std::logic_error("leaves are not applied");
@@ -163,6 +209,22 @@ std::pair<Expression, std::vector<size_t>> ordered(const Expression& f, const Te
   return {std::move(result), std::move(crossed)};
 }
 
+/// r where f reads it, else nothing.
+Tensor checked_r(const Expression& f, const Tensor& x, const Tensor& r) {
+  if (!f.reads(Op::kR)) return {};
+  const auto shape = [](const Tensor& t) { return fmt::format("[{}]", fmt::join(t.sizes(), ", ")); };
+  if (!r.defined())
+    throw InputError(fmt::format("function {} reads r, expected one number a token", f.to_string()));
+  bool fits = x.dim() > 0 && r.dim() == x.dim() && r.size(-1) == 1;
+  for (int64_t i = 0; fits && i + 1 < x.dim(); ++i) fits = r.size(i) == x.size(i);
+  if (!fits) {
+    throw InputError(
+        fmt::format("function {}: r has shape {} and x {}, expected that of x but for 1 at the end",
+                    f.to_string(), shape(r), shape(x)));
+  }
+  return r;
+}
+
 }  // namespace
 
 Tensor constants_tensor(const Expression& f) {
@@ -174,13 +236,15 @@ Expression with_constants(const Expression& f, const Tensor& constants) {
   return ordered(f, constants).first;
 }
 
-Tensor scalar_function(const Expression& f, const Tensor& x, const Tensor& constants) {
+Tensor scalar_function(const Expression& f, const Tensor& x, const Tensor& constants, const Tensor& r) {
   auto [expression, crossed] = ordered(f, constants);
-  return FusedFunction::apply(x, constants,
+  return FusedFunction::apply(x, constants, checked_r(f, x, r),
                               c10::make_intrusive<Program>(std::move(expression), std::move(crossed)));
 }
 
-Tensor scalar_function_by_operations(const Expression& f, const Tensor& x, const Tensor& constants) {
+Tensor scalar_function_by_operations(const Expression& f, const Tensor& x, const Tensor& constants,
+                                     const Tensor& r) {
+  const Tensor tokens = checked_r(f, x, r);
   std::vector<Tensor> stack;
   int64_t next = 0;
   const auto pop = [&stack] {
@@ -196,6 +260,8 @@ Tensor scalar_function_by_operations(const Expression& f, const Tensor& x, const
     next += p.constants;
     if (step.op == Op::kX) {
       stack.push_back(x);
+    } else if (step.op == Op::kR) {
+      stack.push_back(tokens);
     } else if (step.op == Op::kConstant) {
       stack.push_back(lo);
     } else {

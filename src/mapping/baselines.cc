@@ -180,7 +180,7 @@ struct Candidate {
 };
 
 Expression fit(const Form& form, const Outline& o, Interval seen, FitWorkspace& workspace) {
-  const auto allowed = [&](const Expression& e) { return why_not_admissible(e, seen).empty(); };
+  const auto allowed = [&](const Expression& e) { return why_not_admissible(e, {seen}).empty(); };
   std::vector<Candidate> candidates;
   for (const Constants& constants : form.starts(o)) {
     Candidate candidate{Expression::parse(form.text)};

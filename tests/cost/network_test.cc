@@ -40,6 +40,12 @@ TEST(NormCost, OfAGraftCountsTheSitesThatKeepLayerNorm) {
   EXPECT_EQ(none.energy_pj, all.energy_pj);
 }
 
+TEST(NormCost, OfAFunctionOfTwoVariablesCountsWhatIsDoneForATokenOnce) {
+  const std::map<std::string, Expression> functions = {{"a", Expression::parse("x*rsqrt(r)")},
+                                                       {"b", Expression::parse("x*exp(r)")}};
+  expect_cost(graft_cost(kSites, functions, flops_profile()), (8 + 4 * 2) + (15 + 3 * 20), 2 * (8 + 15));
+}
+
 TEST(NormCost, OfNoSitesIsNothing) {
   expect_cost(layernorm_cost({}), 0, 0);
 }

@@ -85,6 +85,38 @@ TEST(FlopsProfile, IsConsistentBetweenPrimitivesThatAreMadeOfOthers) {
   EXPECT_EQ(flops("log(x)"), flops("exp(x)"));
 }
 
+double flops_per_element(const char* text, int64_t channels) {
+  return cost_per_element(Expression::parse(text), flops_profile(), channels);
+}
+
+TEST(CostPerElement, CountsOnceATokenWhatDoesNotDependOnX) {
+  EXPECT_DOUBLE_EQ(flops_per_element("x*rsqrt(r)", 4), 1 + 2 / 4.0);
+  EXPECT_DOUBLE_EQ(flops_per_element("x*exp(0.5*r-1)+0.25", 100), 2 + 22 / 100.0);
+  EXPECT_DOUBLE_EQ(flops_per_element("tanh(x*r)", 4), 24) << "nothing is done without x";
+  EXPECT_DOUBLE_EQ(flops_per_element("(r+1)*(x+1)*(r+2)", 4), 3 + 2 / 4.0);
+}
+
+TEST(CostPerElement, OfAFunctionOfRAloneIsThatOfOneElementOfTheToken) {
+  EXPECT_DOUBLE_EQ(flops_per_element("exp(-r)+1", 7), 21 / 7.0);
+  EXPECT_DOUBLE_EQ(flops_per_element("2+3", 7), 1 / 7.0);
+  EXPECT_DOUBLE_EQ(flops_per_element("r", 7), 0);
+}
+
+TEST(CostPerElement, OfAFunctionOfXIsTheSumOverItsProgramWhateverItsLeavesCost) {
+  Profile profile = flops_profile();
+  profile.cost["constant"] = 0.25;
+  profile.cost["x"] = 0.5;
+  profile.cost["r"] = 3;
+  for (const char* text : {"x", "2*x+1", "0.48*clip(2*x+0.17, -5, 5)", "x/(1.5+0.4*abs(x))"}) {
+    const Expression f = Expression::parse(text);
+    EXPECT_DOUBLE_EQ(cost_per_element(f, profile, 192), profile(f)) << text;
+  }
+  EXPECT_DOUBLE_EQ(cost_per_element(Expression::parse("2*x"), profile, 8), 1.75);
+  EXPECT_DOUBLE_EQ(cost_per_element(Expression::parse("x*r"), profile, 8), 4.5);
+  EXPECT_DOUBLE_EQ(cost_per_element(Expression::parse("x*(2*r)"), profile, 8), 1.5 + 4.25 / 8);
+  EXPECT_DOUBLE_EQ(cost_per_element(Expression::parse("r"), profile, 8), 3 / 8.0);
+}
+
 TEST(Profile, NamesAPrimitiveWithoutAPrice) {
   Profile profile = flops_profile();
   profile.cost.erase("tanh");

@@ -6,6 +6,7 @@
 #include "emit/exported.h"
 #include "expr/random_program.h"
 #include "support/temporary_folder.h"
+#include "torch_functions.h"
 
 namespace normgraft {
 namespace {
@@ -28,13 +29,13 @@ template <typename T>
 constexpr Precision kPrecision{4.0 * std::numeric_limits<T>::epsilon(), std::numeric_limits<T>::min(),
                                std::numeric_limits<T>::max()};
 
-/// Where f(x) lies when every step is off by as much as the precision allows, by interval arithmetic;
+/// Where f(x, r) lies when every step is off by as much as the precision allows, by interval arithmetic;
 /// entire() when a step may leave its domain or overflow.
-Interval reachable(const Expression& f, double x, const Precision& precision) {
+Interval reachable(const Expression& f, double x, double r, const Precision& precision) {
   std::vector<Interval> stack;
   for (const Instruction& step : f.program()) {
     const Primitive& p = primitive(step.op);
-    Interval operands[2] = {Interval::point(x), Interval::point(x)};
+    Interval operands[2] = {Interval::point(x), Interval::point(r)};
     for (int k = p.arity; k-- > 0;) {
       operands[k] = stack.back();
       stack.pop_back();
@@ -54,6 +55,46 @@ std::string numbered(size_t i) {
   return fmt::format("site.{:05}", i);
 }
 
+/// Compares the programs' values in PyTorch with the interpreter's, at each point for each r; returns in how
+/// many comparisons each primitive took part.
+std::vector<size_t> expect_agreement(const std::vector<Expression>& programs,
+                                     const std::vector<double>& points, const std::vector<double>& rs,
+                                     const PyTorchValues& values) {
+  // Where a program magnifies rounding beyond these, its value says nothing about how it is spelled.
+  constexpr double kWorthComparing = 1e-9, kWorthComparingSingle = 1e-3;
+  const size_t each = rs.size() * points.size(), total = programs.size() * each;
+  std::vector<size_t> seen(kOpCount);
+  EXPECT_EQ(values.in_double.size(), total);
+  EXPECT_EQ(values.in_float.size(), total);
+  if (::testing::Test::HasFailure()) return seen;
+  size_t compared = 0, compared_single = 0;
+  const auto agrees = [](double value, const Interval& where, double worth) {
+    const bool close = where.finite() && where.high - where.low <= worth * (1 + std::abs(where.low));
+    if (!close) return std::optional<bool>();
+    return std::optional(where.contains(value));
+  };
+  for (size_t i = 0; i < total; ++i) {
+    const Expression& f = programs[i / each];
+    const double x = points[i % points.size()], r = rs[i / points.size() % rs.size()];
+    const auto in_double =
+        agrees(values.in_double[i], reachable(f, x, r, kPrecision<double>), kWorthComparing);
+    const auto in_float =
+        agrees(values.in_float[i], reachable(f, x, r, kPrecision<float>), kWorthComparingSingle);
+    if (!in_double.value_or(true) || !in_float.value_or(true)) {
+      ADD_FAILURE() << f.to_string() << " at " << x << ", " << r << ": " << values.in_double[i] << " and "
+                    << values.in_float[i] << ", expected " << f(x, r);
+      return seen;
+    }
+    compared_single += in_float.has_value();
+    if (!in_double) continue;
+    ++compared;
+    for (const Instruction& step : f.program()) ++seen[static_cast<size_t>(step.op)];
+  }
+  EXPECT_GT(compared, total / 2);
+  EXPECT_GT(compared_single, total / 2);
+  return seen;
+}
+
 TEST(TorchExporter, RandomProgramsAgreeWithTheInterpreter) {
   const TemporaryFolder folder;
   constexpr size_t kPrograms = 1000;
@@ -66,38 +107,38 @@ TEST(TorchExporter, RandomProgramsAgreeWithTheInterpreter) {
   }
   std::vector<double> points;
   for (int i = -48; i <= 48; ++i) points.push_back(i / 8.0);
-  const PyTorchValues values = values_in_pytorch(functions, points, folder.path());
-  const size_t total = kPrograms * points.size();
-  ASSERT_EQ(values.in_double.size(), total);
-  ASSERT_EQ(values.in_float.size(), total);
-
-  // Where a program magnifies rounding beyond these, its value says nothing about how it is spelled.
-  constexpr double kWorthComparing = 1e-9, kWorthComparingSingle = 1e-3;
-  size_t compared = 0, compared_single = 0;
-  std::vector<size_t> seen(kOpCount);
-  const auto agrees = [](double value, const Interval& where, double worth) {
-    const bool close = where.finite() && where.high - where.low <= worth * (1 + std::abs(where.low));
-    if (!close) return std::optional<bool>();
-    return std::optional(where.contains(value));
-  };
-  for (size_t i = 0; i < total; ++i) {
-    const Expression& f = programs[i / points.size()];
-    const double x = points[i % points.size()];
-    const auto in_double = agrees(values.in_double[i], reachable(f, x, kPrecision<double>), kWorthComparing);
-    const auto in_float =
-        agrees(values.in_float[i], reachable(f, x, kPrecision<float>), kWorthComparingSingle);
-    ASSERT_TRUE(in_double.value_or(true))
-        << f.to_string() << " at " << x << ": " << values.in_double[i] << ", expected " << f(x);
-    ASSERT_TRUE(in_float.value_or(true))
-        << f.to_string() << " at " << x << ": " << values.in_float[i] << ", expected " << f(x);
-    compared_single += in_float.has_value();
-    if (!in_double) continue;
-    ++compared;
-    for (const Instruction& step : f.program()) ++seen[static_cast<size_t>(step.op)];
+  const std::vector<size_t> seen =
+      expect_agreement(programs, points, {0}, values_in_pytorch(functions, points, folder.path()));
+  for (const Primitive& p : primitives()) {
+    if (p.op == Op::kR) continue;
+    EXPECT_GT(seen[static_cast<size_t>(p.op)], 1000U) << p.name;
   }
-  EXPECT_GT(compared, total / 2);
-  EXPECT_GT(compared_single, total / 2);
-  for (const Primitive& p : primitives()) EXPECT_GT(seen[static_cast<size_t>(p.op)], 1000U) << p.name;
+}
+
+TEST(TorchExporter, FunctionsOfTwoVariablesAgreeWithTheInterpreter) {
+  const TemporaryFolder folder;
+  std::vector<Expression> programs;
+  for (const char* text : {"r", "rsqrt(r)", "2*exp(-r)", "x*rsqrt(r)"})
+    programs.push_back(Expression::parse(text));
+  Random random({23});
+  while (programs.size() < 300) {
+    const Expression f = random_expression_of_two(random, 7);
+    if (f.reads(Op::kR)) programs.push_back(f);
+  }
+  std::string definitions = "import torch\n\n\n", table;
+  for (size_t i = 0; i < programs.size(); ++i) {
+    const std::string name = fmt::format("f{}", i);
+    definitions += torch_definition(name, programs[i]);
+    table += fmt::format("    {}: {},\n", i, name);
+  }
+  write_atomically(folder / "graft.py", definitions + "FUNCTIONS = {\n" + table + "}\n");
+  std::vector<double> points;
+  for (int i = -20; i <= 20; ++i) points.push_back(i / 4.0);
+  const std::vector<double> rs = {-2.5, -0.5, 0.25, 1, 3};
+  testing::write_doubles(folder / "r.f64", rs);
+  const std::vector<size_t> seen =
+      expect_agreement(programs, points, rs, testing::evaluated(points, folder.path()));
+  for (const Op op : {Op::kX, Op::kR}) EXPECT_GT(seen[static_cast<size_t>(op)], 10'000U);
 }
 
 /// The same not-a-number, the same infinity, or at most four units in the last place apart.
@@ -118,7 +159,7 @@ TEST(TorchExporter, EveryPrimitiveIsIeeeAtZerosInfinitiesAndNan) {
   };
   const Instruction x{Op::kX, {}};
   for (const Primitive& p : primitives()) {
-    if (p.arity == 0) add({{p.op, {-0.75F, 0}}});
+    if (p.arity == 0 && p.op != Op::kR) add({{p.op, {-0.75F, 0}}});
     if (p.arity == 1) add({x, {p.op, {-1.5F, p.constants == 2 ? 0.1F : 0}}});
     if (p.arity != 2) continue;
     for (const float c : {0.0F, -0.0F, 1.0F, -2.5F}) {

@@ -47,14 +47,22 @@ struct PyTorchValues {
   std::vector<double> in_float;
 };
 
-inline PyTorchValues values_in_pytorch(const FunctionMap& functions, const std::vector<double>& points,
-                                       const Path& folder) {
-  export_to_torch(functions, folder);
-  const auto* bytes = reinterpret_cast<const char*>(points.data());
-  write_atomically(folder / "points.f64", {bytes, points.size() * sizeof(double)});
+inline void write_doubles(const Path& path, const std::vector<double>& values) {
+  write_atomically(path, {reinterpret_cast<const char*>(values.data()), values.size() * sizeof(double)});
+}
+
+/// What graft.py in `folder` computes; of two variables where there is an r.f64 beside it.
+inline PyTorchValues evaluated(const std::vector<double>& points, const Path& folder) {
+  write_doubles(folder / "points.f64", points);
   run_script("evaluate.py", folder);
   if (::testing::Test::HasFatalFailure()) return {};
   return {read_doubles(folder / "float64.f64"), read_doubles(folder / "float32.f64")};
+}
+
+inline PyTorchValues values_in_pytorch(const FunctionMap& functions, const std::vector<double>& points,
+                                       const Path& folder) {
+  export_to_torch(functions, folder);
+  return evaluated(points, folder);
 }
 
 }  // namespace normgraft::testing

@@ -72,6 +72,13 @@ TEST(TorchExporter, RefusesNumbersOtherThanFloat32) {
   EXPECT_NE(refusal(functions, tensors_for(functions), other).find("expected float32"), std::string::npos);
 }
 
+TEST(TorchExporter, RefusesFunctionsOfTwoVariablesAndNamesTheSite) {
+  const FunctionMap functions{{"blocks.0.norm1", Expression::parse("tanh(x)")},
+                              {"norm", Expression::parse("x*rsqrt(r)")}};
+  EXPECT_EQ(refusal(functions, tensors_for(functions)),
+            "export torch: the function of norm site \"norm\" reads r, expected functions of x alone");
+}
+
 TEST(TorchExporter, GivesEverySiteItsOwnFunctionWhateverItsName) {
   const TemporaryFolder folder;
   const char* const names[] = {"a.b_c",      "a_b.c",       "a.b-c",      "a.b.c",  "a.b.c_2",

@@ -4,7 +4,7 @@
 namespace normgraft {
 
 constexpr Spellings kTable({
-  {Op::kConstant, "{c}"}, {Op::kX, "x"}, {Op::kAdd, "{a} + {b}"}, {Op::kSub, "{a} - {b}"},
+  {Op::kConstant, "{c}"}, {Op::kX, "x"}, {Op::kR, "r"}, {Op::kAdd, "{a} + {b}"}, {Op::kSub, "{a} - {b}"},
       {Op::kMul, "{a} * {b}"}, {Op::kDiv, "{a} / {b}"}, {Op::kMin, "min({a}, {b})"},
       {Op::kMax, "max({a}, {b})"}, {Op::kNeg, "-{a}"}, {Op::kAbs, "abs({a})"}, {Op::kSquare, "square({a})"},
       {Op::kClip, "clip({a}, {lo}, {hi})"}, {Op::kTanh, "tanh({a})"}, {Op::kSigmoid, "sigmoid({a})"},

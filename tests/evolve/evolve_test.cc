@@ -48,7 +48,7 @@ void expect_front(const std::vector<FrontPoint>& front, const EvolveOptions& opt
     const float most = largest_y(channels);
     const bool held = point.expression.program().back() == Instruction{Op::kClip, {-most, most}};
     EXPECT_LE(point.expression.size(), static_cast<size_t>(options.max_nodes) + (held ? 1 : 0));
-    EXPECT_EQ(why_not_admissible(point.expression, seen), "");
+    EXPECT_EQ(why_not_admissible(point.expression, {seen}), "");
     EXPECT_EQ(point.cost, flops_profile(kSearchClipCost)(point.expression));
     if (i > 0) {
       EXPECT_GT(point.cost, front[i - 1].cost);
@@ -467,7 +467,7 @@ TEST(Evolve, PutsEveryConstantOfFrontsAndPlansOnTheGridAskedFor) {
           })) << ideal.name;
         } else {
           expect_on_grid(found->point.expression);
-          EXPECT_EQ(why_not_admissible(found->point.expression, fronts.sites[i].seen), "");
+          EXPECT_EQ(why_not_admissible(found->point.expression, {fronts.sites[i].seen}), "");
           // Large constants that cancel do not survive so coarse a grid.
           const bool cancels = ideal.name == "log" || ideal.name.starts_with("lines");
           if (!cancels) {
@@ -481,7 +481,7 @@ TEST(Evolve, PutsEveryConstantOfFrontsAndPlansOnTheGridAskedFor) {
       EXPECT_EQ(plan.grid, options.grid());
       for (const PlanEntry& entry : plan.entries) {
         expect_on_grid(entry.expression);
-        EXPECT_EQ(why_not_admissible(entry.expression, entry.seen), "");
+        EXPECT_EQ(why_not_admissible(entry.expression, {entry.seen}), "");
       }
     }
   }

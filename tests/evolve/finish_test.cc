@@ -65,10 +65,10 @@ TEST(FinishedFront, GoesBackToTheFunctionOfTheArchiveWhereTheBetterOneIsNotAdmis
   Expression better = Expression::parse("sqrt(square(x) + 0.5)");
   FitWorkspace workspace;
   fit(better, problem.samples, 20, problem.get().rules, workspace);
-  ASSERT_NE(why_not_admissible(better, problem.seen), "");
+  ASSERT_NE(why_not_admissible(better, {problem.seen}), "");
   const FrontPoint point = finished("sqrt(square(x) + 0.5)", problem);
   EXPECT_EQ(point.expression, Expression::parse("sqrt(square(x) + 0.5)"));
-  EXPECT_EQ(why_not_admissible(point.expression, problem.seen), "");
+  EXPECT_EQ(why_not_admissible(point.expression, {problem.seen}), "");
 }
 
 TEST(FinishedFront, ClipsAtTheRootOfChannelsLessOneWhereNothingWasAddedToY) {

@@ -38,6 +38,9 @@ TEST(EvolveOptions, NameTheFieldItsValueAndItsRange) {
 TEST(EvolveOptions, NameTheStartThatCannotBeUsed) {
   EXPECT_EQ(message_of({.max_nodes = 4, .starts = {"x", "tanh(2*x)+1"}}),
             "evolve: start tanh(2*x)+1: 6 nodes, expected at most max_nodes = 4");
+  EXPECT_EQ(message_of({.starts = {"x*rsqrt(r)"}}),
+            "evolve: start x*rsqrt(r): it reads r, expected a function of x alone");
+  EXPECT_EQ(message_of({.function_set = "+,r"}).find("evolve: function_set is +,r"), 0U);
   EXPECT_TRUE(message_of({.starts = {"tan(x)"}}).starts_with("evolve: start tan(x): "));
   EXPECT_EQ(message_of({.digits = 3, .fraction_bits = 8}),
             "evolve: digits is 3 and fraction_bits is 8, expected one of them");

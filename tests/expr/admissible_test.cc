@@ -126,13 +126,13 @@ TEST(Admissible, AreFunctionsThatStayFiniteAndGrowAtMostLinearly) {
   for (const char* text :
        {"x", "0.48*clip(2*x+0.17, -5, 5)", "0.5*tanh(x)+0.1", "x*rsqrt(x*x+0.5)", "x/(1+abs(x))",
         "sqrt(x*x-x+1)", "x/(x*x-x+1)", "exp(-square(x))", "x*sigmoid(x)"}) {
-    EXPECT_EQ(why_not_admissible(Expression::parse(text), seen), "") << text;
+    EXPECT_EQ(why_not_admissible(Expression::parse(text), {seen}), "") << text;
   }
 }
 
 TEST(Admissible, IsNotWhatMayOverflowOrLeaveItsDomain) {
   const auto why = [](const char* text, Interval seen) {
-    return why_not_admissible(Expression::parse(text), seen);
+    return why_not_admissible(Expression::parse(text), {seen});
   };
   const auto expect = [](const std::string& message, const char* says) {
     EXPECT_NE(message.find(says), std::string::npos) << message;
@@ -167,12 +167,12 @@ TEST(Admissible, AreOnlyFunctionsThatAreFiniteWhereverSampled) {
 
 TEST(StaysWithin, IsShownOnAMultipleOfTheRangeSeen) {
   const Interval seen{-2, 3};
-  EXPECT_TRUE(stays_within(Expression::parse("x"), 12, seen));
-  EXPECT_FALSE(stays_within(Expression::parse("x"), 11, seen));
-  EXPECT_TRUE(stays_within(Expression::parse("x"), 6, seen, 2));
+  EXPECT_TRUE(stays_within(Expression::parse("x"), 12, {seen}));
+  EXPECT_FALSE(stays_within(Expression::parse("x"), 11, {seen}));
+  EXPECT_TRUE(stays_within(Expression::parse("x"), 6, {seen}, 2));
   EXPECT_TRUE(stays_within(Expression::parse("5*tanh(x)"), 5.1, {-1000, 1000}));
-  EXPECT_TRUE(stays_within(Expression::parse("x/(x*x+1)"), 0.6, seen));
-  EXPECT_FALSE(stays_within(Expression::parse("1/x"), 100, seen));
+  EXPECT_TRUE(stays_within(Expression::parse("x/(x*x+1)"), 0.6, {seen}));
+  EXPECT_FALSE(stays_within(Expression::parse("1/x"), 100, {seen}));
 }
 
 }  // namespace

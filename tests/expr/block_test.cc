@@ -1,23 +1,15 @@
-#include "normgraft/expr/block.h"
-
-#include <gtest/gtest.h>
-#include <hwy/targets.h>
-
 #include <bit>
 #include <cmath>
 #include <limits>
 
+#include "expr/block_support.h"
 #include "expr/random_program.h"
 
 namespace normgraft {
 namespace {
 
-/// Runs each test on every SIMD target that this machine has.
-class Block : public ::testing::TestWithParam<int64_t> {
+class Block : public BlockTest {
  protected:
-  void SetUp() override { hwy::SetSupportedTargetsForTest(GetParam()); }
-  void TearDown() override { hwy::SetSupportedTargetsForTest(0); }
-
   static std::vector<float> values(const Expression& f, const std::vector<float>& x) {
     std::vector<float> y(x.size());
     BlockEvaluator().values(f, x, y);
@@ -32,10 +24,6 @@ INSTANTIATE_TEST_SUITE_P(Targets, Block, ::testing::ValuesIn(hwy::SupportedAndGe
 int64_t position(float value) {
   const auto bits = std::bit_cast<int32_t>(value);
   return bits < 0 ? int64_t{std::numeric_limits<int32_t>::min()} - bits : bits;
-}
-
-bool same(float a, float b) {
-  return (std::isnan(a) && std::isnan(b)) || std::bit_cast<uint32_t>(a) == std::bit_cast<uint32_t>(b);
 }
 
 /// Bit patterns spread over all floats, with zeros, infinities, NaN and subnormals of either sign.
@@ -80,37 +68,6 @@ TEST_P(Block, StaysInTheRangeOfTheSaturatingPrimitives) {
     for (const float y : values(Expression::parse(text), x))
       ASSERT_TRUE(range.contains(y)) << text << " " << y;
   }
-}
-
-/// Whether the primitive is rounded correctly, so that the scalar result rounded to float is the only right
-/// one.
-bool is_exact(Op op) {
-  switch (op) {
-    case Op::kTanh:
-    case Op::kSigmoid:
-    case Op::kErf:
-    case Op::kRsqrt:
-    case Op::kExp:
-    case Op::kLog:
-      return false;
-    default:
-      return true;
-  }
-}
-
-/// The program with every node computed in double by the registry and rounded to float.
-float rounded_at_each_node(const Expression& f, float x) {
-  std::vector<double> stack;
-  for (const Instruction& i : f.program()) {
-    const Primitive& p = primitive(i.op);
-    double operands[2] = {x, x};
-    for (int k = p.arity; k-- > 0;) {
-      operands[k] = stack.back();
-      stack.pop_back();
-    }
-    stack.push_back(static_cast<float>(p.value(operands[0], operands[1], i.c)));
-  }
-  return static_cast<float>(stack.back());
 }
 
 TEST_P(Block, RoundsTheArithmeticPrimitivesCorrectly) {

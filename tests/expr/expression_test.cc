@@ -38,6 +38,8 @@ TEST(Expression, CountsNodesAndDepth) {
   const Expression e = Expression::parse("0.48*clip(2*x+0.17, -5, 5)");
   EXPECT_EQ(e.size(), 8U);
   EXPECT_EQ(e.depth(), 5U);
+  EXPECT_EQ(Expression::parse("x*rsqrt(r)").size(), 4U);
+  EXPECT_EQ(Expression::parse("x*rsqrt(r)").depth(), 3U);
 }
 
 TEST(Expression, EvaluatesLikeTheFormulaItStandsFor) {
@@ -84,6 +86,7 @@ TEST(Expression, HashesItsStructureAndItsConstants) {
   EXPECT_NE(hash("tanh(2*x)", false), hash("erf(2*x)", false));
   EXPECT_NE(hash("clip(x, -1, 1)", true), hash("clip(x, -1, 2)", true));
   EXPECT_EQ(hash("x+0", true), hash("x+-0", true));
+  EXPECT_NE(hash("tanh(x)", false), hash("tanh(r)", false));
 
   Random random({1});
   std::set<uint64_t> hashes;
@@ -142,6 +145,81 @@ TEST(Expression, HasBoundsThatContainItsValues) {
     }
   }
   EXPECT_GE(finite, 2000);
+}
+
+TEST(Expression, OfTwoVariablesEvaluatesLikeTheFormulaItStandsFor) {
+  const Expression e = Expression::parse("x/sqrt(r+0.5)-r*x");
+  for (double x = -3; x <= 3; x += 0.5) {
+    for (double r = 0; r <= 4; r += 0.5) EXPECT_EQ(e(x, r), x / std::sqrt(r + 0.5) - r * x);
+  }
+}
+
+TEST(Expression, OfTwoVariablesHasDerivativesByBothThatMatchDifferenceQuotients) {
+  Random random({4});
+  int compared[2] = {0, 0};
+  for (int i = 0; i < 5000; ++i) {
+    const Expression e = random_expression_of_two(random, 6);
+    const double x = random.uniform(-4, 4), r = random.uniform(-4, 4);
+    for (const bool by_r : {false, true}) {
+      const auto central = [&](double h) {
+        return by_r ? (e(x, r + h) - e(x, r - h)) / (2 * h) : (e(x + h, r) - e(x - h, r)) / (2 * h);
+      };
+      const double fine = central(1e-5), coarse = central(4e-5);
+      if (!every_node_within(e, x, 1e100, r) || !std::isfinite(fine) ||
+          !(std::fabs(fine - coarse) <= 1e-5 * (1 + std::fabs(fine))))
+        continue;
+      ++compared[by_r];
+      const double slope = by_r ? e.derivative_by_r(x, r) : e.derivative(x, r);
+      ASSERT_NEAR(slope, fine, 1e-4 * (1 + std::fabs(fine))) << e.to_string() << " at " << x << ", " << r;
+    }
+  }
+  EXPECT_GE(compared[0], 3000);
+  EXPECT_GE(compared[1], 3000);
+}
+
+TEST(Expression, OfTwoVariablesHasBoundsThatContainItsValues) {
+  Random random({5});
+  int finite = 0;
+  const auto random_interval = [&] {
+    const double ends[2] = {random.uniform(-20, 20), random.uniform(-20, 20)};
+    return Interval{std::min(ends[0], ends[1]), std::max(ends[0], ends[1])};
+  };
+  for (int i = 0; i < 5000; ++i) {
+    const Expression e = random_expression_of_two(random, 6);
+    const Interval in_x = random_interval(), in_r = random_interval();
+    const Interval out = e.bound(in_x, in_r);
+    finite += out.finite();
+    for (int sample = 0; sample < 20; ++sample) {
+      const double value = e(random.uniform(in_x.low, in_x.high), random.uniform(in_r.low, in_r.high));
+      ASSERT_TRUE(std::isnan(value) ? out.is_entire() : out.contains(value)) << e.to_string();
+    }
+  }
+  EXPECT_GE(finite, 2000);
+}
+
+TEST(Expression, IsNotBoundedByWhatIsUnknownOfR) {
+  EXPECT_TRUE(Expression::parse("x+r").bound({0, 1}).is_entire());
+  EXPECT_TRUE(Expression::parse("clip(r, 0, 1)").bound({0, 1}).is_entire()) << "r may be NaN";
+  EXPECT_TRUE(Expression::parse("2*x").bound({0, 1}).finite());
+}
+
+TEST(Expression, KnowsWhichVariablesItReads) {
+  const auto reads = [](const char* text) {
+    const Expression e = Expression::parse(text);
+    return std::pair(e.reads(Op::kX), e.reads(Op::kR));
+  };
+  EXPECT_EQ(reads("2+3"), std::pair(false, false));
+  EXPECT_EQ(reads("tanh(x)"), std::pair(true, false));
+  EXPECT_EQ(reads("rsqrt(r)"), std::pair(false, true));
+  EXPECT_EQ(reads("x*rsqrt(r)"), std::pair(true, true));
+}
+
+TEST(Expression, TakesAnotherInPlaceOfALeaf) {
+  const auto parse = [](const char* text) { return Expression::parse(text); };
+  EXPECT_EQ(substitute(parse("1/(x+exp(-x))"), Op::kX, parse("r")), parse("1/(r+exp(-r))"));
+  EXPECT_EQ(substitute(parse("x*r"), Op::kR, parse("rsqrt(x+2)")), parse("x*rsqrt(x+2)"));
+  EXPECT_EQ(substitute(parse("x*x"), Op::kX, parse("x+1")), parse("(x+1)*(x+1)"));
+  EXPECT_EQ(substitute(parse("tanh(x)"), Op::kR, parse("7")), parse("tanh(x)"));
 }
 
 TEST(Expression, KnowsThatAProductOfEqualFactorsIsNotNegative) {

@@ -53,7 +53,8 @@ TEST(Primitives, ComputeWhatTheirNamesSay) {
   const float c[2] = {-1, 2};
   const auto value = [&](Op op, double a, double b = 0) { return primitive(op).value(a, b, c); };
   EXPECT_EQ(value(Op::kConstant, 0), -1);
-  EXPECT_EQ(value(Op::kX, 0.3), 0.3);
+  EXPECT_EQ(value(Op::kX, 0.3, 0.4), 0.3);
+  EXPECT_EQ(value(Op::kR, 0.3, 0.4), 0.4);
   EXPECT_EQ(value(Op::kAdd, 3, 4), 7);
   EXPECT_EQ(value(Op::kSub, 3, 4), -1);
   EXPECT_EQ(value(Op::kMul, 3, 4), 12);

@@ -16,18 +16,23 @@ inline float random_constant(Random& random) {
   return static_cast<float>(random.uniform(-3, 3));
 }
 
-inline void append_random_program(Random& random, int depth, bool (*allowed)(Op),
+/// Of what variables a random program is made.
+enum class Variables { kX, kXAndR };
+
+inline void append_random_program(Random& random, int depth, bool (*allowed)(Op), Variables variables,
                                   std::vector<Instruction>& program) {
   if (depth <= 1 || random.below(6) == 0) {
     const bool constant = random.below(3) == 0;
     program.push_back({constant ? Op::kConstant : Op::kX, {constant ? random_constant(random) : 0, 0}});
+    if (!constant && variables == Variables::kXAndR && random.below(2) == 0) program.back().op = Op::kR;
     return;
   }
   Instruction i;
   do {
     i.op = primitives()[random.below(primitives().size())].op;
   } while (primitive(i.op).arity == 0 || !allowed(i.op));
-  for (int k = 0; k < primitive(i.op).arity; ++k) append_random_program(random, depth - 1, allowed, program);
+  for (int k = 0; k < primitive(i.op).arity; ++k)
+    append_random_program(random, depth - 1, allowed, variables, program);
   if (i.op == Op::kClip) {
     i.c[0] = random_constant(random);
     i.c[1] = random_constant(random);
@@ -41,18 +46,23 @@ inline bool any_op(Op) {
 }
 
 /// A random program of the given depth at most.
-inline Expression random_expression(Random& random, int depth, bool (*allowed)(Op) = any_op) {
+inline Expression random_expression(Random& random, int depth, bool (*allowed)(Op) = any_op,
+                                    Variables variables = Variables::kX) {
   std::vector<Instruction> program;
-  append_random_program(random, depth, allowed, program);
+  append_random_program(random, depth, allowed, variables, program);
   return Expression(std::move(program));
 }
 
-/// Whether no node's value or partial derivative at x is NaN or larger than `limit`.
-inline bool every_node_within(const Expression& f, double x, double limit) {
+inline Expression random_expression_of_two(Random& random, int depth) {
+  return random_expression(random, depth, any_op, Variables::kXAndR);
+}
+
+/// Whether no node's value or partial derivative at (x, r) is NaN or larger than `limit`.
+inline bool every_node_within(const Expression& f, double x, double limit, double r = 0) {
   std::vector<double> stack;
   for (const Instruction& i : f.program()) {
     const Primitive& p = primitive(i.op);
-    double operands[2] = {x, x};
+    double operands[2] = {x, r};
     for (int k = p.arity; k-- > 0;) {
       operands[k] = stack.back();
       stack.pop_back();

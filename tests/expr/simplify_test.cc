@@ -69,13 +69,16 @@ TEST(Simplify, RemovesWhatDoesNothing) {
       {"clip(clip(x, -5, 5), -1, 7)", "clip(x, -1, 5)"},
       {"clip(clip(x, -5, 5), 6, 7)", "6"},
       {"clip(x, 2, 2)", "2"},
+      {"r*r", "square(r)"},
+      {"r-r", "0"},
+      {"x*(2*r)", "2*(x*r)"},
   };
   for (const Case& c : cases) EXPECT_EQ(simple(c.text), c.expected) << c.text;
 }
 
 TEST(Simplify, KeepsWhatMayLeaveItsDomain) {
   for (const std::string text : {"0*sqrt(x)", "0*exp(x)", "sqrt(x)-sqrt(x)", "x/x", "0/x", "clip(1/x, 2, 2)",
-                                 "1/0", "square(sqrt(x))", "max(sqrt(x), -1)"}) {
+                                 "1/0", "square(sqrt(x))", "max(sqrt(x), -1)", "x-r", "r/r"}) {
     EXPECT_EQ(simple(text), text);
   }
 }
@@ -88,8 +91,8 @@ TEST(Simplify, DoesNotFoldConstantsThatOverflowOrUnderflow) {
 }
 
 /// How far the value moves when each constant moves by up to two units in the last place.
-double sensitivity(const Expression& e, double x, Random& random) {
-  const double value = e(x);
+double sensitivity(const Expression& e, double x, double r, Random& random) {
+  const double value = e(x, r);
   double largest = 0;
   for (int repeat = 0; repeat < 12; ++repeat) {
     Expression moved = e;
@@ -107,7 +110,7 @@ double sensitivity(const Expression& e, double x, Random& random) {
     }
     if (!ordered) continue;
     moved.set_constants(constants);
-    largest = std::max(largest, std::fabs(moved(x) - value));
+    largest = std::max(largest, std::fabs(moved(x, r) - value));
   }
   return largest;
 }
@@ -118,7 +121,9 @@ TEST(Simplify, KeepsValuesIsNeverLongerAndIsIdempotent) {
   size_t after = 0;
   int compared = 0;
   for (int i = 0; i < 10'000; ++i) {
-    const Expression e = random_expression(random, 1 + static_cast<int>(random.below(7)));
+    const int depth = 1 + static_cast<int>(random.below(7));
+    const Expression e =
+        i % 2 == 0 ? random_expression(random, depth) : random_expression_of_two(random, depth);
     const Expression s = simplify(e);
     before += e.size();
     after += s.size();
@@ -126,13 +131,14 @@ TEST(Simplify, KeepsValuesIsNeverLongerAndIsIdempotent) {
     ASSERT_EQ(simplify(s), s) << e.to_string() << " became " << s.to_string() << " became "
                               << simplify(s).to_string();
     for (int sample = 0; sample < 5; ++sample) {
-      const double x = random.uniform(-20, 20);
-      const double value = e(x);
-      if (!every_node_within(e, x, 1e300)) continue;
+      const double x = random.uniform(-20, 20), r = i % 2 == 0 ? 0 : random.uniform(-20, 20);
+      const double value = e(x, r);
+      if (!every_node_within(e, x, 1e300, r)) continue;
       ++compared;
-      const double tolerance =
-          1e-6 * (1e-3 + std::fabs(value)) + 16 * (sensitivity(e, x, random) + sensitivity(s, x, random));
-      ASSERT_NEAR(s(x), value, tolerance) << e.to_string() << " became " << s.to_string() << " at " << x;
+      const double tolerance = 1e-6 * (1e-3 + std::fabs(value)) +
+                               16 * (sensitivity(e, x, r, random) + sensitivity(s, x, r, random));
+      ASSERT_NEAR(s(x, r), value, tolerance)
+          << e.to_string() << " became " << s.to_string() << " at " << x << ", " << r;
     }
   }
   EXPECT_LT(after, before * 9 / 10);

@@ -46,6 +46,12 @@ TEST(Parser, ReadsOperatorsWithTheUsualPrecedence) {
   EXPECT_EQ(Expression::parse("2*-x")(3), -6);
 }
 
+TEST(Parser, ReadsBothVariables) {
+  EXPECT_EQ(Expression::parse("x-2*r")(7, 3), 1);
+  EXPECT_EQ(Expression::parse("x*rsqrt(r)"), Expression({{Op::kX}, {Op::kR}, {Op::kRsqrt}, {Op::kMul}}));
+  EXPECT_NE(error_of("r(x)").find("column 2"), std::string::npos);
+}
+
 TEST(Parser, ReadsNumbersInEveryNotation) {
   EXPECT_EQ(Expression::parse("1.5e2").constants(), std::vector<float>{150});
   EXPECT_EQ(Expression::parse(".5").constants(), std::vector<float>{0.5F});
@@ -96,7 +102,7 @@ TEST(Parser, RejectsMalformedTextAndShowsTheColumn) {
     std::string says;
   };
   const Case cases[] = {
-      {"", 1, "found the end, expected a number, x, a function or \"(\""},
+      {"", 1, "found the end, expected a number, x, r, a function or \"(\""},
       {"   ", 4, "found the end"},
       {"+", 1, "found \"+\""},
       {"+x", 1, "found \"+\""},
@@ -127,7 +133,7 @@ TEST(Parser, RejectsMalformedTextAndShowsTheColumn) {
       {"clip(x, --1, 1)", 10, "expected a number"},
       {"clip(x, 2, 1)", 9, "bounds 2 > 1, expected low <= high"},
       {"clip(x, (1), 2)", 9, "expected a number"},
-      {"y", 1, "unknown name \"y\", expected x or one of abs,"},
+      {"y", 1, "unknown name \"y\", expected x, r or one of abs,"},
       {"X", 1, "unknown name \"X\""},
       {"xx", 1, "unknown name \"xx\""},
       {"x1", 1, "unknown name \"x1\""},
@@ -149,7 +155,7 @@ TEST(Parser, RejectsMalformedTextAndShowsTheColumn) {
       {"x,2", 2, "found \",\""},
       {"x\n+\n", 5, "found the end"},
       {std::string("x\0+x", 4), 2, "expected an operator or the end"},
-      {"x+\xc3\xa9", 3, "expected a number, x, a function or \"(\""},
+      {"x+\xc3\xa9", 3, "expected a number, x, r, a function or \"(\""},
   };
   for (const Case& c : cases) {
     const std::string message = error_of(c.text);
@@ -206,7 +212,9 @@ TEST(Printer, UsesAsFewParenthesesAsNeeded) {
                          "min(x+1, -2)",
                          "clip(x, -0, 1e-05)",
                          "1e+20*x",
-                         "0.1+x"};
+                         "0.1+x",
+                         "x*rsqrt(r)",
+                         "r-(x-r)"};
   for (const std::string text : cases) EXPECT_EQ(reprinted(text), text);
   EXPECT_EQ(reprinted("((x)+((1)))"), "x+1");
   EXPECT_EQ(reprinted("(x*2)/3"), "x*2/3");
@@ -215,7 +223,7 @@ TEST(Printer, UsesAsFewParenthesesAsNeeded) {
 TEST(Printer, GivesTextThatReadsBackAsTheSameProgram) {
   Random random({4});
   for (int i = 0; i < 20'000; ++i) {
-    const Expression e = random_expression(random, 1 + static_cast<int>(random.below(7)));
+    const Expression e = random_expression_of_two(random, 1 + static_cast<int>(random.below(7)));
     const std::string text = e.to_string();
     ASSERT_TRUE(same(Expression::parse(text), e)) << text;
   }

@@ -1,7 +1,10 @@
 #include "normgraft/graft/scalar_function.h"
 
 #include <ATen/ATen.h>
+#include <ATen/Parallel.h>
 #include <gtest/gtest.h>
+
+#include <cmath>
 
 #include "normgraft/core/error.h"
 
@@ -30,7 +33,7 @@ TEST_P(ScalarFunction, AgreesWithTheChainOfOperationsForwardAndBackward) {
   const auto run = [&](auto function) {
     Tensor x = input.clone().set_requires_grad(true);
     Tensor c = constants_tensor(f).set_requires_grad(true);
-    const Tensor y = function(f, x, c);
+    const Tensor y = function(f, x, c, Tensor());
     (y * weights).sum().backward();
     return std::vector<Tensor>{y.detach(), x.grad(), c.numel() > 0 ? c.grad() : at::zeros({0})};
   };
@@ -83,7 +86,7 @@ TEST(ScalarFunctionOp, GivesEachBoundOfAClipThatCrossedItsOwnGradient) {
     const auto run = [&](auto function) {
       const Tensor x = input.clone().set_requires_grad(true);
       const Tensor c = at::tensor(crossed.constants).set_requires_grad(true);
-      const Tensor y = function(f, x, c);
+      const Tensor y = function(f, x, c, Tensor());
       (y * weights).sum().backward();
       return std::vector<Tensor>{y.detach(), x.grad(), c.grad()};
     };
@@ -119,11 +122,97 @@ TEST(ScalarFunctionOp, KnowsEveryPrimitive) {
     for (int i = 0; i < p.arity; ++i) program.push_back({Op::kX, {}});
     program.push_back({p.op, {p.constants > 0 ? -0.5F : 0.0F, p.constants > 1 ? 0.5F : 0.0F}});
     const Expression f(program);
-    const Tensor x = at::rand({50}) + 0.25;
-    EXPECT_TRUE(at::allclose(scalar_function(f, x, constants_tensor(f)),
-                             scalar_function_by_operations(f, x, constants_tensor(f)), 1e-5, 1e-6))
+    const Tensor x = at::rand({50, 7}) + 0.25, r = at::rand({50, 1});
+    EXPECT_TRUE(at::allclose(scalar_function(f, x, constants_tensor(f), r),
+                             scalar_function_by_operations(f, x, constants_tensor(f), r), 1e-5, 1e-6))
         << p.name;
   }
+}
+
+const char* const kOfTwo[] = {
+    "x*rsqrt(r)",
+    "x*exp(-0.3*r)+0.1",
+    "x/(0.4+1.3*r)",
+    "x*clip(2-0.7*r, 0.25, 1.5)",
+    "tanh(x*r)-0.2*r",
+    "1.5*sqrt(r)",
+    "r",
+    "x*0.5+1",
+};
+
+class ScalarFunctionOfTwo : public ::testing::TestWithParam<const char*> {};
+
+TEST_P(ScalarFunctionOfTwo, AgreesWithTheChainOfOperationsForwardAndBackward) {
+  const Expression f = Expression::parse(GetParam());
+  at::manual_seed(4);
+  // Tokens shorter than a task of the kernel, that do not divide it, and longer ones.
+  for (const int64_t channels : {1, 700, 20'000}) {
+    const Tensor input = at::randn({2, 63, channels}), tokens = at::rand({2, 63, 1}) * 2 + 0.1;
+    const Tensor weights = at::randn_like(input) / std::sqrt(static_cast<double>(channels));
+    const auto run = [&](auto function) {
+      Tensor x = input.clone().set_requires_grad(true), r = tokens.clone().set_requires_grad(true);
+      Tensor c = constants_tensor(f).set_requires_grad(true);
+      const Tensor y = function(f, x, c, r);
+      EXPECT_EQ(y.sizes(), x.sizes());
+      (y * weights).sum().backward();
+      const auto gradient = [](const Tensor& t) { return t.grad().defined() ? t.grad() : at::zeros_like(t); };
+      return std::vector<Tensor>{y.detach(), gradient(x), gradient(r), gradient(c)};
+    };
+    const auto fused = run(scalar_function), chain = run(scalar_function_by_operations);
+    for (size_t i = 0; i < fused.size(); ++i) {
+      ASSERT_EQ(fused[i].sizes(), chain[i].sizes());
+      EXPECT_TRUE(at::allclose(fused[i], chain[i], 1e-3, i == 3 ? 1e-2 : 1e-4))
+          << channels << " channels, " << i << ": " << (fused[i] - chain[i]).abs().max();
+    }
+  }
+}
+
+TEST_P(ScalarFunctionOfTwo, HasAGradientByRThatMatchesDifferenceQuotients) {
+  const Expression f = Expression::parse(GetParam());
+  if (!f.reads(Op::kR)) return;
+  at::manual_seed(5);
+  const Tensor x = at::randn({9, 50}), weights = at::randn({9, 50});
+  const Tensor r = at::linspace(0.3, 1.5, 9).reshape({9, 1}).set_requires_grad(true);
+  (scalar_function(f, x, constants_tensor(f), r) * weights).sum().backward();
+  for (int64_t token = 0; token < 9; ++token) {
+    double quotient = 0;
+    for (int64_t channel = 0; channel < 50; ++channel) {
+      const double at_x = x[token][channel].item<double>(), at_r = r[token].item<double>(), h = 1e-6;
+      quotient += weights[token][channel].item<double>() * (f(at_x, at_r + h) - f(at_x, at_r - h)) / (2 * h);
+    }
+    EXPECT_NEAR(r.grad()[token].item<double>(), quotient, 1e-4 * (1 + std::abs(quotient)));
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(Expressions, ScalarFunctionOfTwo, ::testing::ValuesIn(kOfTwo));
+
+TEST(ScalarFunctionOp, DoesNotDependOnThreadsByR) {
+  const Expression f = Expression::parse("x*exp(-0.3*r)");
+  at::manual_seed(6);
+  const Tensor x = at::randn({500, 300}), tokens = at::rand({500, 1});
+  const auto gradient = [&](int threads) {
+    at::set_num_threads(threads);
+    const Tensor r = tokens.clone().set_requires_grad(true);
+    scalar_function(f, x, constants_tensor(f), r).square().sum().backward();
+    return r.grad();
+  };
+  const int before = at::get_num_threads();
+  const Tensor one = gradient(1), two = gradient(2);
+  at::set_num_threads(before);
+  EXPECT_TRUE(at::equal(one, two));
+}
+
+TEST(ScalarFunctionOp, RefusesAFunctionOfRWithoutOneNumberForEachToken) {
+  const Expression f = Expression::parse("x*rsqrt(r)");
+  const Tensor x = at::ones({2, 3, 4}), none = at::zeros({0});
+  EXPECT_THROW(scalar_function(f, x, none), InputError);
+  EXPECT_THROW(scalar_function_by_operations(f, x, none), InputError);
+  for (const std::vector<int64_t>& shape :
+       {std::vector<int64_t>{2, 3, 4}, {2, 3}, {3, 1}, {2, 1, 1}, {2, 3, 2}}) {
+    EXPECT_THROW(scalar_function(f, x, none, at::ones(shape)), InputError);
+  }
+  EXPECT_NO_THROW(scalar_function(f, x, none, at::ones({2, 3, 1})));
+  EXPECT_NO_THROW(scalar_function(f, x.slice(1, 0, 0), none, at::ones({2, 0, 1})));
 }
 
 }  // namespace

@@ -103,7 +103,7 @@ TEST_F(OnLayerNorm, ErrorsInBinsAreThoseOfTheRawPairs) {
 
 TEST_F(OnLayerNorm, EveryClosedFormIsAdmissible) {
   for (const Baseline& b : baselines_) {
-    EXPECT_EQ(why_not_admissible(b.expression, site_.range()), "") << b.expression.to_string();
+    EXPECT_EQ(why_not_admissible(b.expression, {site_.range()}), "") << b.expression.to_string();
   }
 }
 
@@ -237,7 +237,7 @@ TEST(Baselines, CopeWithSamplesThatDetermineLittle) {
     const Samples samples = make_samples(site, Measure::kCount, Part::kFit);
     for (const Baseline& b : fit_baselines(samples, site.range())) {
       EXPECT_TRUE(std::isfinite(evaluate_fit(b.expression, samples).error)) << b.name;
-      EXPECT_EQ(why_not_admissible(b.expression, site.range()), "") << b.name;
+      EXPECT_EQ(why_not_admissible(b.expression, {site.range()}), "") << b.name;
     }
   }
 }

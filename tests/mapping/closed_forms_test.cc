@@ -78,7 +78,7 @@ TEST(LogForm, IsContinuousWithItsSlopeAtATenthOfTheMedianOfItsArgument) {
   EXPECT_NEAR(f(at - 1e-6), f(at + 1e-6), 1e-4);
   EXPECT_NEAR(f.derivative(at - 1e-3), f.derivative(at + 1e-3), 0.02 * f.derivative(at - 1e-3));
   EXPECT_EQ(f.derivative(at - 1), f.derivative(at - 100)) << "straight below";
-  EXPECT_EQ(why_not_admissible(f, site.range()), "");
+  EXPECT_EQ(why_not_admissible(f, {site.range()}), "");
   EXPECT_EQ(tail(f), Tail::kLinear);
 }
 
@@ -217,7 +217,7 @@ TEST(Lines, WithMoreKnotsAreAtLeastAsGoodAndNeverWorseThanAClip) {
       const double r2 = evaluate_fit(f, samples).r2;
       EXPECT_GE(r2, before - 1e-6) << k;
       EXPECT_EQ(f.size(), static_cast<size_t>(5 * k + 6));
-      EXPECT_EQ(why_not_admissible(f, site.range()), "") << f.to_string();
+      EXPECT_EQ(why_not_admissible(f, {site.range()}), "") << f.to_string();
       before = r2;
     }
   }

@@ -31,7 +31,7 @@ NormCost layernorm_cost(const std::vector<SiteShape>& sites);
 
 /// The sites in `functions` as scalar functions, the others as LayerNorm. A function reads each number once
 /// and writes it once: it is counted as a kernel of its own. Fused into a neighbour it would have no traffic
-/// at all.
+/// at all. What does not depend on x is counted once a token.
 NormCost graft_cost(const std::vector<SiteShape>& sites, const std::map<std::string, Expression>& functions,
                     const Profile& profile);
 

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstdint>
 #include <map>
 #include <string>
 
@@ -16,6 +17,9 @@ struct Profile {
 
   /// Sum over the program. Throws InputError naming a primitive that the profile does not price.
   double operator()(const Expression& f) const;
+
+  /// Of one evaluation of a primitive. Throws likewise.
+  double price(Op op) const;
 };
 
 /// The published counts (arXiv 2605.14047): tanh 23, sigmoid 22, + - * 1, neg 0, clip 0. The search counts a
@@ -26,6 +30,11 @@ Profile flops_profile(double clip_cost = 0.0);
 /// A profile by name ("flops"), else from a JSON file {"name", "unit", "cost": {primitive: number}}.
 /// Throws InputError for an unknown name, a missing primitive, or a cost that is not finite and >= 0.
 Profile load_profile(const std::string& name_or_path);
+
+/// What f costs for each of the D channels of a token, in the profile's unit. An operation whose operands do
+/// not depend on x is done once a token and counts 1/D; a leaf counts with the operation that takes it.
+/// Without r this is profile(f), but for operations on constants alone. D >= 1.
+double cost_per_element(const Expression& f, const Profile& profile, int64_t channels);
 
 /// FLOPs of one LayerNorm over D channels, for each element: mean (1), centring (1), variance (2), scaling
 /// (1), and a share of the reciprocal square root. Gamma and beta are not counted, nor are they for

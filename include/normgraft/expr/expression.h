@@ -19,8 +19,9 @@ struct Instruction {
   bool operator==(const Instruction&) const = default;
 };
 
-/// A scalar function of x with constants: ordinary infix text outside (`0.48*clip(2*x+0.17, -5, 5)`), a flat
-/// postfix program inside. A value type; an expression is never empty and always well formed.
+/// A scalar function with constants of x, an element of a token, and r, one number that the whole token
+/// carries; most read x alone. Ordinary infix text outside (`0.48*clip(2*x+0.17, -5, 5)`, `x*rsqrt(r)`), a
+/// flat postfix program inside. A value type; an expression is never empty and always well formed.
 class Expression {
  public:
   /// The identity, x.
@@ -30,7 +31,7 @@ class Expression {
   /// left, clip with lo > hi, a constant that is not finite).
   explicit Expression(std::vector<Instruction> program);
 
-  /// Reads infix text: numbers, x, + - * /, unary minus, parentheses and the functions of the registry;
+  /// Reads infix text: numbers, x, r, + - * /, unary minus, parentheses and the functions of the registry;
   /// clip's bounds are numbers. Throws InputError showing the column and what was expected.
   static Expression parse(std::string_view text);
 
@@ -39,14 +40,21 @@ class Expression {
   std::string to_string() const;
 
   /// The reference interpreter, in double.
-  double operator()(double x) const;
+  double operator()(double x, double r = 0) const;
 
   /// df/dx by forward differentiation of the program, in double. A factor 0 of the chain rule gives 0, also
   /// beside an infinite one.
-  double derivative(double x) const;
+  double derivative(double x, double r = 0) const;
 
-  /// Bounds of f over an interval of x, by interval arithmetic.
-  Interval bound(Interval x) const;
+  /// df/dr, likewise.
+  double derivative_by_r(double x, double r) const;
+
+  /// Bounds of f over intervals of x and r, by interval arithmetic. Of an r that may be anything only what
+  /// does not read r is bounded.
+  Interval bound(Interval x, Interval r = Interval::entire()) const;
+
+  /// Whether a leaf of this kind is in the program.
+  bool reads(Op leaf) const;
 
   std::span<const Instruction> program() const { return program_; }
   /// Number of nodes: instructions of the program (a clip with its bounds is one).
@@ -74,26 +82,37 @@ class Expression {
 /// it.
 size_t subtree_start(std::span<const Instruction> program, size_t root);
 
+/// f with an expression in place of each leaf of one kind, kX or kR: of g(x) with r for x, g(r).
+Expression substitute(const Expression& f, Op leaf, const Expression& by);
+
 /// An equivalent expression that is not longer: constants folded (in double, kept only when the result is a
 /// finite float), x+0, x*1, x*0, --x, x-x, square(neg), nested clips and the like removed. Values are kept
-/// for every x at which all nodes of the original are finite, up to rounding of folded constants (1 ULP of
-/// float each).
+/// for all x and r at which all nodes of the original are finite, up to rounding of folded constants (1 ULP
+/// of float each).
 Expression simplify(const Expression& expression);
 
 /// How |f(x)| grows as x goes to minus or plus infinity.
 enum class Tail : uint8_t { kBounded, kLinear, kUnbounded };
 
-/// A proof, from the structure of the program, that f is bounded or grows at most linearly; kUnbounded when
-/// there is none (including when f may be NaN far out).
-Tail tail(const Expression& expression);
+/// What is known of the arguments of a function where it is used.
+struct Seen {
+  Interval x;                       ///< the range of x seen; x may leave it
+  Interval r = Interval::entire();  ///< where r is held; entire(): not known
+};
 
-/// What a function has to satisfy before it may enter a plan: finite as a float on `scale` times the range
-/// seen and from there to |x| = 1e6, by interval arithmetic on pieces, and at most linear beyond, by
-/// structure. Empty when satisfied, else why not, in words.
-std::string why_not_admissible(const Expression& expression, Interval seen, double scale = 4.0);
+/// A proof, from the structure of the program, that f is bounded or grows at most linearly in x for all r of
+/// an interval; kUnbounded when there is none (including when f may be NaN far out, and when it reads an r
+/// that is not held in a finite interval). kLinear may be told of what is bounded.
+Tail tail(const Expression& expression, Interval r = Interval::entire());
 
-/// Whether |f| is at most `most` on `scale` times the range seen, shown by interval arithmetic on pieces.
-/// False where it is so but cannot be shown.
-bool stays_within(const Expression& expression, double most, Interval seen, double scale = 4.0);
+/// What a function has to satisfy before it may enter a plan: finite as a float on `scale` times the range of
+/// x seen and from there to |x| = 1e6, by interval arithmetic on pieces, and at most linear beyond, by
+/// structure; each for all r of the interval in which r is held. Empty when satisfied, else why not, in
+/// words.
+std::string why_not_admissible(const Expression& expression, const Seen& seen, double scale = 4.0);
+
+/// Whether |f| is at most `most` on `scale` times the range of x seen and for all r of the interval in which
+/// r is held, shown by interval arithmetic on pieces. False where it is so but cannot be shown.
+bool stays_within(const Expression& expression, double most, const Seen& seen, double scale = 4.0);
 
 }  // namespace normgraft

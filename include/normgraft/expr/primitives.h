@@ -14,7 +14,8 @@ namespace normgraft {
 /// NaN or an infinity (sqrt(-1), 1/0, log(0)), never a substitute value.
 enum class Op : uint8_t {
   kConstant,  ///< c
-  kX,         ///< the input
+  kX,         ///< x, an element of a token
+  kR,         ///< r, the number of the token
   kAdd,       ///< a + b
   kSub,       ///< a - b
   kMul,       ///< a * b
@@ -35,6 +36,11 @@ enum class Op : uint8_t {
 };
 inline constexpr size_t kOpCount = static_cast<size_t>(Op::kLog) + 1;
 
+/// Whether it is one of the two variables, x and r.
+inline constexpr bool is_variable(Op op) {
+  return op == Op::kX || op == Op::kR;
+}
+
 /// Everything the project knows about one primitive. The registry is the only list of primitives; a test
 /// asserts that the evaluators, cost profiles and exporters cover it.
 struct Primitive {
@@ -43,7 +49,7 @@ struct Primitive {
   int arity;              ///< operands taken from the stack: 0, 1 or 2
   int constants;          ///< constants carried: 1 for kConstant, 2 for kClip (lo, hi), else 0
 
-  /// The value for operands a, b (b unused below arity 2) and constants c.
+  /// The value for operands a, b (b unused at arity 1) and constants c. A leaf gets a = x and b = r.
   double (*value)(double a, double b, const float* c);
   /// Partial derivatives by a and b at a point where `value` is v; at a kink the one-sided derivative of the
   /// inner or left branch. dc receives the partials by the constants.
