@@ -23,7 +23,8 @@ void check_reads(const Site& site, const Expression& f) {
 }
 
 Tensor value_of(const Expression& f, const Carried& carried, const Tensor& x, const Tensor& constants) {
-  return carried.channel ? scalar_function(f, x, constants, told(carried, x)) : scalar_function(f, x, constants);
+  return carried.channel ? scalar_function(f, x, constants, told(carried, x))
+                         : scalar_function(f, x, constants);
 }
 
 }  // namespace
