@@ -2,8 +2,6 @@
 
 from .mutant import Mutant, of_rooms
 
-_RUN = "Pipeline.RunDoes*"
-
 MUTANTS = of_rooms(
     Mutant("top5-as-top1", "src/eval/evaluate.cc",
            r"is_label_among_top\(logits, labels, 5\)", "is_label_among_top(logits, labels, 1)",
@@ -100,10 +98,10 @@ MUTANTS = of_rooms(
            "a graft that is not calibrated"),
     Mutant("never-stale", "src/pipeline/pipeline.cc",
            r"stale_ = true; body\(\);", "body();",
-           "later stages kept when an earlier one ran again", room="cli", tests=_RUN),
+           "later stages kept when an earlier one ran again", room="cli", tests="Pipeline.RunRedoes*"),
     Mutant("done-again", "src/pipeline/pipeline.cc",
            r"if \(!stale_ && std::filesystem::exists\(result\) && run_\.asked\(name\) == asked\)", "if (false)",
-           "stages run again though nothing changed", room="cli", tests=_RUN),
+           "stages run again though nothing changed", room="cli", tests="Pipeline.RunDoes*"),
     Mutant("another-order-forgotten", "src/pipeline/pictures.cc",
            r"Random\(\{seed, 0x9ac7\}\)", "Random({0 * seed, 0x9ac7})",
            "the same pictures drawn for every seed"),

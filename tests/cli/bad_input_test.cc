@@ -77,6 +77,11 @@ TEST_F(BadInput, AnUnknownCommandOrOptionIsRefusedInOneLine) {
                  {"fog", "plain, contrast or blur"});
 }
 
+TEST_F(BadInput, AnErrorIsOneLineThoughANameInItHasTwo) {
+  expect_refusal(run_program({"inspect", path("two\nlines")}), {"two"});
+  expect_refusal(run_program({"evolve", run(), "--popluation\n3"}), {"popluation"});
+}
+
 TEST_F(BadInput, AMissingModelOrPictureFolderIsNamed) {
   expect_refusal(run_program({"inspect", path("nowhere")}), {"nowhere"});
   expect_refusal(run_program({"capture", model(), "--data", path("nowhere"), "-o", path("new-run")}),

@@ -242,6 +242,19 @@ TEST(Baselines, CopeWithSamplesThatDetermineLittle) {
   }
 }
 
+TEST(Baselines, StayAdmissibleWhereTheBestFitIsTooSteepForAProof) {
+  // The steepest curve is best for a step. On a wide range of x the steep ones cannot be proved finite.
+  const Interval seen{-1e36, 1e36};
+  const Samples samples = even_samples([](double x) { return x > 0.01 ? 1.0 : -1.0; });
+  const Expression steep = Expression::parse("(x - 0.01)/(1e-10 + abs(x - 0.01))");
+  ASSERT_NE(why_not_admissible(steep, seen), "");
+  for (const Baseline& b : fit_baselines(samples, seen)) {
+    EXPECT_EQ(why_not_admissible(b.expression, seen), "") << b.name << " " << b.expression.to_string();
+    if (b.name != "isru" && b.name != "softsign") continue;
+    EXPECT_GT(evaluate_fit(b.expression, samples).r2, 0.999) << b.expression.to_string();
+  }
+}
+
 TEST(Baselines, AreRefusedWhereTheBestIsNotAdmissible) {
   // A slope of 1e37 leaves the range of float long before x = 1e6.
   const auto steep = [](double x) { return 1e37 * x; };

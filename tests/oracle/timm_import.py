@@ -15,6 +15,15 @@ from pathlib import Path
 NOT_USED = ("torchvision", "huggingface_hub", "safetensors", "yaml")
 
 
+class EmptyClass(type):
+    """Every attribute of an empty class is one too."""
+
+    def __getattr__(cls, name):
+        if name.startswith("__"):
+            raise AttributeError(name)
+        return EmptyClass(name, (), {})
+
+
 class EmptyPackages(MetaPathFinder, Loader):
     """Every submodule exists, and every name in it is an empty class."""
 
@@ -30,7 +39,7 @@ class EmptyPackages(MetaPathFinder, Loader):
         def empty_class(name):
             if name.startswith("__"):
                 raise AttributeError(name)
-            return type(name, (), {})
+            return EmptyClass(name, (), {})
 
         module.__getattr__ = empty_class
         return module
