@@ -41,7 +41,7 @@ MUTANTS = of_rooms(
            r"slope\(program_, \{x, 0\}, \{r, 1\}\)", "slope(program_, {x, 1}, {r, 0})",
            "the derivative by x for that by r"),
     Mutant("missing-r-unnoticed", "src/expr/block_sweep.cc",
-           r"if \(i\.op == Op::kR && r\.empty\(\)\)", "if (false)",
+           r"if \(i\.op == Op::kR && r\.empty\(\)\)", "if (false && r.empty())",
            "a function of r evaluated without r"),
     Mutant("r-wanted-like-x", "src/expr/block_sweep.h",
            r"sweep_\.slope\(operand\.index\), n_\)", "sweep_.slope(0), n_)",

@@ -58,7 +58,7 @@ MUTANTS = of_rooms(
            r"elements\(r, begin / channels, end / channels\)", "elements(r, 0, (end - begin) / channels)",
            "the first tokens' r for those of every task"),
     Mutant("token-in-two-tasks", "src/graft/scalar_function.cc",
-           r"size\(std::max<int64_t>\(1, kGrain / channels\) \* channels\)", "size(kGrain)",
+           r"size\(std::max<int64_t>\(1, kGrain / channels\) \* channels\)", "size(kGrain + 0 * channels)",
            "tokens torn apart between tasks"),
     Mutant("r-of-any-shape", "src/graft/scalar_function.cc",
            r"if \(!fits\)", "if (false)",

@@ -61,15 +61,15 @@ void for_each_task(const Tasks& all, const Body& body) {
   });
 }
 
-/// The elements of a token that have its r in common; 1 where there is no r.
+/// The elements of a token that have its r in common; 1 where r is empty, as f does not read it.
 int64_t channels_of(const Tensor& x, const Tensor& r) {
-  return r.defined() ? std::max<int64_t>(1, x.size(-1)) : 1;
+  return r.numel() > 0 ? std::max<int64_t>(1, x.size(-1)) : 1;
 }
 
 /// r for each of the elements from `begin` to `end`, whole tokens, until the thread asks again; nothing where
-/// there is no r.
+/// r is empty.
 std::span<const float> spread(const Tensor& r, int64_t channels, int64_t begin, int64_t end) {
-  if (!r.defined()) return {};
+  if (r.numel() == 0) return {};
   thread_local std::vector<float> each;
   each.clear();
   for (const float value : elements(r, begin / channels, end / channels))
@@ -90,7 +90,7 @@ class FusedFunction : public torch::autograd::Function<FusedFunction> {
  public:
   static Tensor forward(torch::autograd::AutogradContext* context, const Tensor& x, const Tensor& constants,
                         const Tensor& r, c10::intrusive_ptr<Program> program) {
-    const Tensor input = x.contiguous(), tokens = r.defined() ? r.contiguous() : r;
+    const Tensor input = x.contiguous(), tokens = r.contiguous();
     const int64_t channels = channels_of(input, tokens);
     Tensor y = at::empty_like(input);
     for_each_task({input.numel(), channels}, [&](int64_t, int64_t begin, int64_t end) {
@@ -100,7 +100,7 @@ class FusedFunction : public torch::autograd::Function<FusedFunction> {
     context->save_for_backward({input, tokens});
     context->saved_data["program"] = c10::IValue::make_capsule(std::move(program));
     context->saved_data["constants"] = constants.requires_grad();
-    context->saved_data["r"] = r.defined() && r.requires_grad();
+    context->saved_data["r"] = r.requires_grad();
     return y;
   }
 
@@ -209,9 +209,9 @@ std::pair<Expression, std::vector<size_t>> ordered(const Expression& f, const Te
   return {std::move(result), std::move(crossed)};
 }
 
-/// r where f reads it, else nothing.
+/// r where f reads it, else an empty tensor: autograd takes no undefined one.
 Tensor checked_r(const Expression& f, const Tensor& x, const Tensor& r) {
-  if (!f.reads(Op::kR)) return {};
+  if (!f.reads(Op::kR)) return at::empty({0});
   const auto shape = [](const Tensor& t) { return fmt::format("[{}]", fmt::join(t.sizes(), ", ")); };
   if (!r.defined())
     throw InputError(fmt::format("function {} reads r, expected one number a token", f.to_string()));

@@ -213,6 +213,7 @@ TEST(ScalarFunctionOp, RefusesAFunctionOfRWithoutOneNumberForEachToken) {
   }
   EXPECT_NO_THROW(scalar_function(f, x, none, at::ones({2, 3, 1})));
   EXPECT_NO_THROW(scalar_function(f, x.slice(1, 0, 0), none, at::ones({2, 0, 1})));
+  EXPECT_NO_THROW(scalar_function(f, x.slice(2, 0, 0), none, at::ones({2, 3, 1})));
 }
 
 }  // namespace
