@@ -28,7 +28,8 @@ struct AccumulatedPairs {
 
 AccumulatedPairs accumulated(const Site& site, const SitePairs& pairs) {
   if (site.carried.channel) {
-    return {told(site.carried, pairs.x).contiguous(), spread(site, pairs.x).reciprocal(), pairs.token_weight, {}};
+    const Tensor s = spread(site, pairs.x);
+    return {s.log(), s.reciprocal(), pairs.token_weight, {}};
   }
   const double ratio = site.carried.ratio;
   return {pairs.x, pairs.y, pairs.weight,

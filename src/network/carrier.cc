@@ -118,11 +118,7 @@ class Walk {
     if (carried.channel) {
       add_to_linear(network_.tensors(), writer, in_channel_0(line, network_.sites()[site].channels));
       if (carried.low == carried.high) {
-        const Tensor log = spread(network_.sites()[site], x).slice(0, 0, fitted_).log();
-        const double low = log.min().item<double>(), high = log.max().item<double>();
-        const double margin = kMargin * std::max(high - low, 0.1);
-        carried.low = low - margin;
-        carried.high = high + margin;
+        carried = with_range(carried, spread(network_.sites()[site], x).slice(0, 0, fitted_).log());
       }
     } else {
       add_to_linear(network_.tensors(), writer, line);
@@ -182,6 +178,14 @@ Tensor told(const Carried& carried, const Tensor& x) {
   return x.slice(-1, 0, 1).clamp(carried.low, carried.high);
 }
 
+Carried with_range(Carried carried, const Tensor& r) {
+  const double low = r.min().item<double>(), high = r.max().item<double>();
+  const double margin = kMargin * std::max(high - low, 0.1);
+  carried.low = low - margin;
+  carried.high = high + margin;
+  return carried;
+}
+
 void carry_scale(Network& network, const WalkImages& images, const CarrierOptions& options,
                  const Network* teacher, Monitor& monitor) {
   check(network, options);
@@ -216,12 +220,8 @@ void let_channel_carry_scale(Network& network, const WalkImages& images, const C
                              Monitor& monitor) {
   check(network, options);
   free_channel(network);
-  const double centre = tell_first_spread(network, images, options);
-  network.set_normalizer(0, [&network, centre](const Tensor& x) {
-    const Tensor square = 1 + 2 * (told(network.sites()[0].carried, x) - centre);
-    return x * (square.clamp_min(kLeast).rsqrt() * std::exp(-centre));
-  });
-  for (size_t site = 1; site < network.sites().size(); ++site) {
+  tell_first_spread(network, images, options);
+  for (size_t site = 0; site < network.sites().size(); ++site) {
     network.set_normalizer(
         site, [&network, site](const Tensor& x) { return x * (-told(network.sites()[site].carried, x)).exp(); });
   }

@@ -5,7 +5,6 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
-#include <cmath>
 
 #include "normgraft/core/error.h"
 #include "normgraft/network/batches.h"
@@ -17,6 +16,7 @@ namespace normgraft {
 namespace {
 
 constexpr int64_t kSquares = 32;  ///< at most; of D / 4
+constexpr double kLeastSquare = 1e-6;  ///< that a logarithm is taken of
 constexpr const char* kProjections = "carrier.projections";
 constexpr const char* kScales = "carrier.scales";
 constexpr const char* kNumbers = "carrier.numbers";
@@ -67,11 +67,12 @@ bool tells_first_spread(const Tensors& tensors) {
 }
 
 Tensor with_first_carrier(const Tensors& tensors, const Tensor& x) {
-  const Tensor told = squares(tensors.at(kProjections), x).matmul(tensors.at(kScales)) + tensors.at(kNumbers);
+  const Tensor square = squares(tensors.at(kProjections), x).matmul(tensors.at(kScales)) + tensors.at(kNumbers);
+  const Tensor told = square.clamp_min(kLeastSquare).log() / 2;
   return at::cat({x.slice(-1, 0, 1) + told.unsqueeze(-1), x.slice(-1, 1)}, -1);
 }
 
-double tell_first_spread(Network& network, const WalkImages& images, const CarrierOptions& options) {
+void tell_first_spread(Network& network, const WalkImages& images, const CarrierOptions& options) {
   const at::NoGradGuard no_grad;
   const Site& site = network.sites().front();
   const SiteCosts costs = options.costs.empty() ? SiteCosts{} : options.costs.front();
@@ -79,7 +80,6 @@ double tell_first_spread(Network& network, const WalkImages& images, const Carri
       over_pictures(images.fit, [&](const Tensor& some) { return without_carrier(network.enter(some)); });
   const Tensor s = spread(site, x);
   const Tensor squared = s.square();
-  const double centre = squared.mean().log().item<double>() / 2, unit = 2 * std::exp(2 * centre);
 
   const TokenRows tokens(x.size(0), x.size(1), network.architecture().prefix_tokens(), 0);
   const Tensor weight = tokens.weights(costs.scale, x.size(0), squared);
@@ -101,14 +101,9 @@ double tell_first_spread(Network& network, const WalkImages& images, const Carri
 
   Tensors& tensors = network.tensors();
   tensors[kProjections] = projections;
-  tensors[kScales] = scales / unit;
-  tensors[kNumbers] = (numbers - std::exp(2 * centre)) / unit + centre;
-  Carried carried = site.carried;
-  const Tensor r = (squared - std::exp(2 * centre)) / unit + centre;
-  carried.low = r.min().item<double>();
-  carried.high = r.max().item<double>();
-  network.set_carried(0, carried);
-  return centre;
+  tensors[kScales] = scales;
+  tensors[kNumbers] = numbers;
+  network.set_carried(0, with_range(site.carried, s.log()));
 }
 
 }  // namespace normgraft

@@ -41,7 +41,8 @@ using OfFolds = std::array<std::array<T, kFolds>, kMeasures>;
 /// Bins of x of one site: for each measure and fold the moments of the pairs (x, y), y before gamma and beta,
 /// that fell into each bin. Bins without pairs have weight 0. In bins, a number may have been added to y of
 /// all channels of a token, where the network does not see such a number (Carried::blind). Where a channel
-/// tells the spread s of a token (Carried::channel), the pairs are (r, 1 / s) instead, one for each token.
+/// tells the spread s of a token (Carried::channel), the pairs are (log s, 1 / s) instead, one for each token: r
+/// as it should be told.
 struct SiteMapping {
   std::string name;           ///< timm name of the site, "blocks.3.norm2"
   int64_t pictures = 0;       ///< pictures captured

@@ -61,6 +61,9 @@ Tensor carried_log(const Tensor& x, double ratio);
 /// r of each token, within its range (Carried): x [..., D] of a site that carries a channel -> [..., 1].
 Tensor told(const Carried& carried, const Tensor& x);
 
+/// What is carried, with the range of these r, a little widened.
+Carried with_range(Carried carried, const Tensor& r);
+
 /// Walks the network over images, with the normalizers it has, and rewrites every Linear that writes the
 /// stream in turn, by ridge regression on the activations that the network really has: so that behind it each
 /// token tells its spread in the way of its site, in a channel (Carried::channel) or in the mean, which is noted

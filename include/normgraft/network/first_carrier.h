@@ -5,9 +5,10 @@
 namespace normgraft {
 
 // No Linear writes the stream ahead of the first site, and pixels tell the spread of their patch by no linear
-// function: contrast has no sign. A few squares do: r = number[n] + sum over k of scale[k] (projection[k] . x)^2
-// for token n, with x as it is embedded. The projections are Linears of the patch, so they can be rows of its
-// embedding; they are few beside D. Tensors: "carrier.projections" [K, D], "carrier.scales" [K],
+// function: contrast has no sign. A few squares do: for token n
+//     r = log(number[n] + sum over k of scale[k] (projection[k] . x)^2) / 2
+// with x as it is embedded. The projections are Linears of the patch, so they can be rows of its embedding; they
+// are few beside D. The rest is done once a token. Tensors: "carrier.projections" [K, D], "carrier.scales" [K],
 // "carrier.numbers" [N].
 
 /// Takes these tensors out of a checkpoint's.
@@ -23,8 +24,7 @@ bool tells_first_spread(const Tensors& tensors);
 Tensor with_first_carrier(const Tensors& tensors, const Tensor& x);
 
 /// Gives the network these tensors, fitted to its embedded images, so that r is close to the logarithm of the
-/// spread at the first site, in such a way that 1 / s is exp(-c) / sqrt(1 + 2 (r - c)) with c returned. The site
-/// has to carry a channel.
-double tell_first_spread(Network& network, const WalkImages& images, const CarrierOptions& options);
+/// spread at the first site, which has to carry a channel.
+void tell_first_spread(Network& network, const WalkImages& images, const CarrierOptions& options);
 
 }  // namespace normgraft
