@@ -14,7 +14,7 @@ Json as_json(const Mappings& mappings) {
                          {"pictures", site.pictures},
                          {"tokens", site.tokens},
                          {"channels", site.channels},
-                         {"pairs", site.pictures * site.tokens * site.channels},
+                         {"pairs", site.pictures * site.pairs()},
                          {"bins", site.bin_count()},
                          {"range", {site.range().low, site.range().high}},
                          {"ceiling", ceiling(site, Measure::kCount, Part::kAll)},

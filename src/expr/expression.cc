@@ -162,6 +162,16 @@ uint64_t Expression::hash(bool with_constants) const {
   return hash;
 }
 
+std::optional<Expression> factor_of_r(const Expression& f) {
+  const auto program = f.program();
+  const bool product = program.size() >= 3 && program.front().op == Op::kX && program.back().op == Op::kMul &&
+                       subtree_start(program, program.size() - 2) == 1;
+  if (!product) return {};
+  const Expression factor(std::vector<Instruction>(program.begin() + 1, program.end() - 1));
+  if (factor.reads(Op::kX)) return {};
+  return substitute(factor, Op::kR, Expression());
+}
+
 Expression substitute(const Expression& f, Op leaf, const Expression& by) {
   std::vector<Instruction> program;
   for (const Instruction& i : f.program()) {

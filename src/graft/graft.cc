@@ -23,8 +23,10 @@ void check_reads(const Site& site, const Expression& f) {
 }
 
 Tensor value_of(const Expression& f, const Carried& carried, const Tensor& x, const Tensor& constants) {
-  return carried.channel ? scalar_function(f, x, constants, told(carried, x))
-                         : scalar_function(f, x, constants);
+  if (!carried.channel) return scalar_function(f, x, constants);
+  const Tensor r = told(carried, x);
+  if (const auto g = factor_of_r(f)) return x * scalar_function(*g, r, constants);
+  return scalar_function(f, x, constants, r);
 }
 
 }  // namespace

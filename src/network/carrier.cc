@@ -36,11 +36,6 @@ Line in_channel_0(const Line& line, int64_t channels) {
           at::constant_pad_nd(line.intercept, {0, channels - 1})};
 }
 
-/// x but for what a carrier tells at a site.
-Tensor without_told(const Site& site, const Tensor& x) {
-  return site.carried.channel ? without_carrier(x) : without_mean(x);
-}
-
 /// One network on its way from site to site.
 class Walk {
  public:
@@ -77,10 +72,11 @@ class Walk {
     const TokenRows tokens(x_.size(0), x_.size(1), network_.architecture().prefix_tokens(), site);
     const Tensor rows = tokens.rows(input);
     if (wanted.defined()) {
+      const Carried& carried = behind.carried;
       const Tensor weight = tokens.weights(costs.stream, x_.size(0), spread(behind, next));
-      const Line line = regress(rows, weight, tokens.rows(without_told(behind, wanted - next)));
+      const Line line = regress(rows, weight, tokens.rows(without_told(carried, wanted - next)));
       add_to_linear(network_.tensors(), writer,
-                    {without_told(behind, line.slopes.t()).t(), without_told(behind, line.intercept)});
+                    {without_told(carried, line.slopes.t()).t(), without_told(carried, line.intercept)});
       next = x_ + linear(network_.tensors(), writer, input);
     }
     if (behind.pooled) {  // the last site: nothing follows
@@ -176,6 +172,10 @@ Tensor carried_log(const Tensor& x, double ratio) {
 
 Tensor told(const Carried& carried, const Tensor& x) {
   return x.slice(-1, 0, 1).clamp(carried.low, carried.high);
+}
+
+Tensor without_told(const Carried& carried, const Tensor& x) {
+  return carried.channel ? without_carrier(x) : without_mean(x);
 }
 
 Carried with_range(Carried carried, const Tensor& r) {

@@ -9,6 +9,7 @@
 #include "normgraft/core/error.h"
 #include "normgraft/data/loader.h"
 #include "normgraft/network/batches.h"
+#include "normgraft/network/carrier.h"
 
 namespace normgraft {
 namespace {
@@ -44,6 +45,7 @@ StreamHint::StreamHint(const Network& teacher, std::vector<Picture> pictures, ui
   const Preprocessing& p = teacher.preprocessing();
   Loader loader(std::move(pictures), evaluation_transform(p), p.height, p.width, {}, monitor);
   weights_.resize(teacher.sites().size());
+  for (const Site& site : teacher.sites()) carried_.push_back(site.carried);
   int64_t done = 0;
   while (const auto batch = loader.next()) {
     monitor.check();
@@ -73,8 +75,8 @@ Network::Observer StreamHint::watch(Streams& streams) const {
 Tensor StreamHint::distance(const Streams& student, const Streams& teacher) const {
   Tensor sum = at::zeros({});
   for (size_t site = 1; site < weights_.size(); ++site) {
-    const Tensor error = student[site] - teacher[site];
-    sum = sum + ((error - error.mean(-1, true)).square() * weights_[site]).sum();
+    const Tensor error = without_told(carried_[site], student[site] - teacher[site]);
+    sum = sum + (error.square() * weights_[site]).sum();
   }
   return sum;
 }

@@ -26,6 +26,7 @@ class StreamHint {
   Tensor distance(const Streams& student, const Streams& teacher) const;
 
  private:
+  std::vector<Carried> carried_;  // by site
   std::vector<Tensor> weights_;  // by site [N, D]; undefined for the first, which nothing comes before
 };
 

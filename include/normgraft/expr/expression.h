@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -81,6 +82,9 @@ class Expression {
 /// Start of the subtree of a postfix program that ends at `root` (inclusive): program[start..root] computes
 /// it.
 size_t subtree_start(std::span<const Instruction> program, size_t root);
+
+/// g, as a function of x, where f is x * g(r), written in this order; its constants are those of f.
+std::optional<Expression> factor_of_r(const Expression& f);
 
 /// f with an expression in place of each leaf of one kind, kX or kR: of g(x) with r for x, g(r).
 Expression substitute(const Expression& f, Op leaf, const Expression& by);

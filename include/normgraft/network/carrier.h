@@ -61,6 +61,9 @@ Tensor carried_log(const Tensor& x, double ratio);
 /// r of each token, within its range (Carried): x [..., D] of a site that carries a channel -> [..., 1].
 Tensor told(const Carried& carried, const Tensor& x);
 
+/// x [..., D] without channel 0 or without its mean over channels: what a carrier tells is not compared.
+Tensor without_told(const Carried& carried, const Tensor& x);
+
 /// What is carried, with the range of these r, a little widened.
 Carried with_range(Carried carried, const Tensor& r);
 
