@@ -119,7 +119,7 @@ def load(model, folder):
 def apply(model):
     """Replaces the norm sites of `model` in place; gamma and beta are taken over from its LayerNorms.
 
-    Where r is told ahead of the first site, norm_pre becomes a FirstCarrier of zeros.
+    Where r is told ahead of the first site, norm_pre becomes a FirstCarrier, of zeros if it was none.
     """
     _check_sites(model)
     modules = dict(model.named_modules())

@@ -70,6 +70,7 @@ expected = write()
 network = other_network()
 for _ in range(2):  # a second time changes nothing
     networks.assert_close(networks.logits(graft.load(network, folder), pictures), expected)
+networks.assert_close(networks.logits(graft.apply(network), pictures), expected)
 again = graft.apply(other_network())
 again.load_state_dict(network.state_dict())
 networks.assert_close(networks.logits(again, pictures), expected)
