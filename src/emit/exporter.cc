@@ -4,6 +4,7 @@
 #include <fmt/ranges.h>
 
 #include <array>
+#include <cmath>
 
 #include "normgraft/core/error.h"
 #include "targets.h"
@@ -39,12 +40,29 @@ void check_site(const ExportTensors& tensors, const std::string& site) {
   }
 }
 
+void check_carried(const std::map<std::string, Carried>& carried, const std::string& site,
+                   const Expression& f) {
+  if (!f.reads(Op::kR)) return;
+  const auto found = carried.find(site);
+  if (found == carried.end() || !found->second.channel) {
+    throw InputError(fmt::format(
+        "export: the function of norm site \"{}\" reads r, expected a channel there that tells it", site));
+  }
+  const double low = found->second.low, high = found->second.high;
+  if (std::isfinite(low) && std::isfinite(high) && low <= high) return;
+  throw InputError(
+      fmt::format("export: r of norm site \"{}\" is in [{}, {}], expected a finite range", site, low, high));
+}
+
 }  // namespace
 
 void Exporter::write(const ExportInput& input, const Path& folder) const {
   if (input.functions.empty()) throw InputError("export: no functions, expected one or more");
   for (const auto& [tensor_name, tensor] : input.tensors) check_size(tensor_name, tensor);
-  for (const auto& [site, f] : input.functions) check_site(input.tensors, site);
+  for (const auto& [site, f] : input.functions) {
+    check_site(input.tensors, site);
+    check_carried(input.carried, site, f);
+  }
   write_files(input, folder);
 }
 

@@ -1,4 +1,5 @@
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <set>
 
@@ -11,6 +12,8 @@ namespace {
 
 constexpr const char* kHead = R"py(# Written by normgraft.
 """Scalar functions in place of LayerNorm: f(x) replaces (x - mean) / sqrt(var + eps).
+
+Where RANGES has a site, its function is f(x, r): channel 0 of x is r, one number of the token.
 
 With timm, the network that the folder of this file describes, weights loaded:
 
@@ -30,16 +33,36 @@ import torch
 
 
 class ScalarNorm(torch.nn.Module):
-    """weight * f(x) + bias, one f for all tokens and channels; weight is gamma and bias beta."""
+    """weight * f(x) + bias, one f for all tokens and channels; weight is gamma and bias beta.
 
-    def __init__(self, function, weight, bias):
+    With a range it is f(x, r), where r is channel 0 of x, clamped to that range.
+    """
+
+    def __init__(self, function, weight, bias, range_of_r=None):
         super().__init__()
         self.function = function
+        self.range_of_r = range_of_r
         self.weight = torch.nn.Parameter(weight.detach().clone())
         self.bias = torch.nn.Parameter(bias.detach().clone())
 
     def forward(self, x):
-        return self.function(x) * self.weight + self.bias
+        r = () if self.range_of_r is None else (x[..., :1].clamp(*self.range_of_r),)
+        return self.function(x, *r) * self.weight + self.bias
+
+
+class FirstCarrier(torch.nn.Module):
+    """Adds r to channel 0 of the embedded tokens [..., N, D], to which no Linear could add it."""
+
+    def __init__(self, projections, scales, numbers):
+        super().__init__()
+        self.projections = torch.nn.Parameter(projections)
+        self.scales = torch.nn.Parameter(scales)
+        self.numbers = torch.nn.Parameter(numbers)
+
+    def forward(self, x):
+        squares = torch.nn.functional.linear(x, self.projections).square()
+        r = (squares @ self.scales + self.numbers).clamp_min(1e-6).log() / 2
+        return torch.cat([x[..., :1] + r.unsqueeze(-1), x[..., 1:]], dim=-1)
 
 
 )py";
@@ -70,7 +93,8 @@ def load(model, folder):
     _check_sites(model)
     biased = {f"{name}.bias": module for name, module in model.named_modules()
               if isinstance(module, (torch.nn.Linear, torch.nn.Conv2d))}
-    expected = {name: list(value.shape) for name, value in model.state_dict().items() if name not in biased}
+    expected = {_place(name): shape for name, shape in CARRIER.items()}
+    expected.update({name: list(value.shape) for name, value in model.state_dict().items() if name not in biased})
     expected.update({name: [len(module.weight)] for name, module in biased.items() if name in state})
     faults = [f"{name} is missing" for name in expected if name not in state]
     faults += [f"{name} is not in the model" for name in state if name not in expected]
@@ -93,13 +117,20 @@ def load(model, folder):
 
 
 def apply(model):
-    """Replaces the norm sites of `model` in place; gamma and beta are taken over from its LayerNorms."""
+    """Replaces the norm sites of `model` in place; gamma and beta are taken over from its LayerNorms.
+
+    Where r is told ahead of the first site, norm_pre becomes a FirstCarrier, of zeros if it was none.
+    """
     _check_sites(model)
     modules = dict(model.named_modules())
     for site, function in FUNCTIONS.items():
         parent, _, child = site.rpartition(".")
         norm = modules[site]
-        setattr(modules[parent], child, ScalarNorm(function, norm.weight, norm.bias))
+        setattr(modules[parent], child, ScalarNorm(function, norm.weight, norm.bias, RANGES.get(site)))
+    if CARRIER and not isinstance(model.norm_pre, FirstCarrier):
+        like = next(model.parameters())
+        zeros = {name.rpartition(".")[2]: like.new_zeros(shape) for name, shape in CARRIER.items()}
+        model.norm_pre = FirstCarrier(**zeros)
     return model
 
 
@@ -110,6 +141,15 @@ def _check_sites(model):
             raise ValueError(f"norm site {site} is not in the model")
         if getattr(modules[site], "weight", None) is None or getattr(modules[site], "bias", None) is None:
             raise ValueError(f"norm site {site} is a {type(modules[site]).__name__}, expected a norm with gamma and beta")
+    before = modules.get("norm_pre")
+    if CARRIER and not isinstance(before, (torch.nn.Identity, FirstCarrier)):
+        found = "missing" if before is None else f"a {type(before).__name__}"
+        raise ValueError(f"norm_pre is {found}, expected an Identity")
+
+
+def _place(name):
+    """The model's name for a tensor of the file."""
+    return f"norm_pre.{name.removeprefix('carrier.')}" if name in CARRIER else name
 
 
 def _config(folder):
@@ -127,7 +167,7 @@ def _read(path):
             raise ValueError(f"{path}: {name} is {entry['dtype']}, expected F32")
         begin, end = entry["data_offsets"]
         values = bytearray(data[8 + length + begin : 8 + length + end])
-        state[name] = torch.frombuffer(values, dtype=torch.float32).reshape(entry["shape"])
+        state[_place(name)] = torch.frombuffer(values, dtype=torch.float32).reshape(entry["shape"])
     return state
 )py";
 
@@ -146,6 +186,11 @@ std::string quoted(const std::string& text) {
   return Json(text).dump(-1, ' ', /*ensure_ascii=*/false, Json::error_handler_t::replace);
 }
 
+/// A dictionary of these lines.
+std::string table(const std::string& name, const std::string& lines) {
+  return lines.empty() ? name + " = {}\n" : name + " = {\n" + lines + "}\n";
+}
+
 class TorchExporter : public Exporter {
  public:
   std::string_view name() const override { return "torch"; }
@@ -155,21 +200,28 @@ class TorchExporter : public Exporter {
   void write_files(const ExportInput& input, const Path& folder) const override {
     if (input.format.kind != NumberFormat::Kind::kFloat32)
       throw InputError("export torch: another number format, expected float32");
-    for (const auto& [site, f] : input.functions) {
-      if (f.reads(Op::kR)) {
-        throw InputError(
-            fmt::format("export torch: the function of norm site {} reads r, expected functions of x alone",
-                        quoted(site)));
-      }
+    for (const auto& [site, carried] : input.carried) {
+      if (!carried.channel || input.functions.contains(site)) continue;
+      throw InputError(fmt::format(
+          "export torch: norm site {} keeps its norm, expected a function where a channel tells r",
+          quoted(site)));
     }
-    std::string definitions, table;
+    std::string definitions, functions, ranges, carrier;
     std::set<std::string> taken;
     for (const auto& [site, f] : input.functions) {
       const std::string function = identifier(site, taken);
       definitions += torch_definition(function, f);
-      table += fmt::format("    {}: {},\n", quoted(site), function);
+      functions += fmt::format("    {}: {},\n", quoted(site), function);
+      if (!f.reads(Op::kR)) continue;
+      const Carried& carried = input.carried.at(site);
+      ranges += fmt::format("    {}: ({}, {}),\n", quoted(site), carried.low, carried.high);
     }
-    write_atomically(folder / "graft.py", kHead + definitions + "FUNCTIONS = {\n" + table + "}\n" + kTail);
+    for (const auto& [name, tensor] : input.tensors) {
+      if (!name.starts_with("carrier.")) continue;
+      carrier += fmt::format("    {}: [{}],\n", quoted(name), fmt::join(tensor.shape, ", "));
+    }
+    write_atomically(folder / "graft.py", kHead + definitions + table("FUNCTIONS", functions) +
+                                              table("RANGES", ranges) + table("CARRIER", carrier) + kTail);
   }
 };
 

@@ -98,7 +98,9 @@ void export_model(const Path& model, const std::string& target, const Path& fold
   for (const auto& [name, tensor] : graft.network().tensors()) {
     tensors[name] = {tensor.sizes().vec(), {tensor.data_ptr<float>(), static_cast<size_t>(tensor.numel())}};
   }
-  to.write({functions, {}, tensors}, folder);
+  std::map<std::string, Carried> carried;
+  for (const Site& site : graft.network().sites()) carried[site.name] = site.carried;
+  to.write({functions, {}, tensors, carried}, folder);
   save_graft(folder, graft);
 }
 

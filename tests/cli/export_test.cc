@@ -7,6 +7,7 @@
 #include "command_line.h"
 #include "normgraft/core/files.h"
 #include "normgraft/graft/graft.h"
+#include "normgraft/network/carrier.h"
 #include "support/small_model.h"
 #include "support/temporary_folder.h"
 
@@ -83,6 +84,19 @@ TEST(Export, ToTorchOfAFoldedGraftLoadsIntoANetworkWithoutQkvBiases) {
   fold(graft);
   ASSERT_TRUE(graft.network().tensors().contains("blocks.0.attn.qkv.bias"));
   expect_close(logits_in_pytorch(without_qkv_biases(), graft, images), expected);
+}
+
+TEST(Export, ToTorchOfAGraftWhoseChannelTellsRGivesItsLogitsInAnIndependentNetwork) {
+  at::NoGradGuard no_grad;
+  Network vit = testing::small_vit();
+  at::manual_seed(7);
+  const Tensor images = at::randn({4, 3, 32, 32});
+  let_channel_carry_scale(vit, {at::randn({64, 3, 32, 32}), {}}, {}, silent_monitor());
+  ASSERT_TRUE(vit.tensors().contains("carrier.projections"));
+  Graft graft(std::move(vit));
+  for (const Site& site : graft.network().sites())
+    graft.set_function(site.name, Expression::parse("x*exp(-r)"));
+  expect_close(logits_in_pytorch(testing::small_vit(), graft, images), graft.forward(images));
 }
 
 }  // namespace

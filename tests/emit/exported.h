@@ -22,6 +22,13 @@ inline ExportTensors tensors_for(const FunctionMap& functions) {
   return tensors;
 }
 
+/// A channel that tells r in [low, high] at each site.
+inline std::map<std::string, Carried> channels_for(const FunctionMap& functions, double low, double high) {
+  std::map<std::string, Carried> carried;
+  for (const auto& [site, f] : functions) carried[site] = {.channel = true, .low = low, .high = high};
+  return carried;
+}
+
 /// Writes the functions for PyTorch into `folder`.
 inline void export_to_torch(const FunctionMap& functions, const Path& folder) {
   exporter("torch").write({functions, {}, tensors_for(functions)}, folder);

@@ -1,5 +1,6 @@
 #include "normgraft/emit/exporter.h"
 
+#include <limits>
 #include <set>
 
 #include "emit/exported.h"
@@ -13,10 +14,11 @@ using testing::FunctionMap;
 using testing::TemporaryFolder;
 using testing::tensors_for;
 
-std::string refusal(const FunctionMap& functions, const ExportTensors& tensors, NumberFormat format = {}) {
+std::string refusal(const FunctionMap& functions, const ExportTensors& tensors, NumberFormat format = {},
+                    const std::map<std::string, Carried>& carried = {}) {
   const TemporaryFolder folder;
   try {
-    exporter("torch").write({functions, format, tensors}, folder.path());
+    exporter("torch").write({functions, format, tensors, carried}, folder.path());
   } catch (const InputError& error) {
     EXPECT_TRUE(std::filesystem::is_empty(folder.path()));
     return error.what();
@@ -72,11 +74,33 @@ TEST(TorchExporter, RefusesNumbersOtherThanFloat32) {
   EXPECT_NE(refusal(functions, tensors_for(functions), other).find("expected float32"), std::string::npos);
 }
 
-TEST(TorchExporter, RefusesFunctionsOfTwoVariablesAndNamesTheSite) {
-  const FunctionMap functions{{"blocks.0.norm1", Expression::parse("tanh(x)")},
-                              {"norm", Expression::parse("x*rsqrt(r)")}};
-  EXPECT_EQ(refusal(functions, tensors_for(functions)),
-            "export torch: the function of norm site \"norm\" reads r, expected functions of x alone");
+TEST(Exporters, RefuseFunctionsOfRWhereNoChannelTellsItWithinARange) {
+  const FunctionMap functions{{"norm", Expression::parse("x*rsqrt(r)")}};
+  const auto with = [&](const std::map<std::string, Carried>& carried) {
+    return refusal(functions, tensors_for(functions), {}, carried);
+  };
+  const std::string none =
+      "export: the function of norm site \"norm\" reads r, expected a channel there that tells it";
+  EXPECT_EQ(with({}), none);
+  EXPECT_EQ(with({{"norm", {.blind = true}}}), none);
+  EXPECT_EQ(with(testing::channels_for(functions, 1, 1)), "");
+  EXPECT_EQ(with(testing::channels_for(functions, 2, 1)),
+            "export: r of norm site \"norm\" is in [2, 1], expected a finite range");
+  const double infinity = std::numeric_limits<double>::infinity();
+  EXPECT_EQ(with(testing::channels_for(functions, -infinity, 1)),
+            "export: r of norm site \"norm\" is in [-inf, 1], expected a finite range");
+  EXPECT_EQ(with(testing::channels_for(functions, 0, infinity)),
+            "export: r of norm site \"norm\" is in [0, inf], expected a finite range");
+}
+
+TEST(TorchExporter, RefusesANormThatStaysWhereAChannelTellsR) {
+  const FunctionMap functions{{"blocks.0.norm1", Expression::parse("x*exp(-r)")}};
+  std::map<std::string, Carried> carried = testing::channels_for(functions, 0, 1);
+  carried["norm"] = {.blind = true};
+  EXPECT_EQ(refusal(functions, tensors_for(functions), {}, carried), "");
+  carried["norm"].channel = true;
+  EXPECT_EQ(refusal(functions, tensors_for(functions), {}, carried),
+            "export torch: norm site \"norm\" keeps its norm, expected a function where a channel tells r");
 }
 
 TEST(TorchExporter, GivesEverySiteItsOwnFunctionWhateverItsName) {
@@ -117,6 +141,22 @@ TEST(TorchExporter, CreatesTheNetworkThatTheFolderDescribes) {
                             {"blocks.1.norm2", Expression::parse("x/(1.2+0.3*abs(x))")}},
                            folder.path());
   testing::run_script("check_create.py", folder.path());
+}
+
+TEST(TorchExporter, GivesFunctionsOfRTheChannelThatTellsIt) {
+  const TemporaryFolder folder;
+  const FunctionMap functions{{"blocks.0.norm1", Expression::parse("x*exp(-r)")},
+                              {"blocks.1.norm2", Expression::parse("sigmoid(r)")},
+                              {"norm", Expression::parse("tanh(0.6*x)*r")}};
+  ExportTensors tensors = tensors_for(functions);
+  const std::vector<float> values(64);
+  const std::span<const float> all = values;
+  tensors["carrier.numbers"] = {{17}, all.first(17)};
+  tensors["carrier.projections"] = {{4, 16}, all};
+  tensors["carrier.scales"] = {{4}, all.first(4)};
+  exporter("torch").write({functions, {}, tensors, testing::channels_for(functions, -0.5, 0.25)},
+                          folder.path());
+  testing::run_script("check_channel.py", folder.path());
 }
 
 }  // namespace

@@ -7,6 +7,7 @@
 #include <string_view>
 #include <vector>
 
+#include "normgraft/core/carried.h"
 #include "normgraft/core/files.h"
 #include "normgraft/expr/expression.h"
 
@@ -35,6 +36,8 @@ struct ExportInput {
   NumberFormat format;
   const ExportTensors& tensors;  ///< of the whole network; each site of a function has SITE.weight (gamma)
                                  ///< and SITE.bias (beta), both of shape [D]
+  std::map<std::string, Carried> carried = {};  ///< by norm site, with or without a function; a site that is
+                                                ///< not named carries nothing
 };
 
 /// Writes the functions of a graft for one target.
@@ -51,8 +54,9 @@ class Exporter {
   virtual std::string_view description() const = 0;
 
   /// Writes its files into `folder`, each atomically. Throws InputError, before anything is written, when
-  /// there is no function, when a tensor that ExportInput promises is missing or of another shape, and for a
-  /// number format in which this target cannot be written.
+  /// there is no function, when a tensor that ExportInput promises is missing or of another shape, when a
+  /// function reads r where no channel tells it within a finite range, and for what this target cannot write:
+  /// a number format, or a norm that stays where a channel tells r.
   void write(const ExportInput& input, const Path& folder) const;
 
  private:
