@@ -15,7 +15,7 @@
 namespace normgraft {
 namespace {
 
-constexpr int64_t kSquares = 32;  ///< at most; of D / 4
+constexpr int64_t kSquares = 32;       ///< at most; of D / 4
 constexpr double kLeastSquare = 1e-6;  ///< that a logarithm is taken of
 constexpr const char* kProjections = "carrier.projections";
 constexpr const char* kScales = "carrier.scales";
@@ -32,12 +32,16 @@ Tensor squares(const Tensor& projections, const Tensor& x) {
   return linear(x, projections, Tensor()).square();
 }
 
-void check_shape(const Tensors& carrier, const char* name, at::IntArrayRef shape) {
+void check_tensor(const Tensors& carrier, const char* name, at::IntArrayRef shape) {
   const Tensor tensor = find_tensor(carrier, name);
   if (!tensor.defined()) throw InputError(fmt::format("tensor \"{}\" is missing", name));
-  if (tensor.sizes() == shape) return;
-  throw InputError(fmt::format("tensor \"{}\" has shape [{}], expected [{}]", name,
-                               fmt::join(tensor.sizes(), ", "), fmt::join(shape, ", ")));
+  if (tensor.sizes() != shape) {
+    throw InputError(fmt::format("tensor \"{}\" has shape [{}], expected [{}]", name,
+                                 fmt::join(tensor.sizes(), ", "), fmt::join(shape, ", ")));
+  }
+  if (!at::isfinite(tensor).all().item<bool>()) {
+    throw InputError(fmt::format("tensor \"{}\" holds a value that is not finite", name));
+  }
 }
 
 }  // namespace
@@ -56,9 +60,9 @@ void set_first_carrier(Network& network, const Tensors& carrier) {
   const Tensor projections = find_tensor(carrier, kProjections);
   const int64_t count = projections.defined() && projections.dim() > 0 ? projections.size(0) : 0;
   const Site& site = network.sites().front();
-  check_shape(carrier, kProjections, {count, site.channels});
-  check_shape(carrier, kScales, {count});
-  check_shape(carrier, kNumbers, {site.tokens});
+  check_tensor(carrier, kProjections, {count, site.channels});
+  check_tensor(carrier, kScales, {count});
+  check_tensor(carrier, kNumbers, {site.tokens});
   for (const auto& [name, tensor] : carrier) network.tensors()[name] = tensor.to(at::kFloat).contiguous();
 }
 
@@ -67,7 +71,8 @@ bool tells_first_spread(const Tensors& tensors) {
 }
 
 Tensor with_first_carrier(const Tensors& tensors, const Tensor& x) {
-  const Tensor square = squares(tensors.at(kProjections), x).matmul(tensors.at(kScales)) + tensors.at(kNumbers);
+  const Tensor square =
+      squares(tensors.at(kProjections), x).matmul(tensors.at(kScales)) + tensors.at(kNumbers);
   const Tensor told = square.clamp_min(kLeastSquare).log() / 2;
   return at::cat({x.slice(-1, 0, 1) + told.unsqueeze(-1), x.slice(-1, 1)}, -1);
 }
@@ -83,8 +88,8 @@ void tell_first_spread(Network& network, const WalkImages& images, const Carrier
 
   const TokenRows tokens(x.size(0), x.size(1), network.architecture().prefix_tokens(), 0);
   const Tensor weight = tokens.weights(costs.scale, x.size(0), squared);
-  const Tensor projections =
-      longest_directions(tokens.rows((x - x.mean(0, true)) / s.unsqueeze(-1)), std::min(kSquares, site.channels / 4));
+  const Tensor projections = longest_directions(tokens.rows((x - x.mean(0, true)) / s.unsqueeze(-1)),
+                                                std::min(kSquares, site.channels / 4));
 
   // Each token has a number of its own, so the squares count by how they differ at the same token.
   const Tensor inputs = squares(projections, x), targets = squared.unsqueeze(-1);

@@ -34,7 +34,7 @@ TEST(CarryScale, LeavesTheLogitsOfLayerNormsAsTheyWere) {
   const at::NoGradGuard no_grad;
   const Network original = testing::small_vit();
   Network vit = blind_vit();
-  carry_scale(vit, small_images(32), {}, nullptr, silent_monitor());
+  carry_scale(vit, {small_images(32), {}}, {}, nullptr, silent_monitor());
   EXPECT_LT(relative_error(vit.forward(small_images(5)), original.forward(small_images(5))), 1e-4);
 }
 
@@ -42,7 +42,7 @@ TEST(CarryScale, LetsTheMeanOfATokenForetellItsSpread) {
   const at::NoGradGuard no_grad;
   Network vit = blind_vit();
   const double ratio = carrier_ratio({}, 8);
-  carry_scale(vit, small_images(64), {.ratio = 0, .damping = 1e-3}, nullptr, silent_monitor());
+  carry_scale(vit, {small_images(64), {}}, {.ratio = 0, .damping = 1e-3}, nullptr, silent_monitor());
   double constant = 0, carried = 0;  // what a constant number, and what the carrier leaves
   size_t i = 0;
   const auto errors = relative_errors(vit, small_images(64), ratio);
@@ -62,10 +62,10 @@ TEST(CarryScale, FollowsTheSpreadThatAnotherNormalizerLeaves) {
   Network refitted = blind_vit();
   const auto half = [](const Tensor& x) { return 0.5 * (x - x.mean(-1, true)); };
   Network stale = blind_vit();
-  carry_scale(stale, small_images(64), {}, nullptr, silent_monitor());
+  carry_scale(stale, {small_images(64), {}}, {}, nullptr, silent_monitor());
   stale.set_normalizer(1, half);
   refitted.set_normalizer(1, half);
-  carry_scale(refitted, small_images(64), {}, nullptr, silent_monitor());
+  carry_scale(refitted, {small_images(64), {}}, {}, nullptr, silent_monitor());
   EXPECT_LT(relative_errors(refitted, small_images(64), ratio)[1],
             relative_errors(stale, small_images(64), ratio)[1]);
 }
@@ -88,8 +88,8 @@ TEST(CarryScale, DrawsTheStreamOfAGraftTowardsItsTeachers) {
   Network alone = blind_vit(), drawn = blind_vit();
   for (Network* vit : {&alone, &drawn}) vit->set_normalizer(1, smaller);
   const CarrierOptions options{.ratio = 0, .damping = 1e-3};
-  carry_scale(alone, small_images(64), options, nullptr, silent_monitor());
-  carry_scale(drawn, small_images(64), options, &teacher, silent_monitor());
+  carry_scale(alone, {small_images(64), {}}, options, nullptr, silent_monitor());
+  carry_scale(drawn, {small_images(64), {}}, options, &teacher, silent_monitor());
   EXPECT_LT(distance(drawn), 0.5 * distance(alone));
 }
 
@@ -107,7 +107,7 @@ TEST(CarryScale, ServesANormBehindThePooling) {
   Network vit = original;
   centre_stream(vit);
   blind_to_mean(vit);
-  carry_scale(vit, small_images(64), {}, nullptr, silent_monitor());
+  carry_scale(vit, {small_images(64), {}}, {}, nullptr, silent_monitor());
   EXPECT_LT(relative_error(vit.forward(small_images(5)), original.forward(small_images(5))), 1e-4);
   EXPECT_LT(relative_errors(vit, small_images(64), carrier_ratio({}, 8)).back(), 0.1);
 }
@@ -135,12 +135,13 @@ TEST(CarriedLog, GoesOnStraightWhereALogarithmWouldEnd) {
 
 TEST(CarryScale, RefusesARatioThatWouldLetXCrossZero) {
   Network vit = blind_vit();
+  EXPECT_EQ(
+      testing::input_error([&] {
+        carry_scale(vit, {small_images(2), {}}, {.ratio = 2, .damping = 0.1}, nullptr, silent_monitor());
+      }),
+      "carrier: ratio is 2, expected more than the root of the number of channels, or 0");
   EXPECT_EQ(testing::input_error([&] {
-              carry_scale(vit, small_images(2), {.ratio = 2, .damping = 0.1}, nullptr, silent_monitor());
-            }),
-            "carrier: ratio is 2, expected more than the root of the number of channels, or 0");
-  EXPECT_EQ(testing::input_error([&] {
-              carry_scale(vit, small_images(2), {.ratio = 0, .damping = 0}, nullptr, silent_monitor());
+              carry_scale(vit, {small_images(2), {}}, {.ratio = 0, .damping = 0}, nullptr, silent_monitor());
             }),
             "carrier: damping is 0, expected a number above 0");
 }

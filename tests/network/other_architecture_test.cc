@@ -97,8 +97,9 @@ TEST(OtherArchitecture, WhoseNormsSeeTheMeanIsRefusedACarrierOfScale) {
   for (const NormKind kind : kKinds) {
     Network network = post_norm(kind);
     EXPECT_FALSE(hides_mean(network));
-    const std::string message =
-        testing::input_error([&] { carry_scale(network, some_images(), {}, nullptr, silent_monitor()); });
+    const std::string message = testing::input_error([&] {
+      carry_scale(network, {some_images(), {}}, {}, nullptr, silent_monitor());
+    });
     EXPECT_NE(message.find("post_norm_test"), std::string::npos) << message;
   }
 }

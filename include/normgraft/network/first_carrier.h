@@ -7,14 +7,14 @@ namespace normgraft {
 // No Linear writes the stream ahead of the first site, and pixels tell the spread of their patch by no linear
 // function: contrast has no sign. A few squares do: for token n
 //     r = log(number[n] + sum over k of scale[k] (projection[k] . x)^2) / 2
-// with x as it is embedded. The projections are Linears of the patch, so they can be rows of its embedding; they
-// are few beside D. The rest is done once a token. Tensors: "carrier.projections" [K, D], "carrier.scales" [K],
-// "carrier.numbers" [N].
+// with x as it is embedded. The projections are Linears of the patch, so they can be rows of its embedding;
+// they are few beside D. The rest is done once a token. Tensors: "carrier.projections" [K, D],
+// "carrier.scales" [K], "carrier.numbers" [N].
 
 /// Takes these tensors out of a checkpoint's.
 Tensors take_first_carrier(Tensors& checkpoint);
 
-/// Gives them to a network. Throws InputError naming one that is missing or of the wrong shape.
+/// Gives them to a network. Throws InputError naming one that is missing, of the wrong shape or not finite.
 void set_first_carrier(Network& network, const Tensors& carrier);
 
 /// Whether these tensors are there.
