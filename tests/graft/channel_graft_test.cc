@@ -66,6 +66,18 @@ TEST(ChannelGraft, RefusesAFunctionThatReadsRWhereNoChannelTellsItAndTheReverse)
   EXPECT_TRUE(carrying.functions().empty());
 }
 
+TEST(ChannelGraft, TakesAConstantTimesXToo) {
+  const at::NoGradGuard no_grad;
+  Graft graft(carrying_vit());
+  const Tensor x = at::randn({2, 17, 16});
+  for (const char* text : {"x*1.5", "1.5*x"}) {
+    graft.set_function("norm", Expression::parse(text));
+    EXPECT_TRUE(at::allclose(graft.value(4, x, graft.constants(4)), 1.5 * x)) << text;
+  }
+  for (const char* text : {"x*x", "x*tanh(x)", "(x+1)*2", "2*(x+1)", "x*2+1", "3"})
+    EXPECT_NE(refusal([&] { graft.set_function("norm", Expression::parse(text)); }), "") << text;
+}
+
 /// What kFunction is, in double.
 Tensor by_hand(const Carried& carried, const Tensor& x) {
   const Tensor r = x.to(at::kDouble).slice(-1, 0, 1).clamp(carried.low, carried.high);
