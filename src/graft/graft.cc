@@ -3,7 +3,9 @@
 #include <ATen/ATen.h>
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <set>
+#include <span>
 
 #include "normgraft/core/error.h"
 #include "normgraft/graft/scalar_function.h"
@@ -14,8 +16,21 @@ namespace normgraft {
 
 namespace {
 
+/// Whether f is x times what does not read x.
+bool multiplies_x(const Expression& f) {
+  const auto program = f.program();
+  if (program.back().op != Op::kMul) return false;
+  const size_t right = subtree_start(program, program.size() - 2);
+  const auto is_x = [](std::span<const Instruction> part) {
+    return part.size() == 1 && part[0].op == Op::kX;
+  };
+  const bool alone =
+      std::count_if(program.begin(), program.end(), [](const Instruction& i) { return i.op == Op::kX; }) == 1;
+  return alone && (is_x(program.first(right)) || is_x(program.subspan(right, program.size() - 1 - right)));
+}
+
 void check_reads(const Site& site, const Expression& f) {
-  if (f.reads(Op::kR) == site.carried.channel) return;
+  if (f.reads(Op::kR) == site.carried.channel || (site.carried.channel && multiplies_x(f))) return;
   throw InputError(fmt::format("norm site \"{}\": {} {}, expected a function of {}", site.name, f.to_string(),
                                site.carried.channel ? "does not read r, which the stream carries there"
                                                     : "reads r, which the stream does not carry there",

@@ -56,10 +56,15 @@ Tensors take_first_carrier(Tensors& checkpoint) {
 }
 
 void set_first_carrier(Network& network, const Tensors& carrier) {
-  if (carrier.empty()) return;
+  const Site& site = network.sites().front();
+  const bool told = site.carried.channel && site.carried.low < site.carried.high;
+  if (carrier.empty() && !told) return;
+  if (!site.carried.channel) {
+    throw InputError(fmt::format("tensor \"{}\": no channel carries the spread at norm site \"{}\"",
+                                 carrier.begin()->first, site.name));
+  }
   const Tensor projections = find_tensor(carrier, kProjections);
   const int64_t count = projections.defined() && projections.dim() > 0 ? projections.size(0) : 0;
-  const Site& site = network.sites().front();
   check_tensor(carrier, kProjections, {count, site.channels});
   check_tensor(carrier, kScales, {count});
   check_tensor(carrier, kNumbers, {site.tokens});

@@ -223,7 +223,7 @@ TEST(Capture, KeepsWhatACarrierLetsFunctionsAddOutOfTheMomentsOfY) {
   Loader first = loader_for(vit, pictures, 15);
   const auto batch = first.next();
   const Tensor images = images_tensor(*batch, vit.preprocessing());
-  let_mean_carry_scale(vit, images, {}, silent_monitor());
+  let_mean_carry_scale(vit, {images, {}}, {}, silent_monitor());
   Loader loader = loader_for(vit, pictures, 15);
   const Mappings mappings =
       capture(vit, loader, 15, fold_of, {.bins = 64, .pairs = {.weights = Weights::kNone}}, silent_monitor());

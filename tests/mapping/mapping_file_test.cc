@@ -1,6 +1,7 @@
 #include <gtest/gtest.h>
 #include <unistd.h>
 
+#include <cmath>
 #include <cstring>
 #include <filesystem>
 #include <fstream>
@@ -163,7 +164,7 @@ TEST_F(MappingFile, FromANewerVersionNamesBothVersions) {
   content[kVersionAt] = 9;
   put(sealed(content));
   EXPECT_EQ(complaint(), "mappings " + path_.string() +
-                             ": written in version 9 of the format, this program reads up to 3");
+                             ": written in version 9 of the format, this program reads up to 4");
 }
 
 TEST_F(MappingFile, OfVersion1HoldsYItselfInItsBins) {
@@ -191,21 +192,22 @@ TEST_F(MappingFile, OfVersion1HasNothingToChooseByAndReportsOnWhatItHeldOut) {
   EXPECT_FALSE(read_mappings(path_).choose_part);
 }
 
-/// The bytes of two_sites as version 2 wrote them: three folds, nothing of parts and of what is carried.
-class Version2 {
+/// The bytes of mappings without weights as older versions wrote them. Version 2: three folds, nothing of
+/// parts and of what is carried. Version 3: no channel.
+class OlderVersion {
  public:
-  explicit Version2(const Mappings& mappings) {
+  OlderVersion(uint32_t version, const Mappings& mappings) : version_(version) {
     text(mappings.model);
     value(uint8_t{0});
+    if (version >= 3) value(static_cast<uint8_t>(mappings.choose_part));
     value(static_cast<uint32_t>(mappings.sites.size()));
     for (const SiteMapping& site : mappings.sites) add(site);
   }
 
   std::string bytes() const {
     std::string content = "NGMAPS\r\n";
-    const uint32_t version = 2;
     const uint64_t length = payload_.size();
-    content.append(reinterpret_cast<const char*>(&version), sizeof version);
+    content.append(reinterpret_cast<const char*>(&version_), sizeof version_);
     content.append(reinterpret_cast<const char*>(&length), sizeof length);
     content += payload_;
     const uint64_t sum = fnv1a(std::as_bytes(std::span(content)));
@@ -221,14 +223,22 @@ class Version2 {
     value(static_cast<uint32_t>(t.size()));
     payload_ += t;
   }
+  std::vector<Fold> folds() const {
+    if (version_ == 2) return {Fold::kFirstHalf, Fold::kSecondHalf, Fold::kReport};
+    return {Fold::kFirstHalf, Fold::kSecondHalf, Fold::kChoose, Fold::kReport};
+  }
   void add(const SiteMapping& site) {
     text(site.name);
     value(site.pictures);
     value(site.tokens);
     value(site.channels);
+    if (version_ >= 3) {
+      value(static_cast<uint8_t>(site.carried.blind));
+      value(site.carried.ratio);
+    }
     value(static_cast<uint32_t>(site.bin_count()));
     for (double edge : site.edges) value(edge);
-    for (Fold fold : {Fold::kFirstHalf, Fold::kSecondHalf, Fold::kReport}) {
+    for (Fold fold : folds()) {
       const auto& bins = site.of(Measure::kCount, fold);
       for (size_t i = 0; i < bins.size(); ++i) {
         const Moments& m = bins[i];
@@ -236,14 +246,55 @@ class Version2 {
           value(static_cast<float>(v));
       }
     }
-    for (Fold fold : {Fold::kFirstHalf, Fold::kSecondHalf, Fold::kReport}) {
+    for (Fold fold : folds()) {
       const Moments& y = site.y[0][static_cast<size_t>(fold)];
       for (double v : {y.weight, y.y, y.syy}) value(v);
     }
   }
 
+  uint32_t version_;
   std::string payload_;
 };
+
+TEST_F(MappingFile, OfVersion3HasNoChannelThatTellsTheSpread) {
+  const Mappings written = two_sites(false, 64);
+  put(OlderVersion(3, written).bytes());
+  const Mappings read = read_mappings(path_);
+  EXPECT_TRUE(read.choose_part);
+  for (size_t s = 0; s < 2; ++s) {
+    EXPECT_EQ(read.sites[s].carried, written.sites[s].carried);
+    EXPECT_FALSE(read.sites[s].carried.channel);
+    EXPECT_EQ(read.sites[s].edges, written.sites[s].edges);
+    for (Fold fold : {Fold::kFirstHalf, Fold::kSecondHalf, Fold::kChoose, Fold::kReport}) {
+      EXPECT_NEAR(read.sites[s].of(Measure::kCount, fold)[20].y,
+                  written.sites[s].of(Measure::kCount, fold)[20].y, 1e-6);
+    }
+  }
+}
+
+TEST_F(MappingFile, KeepsTheChannelThatTellsTheSpreadAndItsRange) {
+  Mappings written = two_sites(false, 16);
+  written.sites[0].carried = {.channel = true, .low = -1.25, .high = 0.5};
+  write_mappings(path_, written);
+  const Mappings read = read_mappings(path_);
+  EXPECT_EQ(read.sites[0].carried, written.sites[0].carried);
+  EXPECT_EQ(read.sites[1].carried, written.sites[1].carried);
+  EXPECT_EQ(read.sites[0].pairs(), written.sites[0].tokens);
+}
+
+TEST_F(MappingFile, WithARangeOfACarrierThatIsNoneIsRefused) {
+  const auto complaint_of = [&](double low, double high) {
+    Mappings damaged = two_sites(false, 16);
+    damaged.sites[1].carried = {.channel = true, .low = low, .high = high};
+    write_mappings(path_, damaged);
+    return complaint();
+  };
+  const std::string start = "mappings " + path_.string() + ": damaged: ";
+  EXPECT_EQ(complaint_of(1, 1), "");
+  EXPECT_EQ(complaint_of(1, 0.5), start + "the range of a carrier ends before it begins");
+  EXPECT_EQ(complaint_of(0, INFINITY), start + "a value is not finite");
+  EXPECT_EQ(complaint_of(NAN, 0), start + "a value is not finite");
+}
 
 TEST_F(MappingFile, OfVersion2KnowsThatASiteIsBlindWhereSomethingWasAddedToItsY) {
   Mappings written = two_sites(false, 64);
@@ -252,7 +303,7 @@ TEST_F(MappingFile, OfVersion2KnowsThatASiteIsBlindWhereSomethingWasAddedToItsY)
       for (Moments& m : folds) m.syy *= 0.5;
     }
   }
-  put(Version2(written).bytes());
+  put(OlderVersion(2, written).bytes());
   const Mappings read = read_mappings(path_);
   EXPECT_FALSE(read.choose_part);
   EXPECT_FALSE(read.sites[0].carried.blind);

@@ -184,6 +184,26 @@ TEST(FirstCarrier, RefusesATensorThatIsMissingOrOfAWrongShapeInOneLine) {
             "tensor \"carrier.numbers\" holds a value that is not finite");
 }
 
+TEST(FirstCarrier, IsThereWhereAChannelTellsTheSpreadAtTheFirstSiteAndOnlyThere) {
+  const auto refusal = [](Network network, const Tensors& carrier) -> std::string {
+    try {
+      set_first_carrier(network, carrier);
+    } catch (const InputError& error) {
+      return error.what();
+    }
+    return "";
+  };
+  Tensors tensors = carrying().network.tensors();
+  const Tensors carrier = take_first_carrier(tensors);
+  EXPECT_EQ(refusal(carrying().network, {}), "tensor \"carrier.projections\" is missing");
+  EXPECT_EQ(refusal(calm_vit(), carrier),
+            "tensor \"carrier.numbers\": no channel carries the spread at norm site \"blocks.0.norm1\"");
+  EXPECT_EQ(refusal(calm_vit(), {}), "");
+  Network freed = calm_vit();
+  free_channel(freed);
+  EXPECT_EQ(refusal(freed, {}), "");
+}
+
 TEST(Told, TakesTheNearerEndBeyondTheRange) {
   const Carried carried{.channel = true, .low = -1, .high = 2};
   const Tensor x = at::tensor({-3.0F, 9.0F, 0.5F, 9.0F, 4.0F, 9.0F}).reshape({3, 2});

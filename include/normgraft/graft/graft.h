@@ -11,9 +11,8 @@
 namespace normgraft {
 
 /// A network with scalar functions in place of the normalisation at some of its sites, or at none: then it is
-/// the original. One function a site for all tokens and channels, of x, or of x and r where a channel tells r;
-/// gamma and beta remain.
-/// Move-only.
+/// the original. One function a site for all tokens and channels, of x, or of x and r where a channel tells
+/// r; gamma and beta remain. Move-only.
 class Graft {
  public:
   /// The original network, no site replaced.
@@ -22,8 +21,8 @@ class Graft {
   Graft& operator=(Graft&&) = default;
 
   /// Puts f at a site, and gives it what calibration moves: a beta, and a bias of the Linear that wrote the
-  /// stream, 0 where there was none. Throws InputError, listing sites, when there is none of that name; and when f
-  /// reads r where no channel tells it, or does not where one does.
+  /// stream, 0 where there was none. Throws InputError, listing sites, when there is none of that name; and
+  /// when f reads r where no channel tells it, or does not where one does and is no constant times x.
   void set_function(const std::string& site, const Expression& f);
 
   /// Puts the functions of a file at their sites, with their grid and ranges. Throws InputError naming a site
@@ -47,8 +46,8 @@ class Graft {
   /// mean.
   bool drops_mean(size_t site) const { return slots_[site] && network_->sites()[site].carried.blind; }
 
-  /// y at a site from x [..., D] and constants in place of the function's own, with r where the function reads
-  /// it; has_function(site) must hold.
+  /// y at a site from x [..., D] and constants in place of the function's own, with r where the function
+  /// reads it; has_function(site) must hold.
   Tensor value(size_t site, const Tensor& x, const Tensor& constants) const;
 
   /// Puts constants that were moved where they may be, in new tensors: the nearest on the grid, and where a

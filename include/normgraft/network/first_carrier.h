@@ -14,7 +14,9 @@ namespace normgraft {
 /// Takes these tensors out of a checkpoint's.
 Tensors take_first_carrier(Tensors& checkpoint);
 
-/// Gives them to a network. Throws InputError naming one that is missing, of the wrong shape or not finite.
+/// Gives them to a network that knows what its first site carries: none where no channel tells a range of r
+/// there, else all. Throws InputError naming one that is missing, of the wrong shape, not finite or not
+/// expected.
 void set_first_carrier(Network& network, const Tensors& carrier);
 
 /// Whether these tensors are there.
