@@ -154,7 +154,7 @@ TEST(Pipeline, GraftsOnANetworkWhoseTokensCarryTheirScaleAndLeavesNoneWhenAskedT
   write_atomically(folder / "run/prepared/model.safetensors", "damaged");
   EXPECT_EQ(run_program({"graft", run}).code, 2);
   std::vector<std::string> as_it_is = capture;
-  as_it_is.insert(as_it_is.end(), {"--carrier", "none"});
+  as_it_is.back() = "none";
   run_json(as_it_is);
   EXPECT_FALSE(std::filesystem::exists(folder / "run/prepared"));
   run_json({"evolve", run, "--population", "30", "--generations", "2", "--seeds", "1"});
