@@ -45,7 +45,7 @@ MUTANTS = of_rooms(
            r"Dtype\{\"BF16\", at::kBFloat16\}", 'Dtype{"BF16", at::kHalf}',
            "BF16 read as F16"),
     Mutant("embedding-keeps-its-mean", "src/network/stream.cc",
-           r"subtract_mean\(tensors, name, name\.ends_with[^;]*;", "(void)name;",
+           r"subtract_mean\(tensors, name, channel_dimension\(name\)\);", "(void)name;",
            "a stream whose embedding keeps its mean"),
     Mutant("layer-scale-unfolded", "src/network/stream.cc",
            r"weight = weight \* scale\.unsqueeze\(1\);", "",

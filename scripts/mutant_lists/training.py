@@ -77,7 +77,7 @@ MUTANTS = of_rooms(
            r"if \(!back\.empty\(\)\)", "if (false)",
            "constants of an epoch that went back without a word"),
     Mutant("carriers-deleted", "src/pipeline/run_network.cc",
-           r"let_mean_carry_scale\(network, walk_images\([^;]*;", "(void)network, (void)fit, (void)monitor;",
+           r"let_channel_carry_scale\(network, images, options, monitor\);", "",
            "a network captured without the carriers asked for"),
     Mutant("parts-swapped", "src/pipeline/stages.cc",
            r"\? Fold::kChoose : Fold::kReport", "? Fold::kReport : Fold::kChoose",

@@ -98,7 +98,7 @@ TEST_F(Checkpoint, KeepsWhatItsStreamCarries) {
   network.set_carried(4, {.blind = true, .ratio = 0});
   save_model(folder_ / "carrying", network);
   const Json stream = read_json(folder_ / "carrying" / "config.json", "config")["stream"];
-  EXPECT_EQ(stream["version"], 1);
+  EXPECT_EQ(stream["version"], 2);
   const Network read = load_model(folder_ / "carrying", {}, listener_);
   for (size_t site = 0; site < network.sites().size(); ++site) {
     EXPECT_EQ(read.sites()[site].carried, network.sites()[site].carried) << network.sites()[site].name;
