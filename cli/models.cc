@@ -1,8 +1,9 @@
 #include "normgraft/pipeline/models.h"
 
-#include <map>
 #include <fmt/format.h>
 #include <fmt/ranges.h>
+
+#include <map>
 
 #include "command.h"
 #include "normgraft/emit/exporter.h"

@@ -162,8 +162,7 @@ class RowWriter {
     if (p.constants > 0) {
       const Tensor constants = graft_.constants(p.site).detach().clone().requires_grad_();
       const Tensor by_f = graft_.drops_mean(p.site) ? without_mean(gradient) : gradient;
-      by_constants = torch::autograd::grad({graft_.value(p.site, x, constants)},
-                                           {constants}, {by_f})[0];
+      by_constants = torch::autograd::grad({graft_.value(p.site, x, constants)}, {constants}, {by_f})[0];
     }
     const at::NoGradGuard no_grad;
     const Tensor g = gradient.reshape({-1, p.channels});

@@ -46,7 +46,8 @@ WriterStep refit_writers(Graft& graft, const Network& teacher, std::vector<Pictu
   step.before = step.after = held_out.measure(graft.network());
   const Tensors before = graft.network().tensors();
   WalkImages images{walk_images(teacher, std::move(fit), 0, "calibrate", monitor), {}};
-  if (!choose.empty()) images.choose = read_images(std::move(choose), teacher.preprocessing(), "calibrate", monitor);
+  if (!choose.empty())
+    images.choose = read_images(std::move(choose), teacher.preprocessing(), "calibrate", monitor);
   carry_scale(graft.network(), images, carrier_options(teacher, images), &teacher, monitor);
   const Distance after = held_out.measure(graft.network());
   monitor.notice(fmt::format(

@@ -32,8 +32,7 @@ AccumulatedPairs accumulated(const Site& site, const SitePairs& pairs) {
     return {s.log(), s.reciprocal(), pairs.token_weight, {}};
   }
   const double ratio = site.carried.ratio;
-  return {pairs.x, pairs.y, pairs.weight,
-          ratio > 0 ? carried_offset(pairs.x, ratio).contiguous() : Tensor()};
+  return {pairs.x, pairs.y, pairs.weight, ratio > 0 ? carried_offset(pairs.x, ratio).contiguous() : Tensor()};
 }
 
 /// Which folds have pictures.
@@ -69,8 +68,8 @@ Mappings capture(const Network& network, Loader& pictures, int64_t picture_count
     for (int64_t i = 0; i < pairs.x.size(0); ++i) {
       const Fold of = fold(pairs.pictures[static_cast<size_t>(i)]);
       if (site == 0) read.set(index_of(of));
-      accumulators[site].add_picture(of, values_of(kept.x, i), values_of(kept.y, i), values_of(kept.weight, i),
-                                     values_of(kept.offset, i));
+      accumulators[site].add_picture(of, values_of(kept.x, i), values_of(kept.y, i),
+                                     values_of(kept.weight, i), values_of(kept.offset, i));
     }
   };
   for_each_pairs(network, pictures, picture_count, options.pairs, "capture", receive, monitor);

@@ -47,7 +47,8 @@ ChunkPairs weighted_pairs(const Network& network, const Tensor& images, std::spa
       if (!weight.defined()) weight = at::zeros_like(pairs[site].y);
       weight.addcmul_(gradients[site], gradients[site], 1.0 / options.probes);
       if (!network.sites()[site].carried.channel) continue;
-      const Tensor share = (gradients[site] * without_carrier(pairs[site].x)).sum(-1).square() / options.probes;
+      const Tensor share =
+          (gradients[site] * without_carrier(pairs[site].x)).sum(-1).square() / options.probes;
       Tensor& by_token = pairs[site].token_weight;
       by_token = by_token.defined() ? by_token + share : share;
     }

@@ -15,7 +15,8 @@ Candidate candidate(const FrontPoint& point, const std::string& origin, const Si
                     const Profile& profile) {
   const double elements = static_cast<double>(mapping.tokens * mapping.channels);
   const double predicted = std::max(predicted_divergence(point.expression, mapping), kLeastDivergence);
-  return {point, origin, cost_per_element(point.expression, profile, mapping.channels) * elements, predicted, predicted};
+  return {point, origin, cost_per_element(point.expression, profile, mapping.channels) * elements, predicted,
+          predicted};
 }
 
 }  // namespace

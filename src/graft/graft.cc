@@ -161,7 +161,8 @@ Graft load_graft(const Path& path, const ModelOptions& options, Monitor& monitor
 void save_graft(const Path& folder, const Graft& graft) {
   Network network = graft.network();
   for (size_t site = 0; site < network.sites().size(); ++site) {
-    if (graft.drops_mean(site)) fold_norm(network, site, /*blind=*/true);
+    const bool channel = network.sites()[site].carried.channel;
+    if (graft.drops_mean(site) || (channel && graft.has_function(site))) fold_norm(network, site, !channel);
   }
   save_model(folder, network);
   const FunctionFile file = graft.function_file();

@@ -15,12 +15,13 @@
 // Payload:
 //   text model, u8 weighted, u8 whether there is a part to choose by, u32 sites, and for each site
 //   text name, i64 pictures, i64 tokens, i64 channels, u8 blind, f64 ratio, u8 channel, f64 low, f64 high
-//   (Carried), u32 bins, f64 edges[bins + 1], and for each measure (kWeight only when weighted): for each fold and bin
-//   f32 weight, x - left edge, y, sxx, sxy, syy, and under kWeight weight2;
-//   then for each fold f64 weight, mean and sum of squares of y itself.
+//   (Carried), u32 bins, f64 edges[bins + 1], and for each measure (kWeight only when weighted): for each
+//   fold and bin f32 weight, x - left edge, y, sxx, sxy, syy, and under kWeight weight2; then for each fold
+//   f64 weight, mean and sum of squares of y itself.
 // A text is its u32 length and its bytes.
-// Before version 4 no channel tells the spread. Versions 1 and 2 know nothing of a part to choose by and of what is carried; their folds are the two halves
-// and the pictures held out. Version 1 has no y itself: y of bins is.
+// Before version 4 no channel tells the spread. Versions 1 and 2 know nothing of a part to choose by and of
+// what is carried; their folds are the two halves and the pictures held out. Version 1 has no y itself: y of
+// bins is.
 
 namespace normgraft {
 namespace {
@@ -208,7 +209,8 @@ SiteMapping read_site(Reader& in, bool weighted, uint32_t version) {
     site.carried.channel = in.value<uint8_t>() != 0;
     site.carried.low = in.finite(in.value<double>());
     site.carried.high = in.finite(in.value<double>());
-    if (site.carried.low > site.carried.high) in.fail("damaged: the range of a carrier ends before it begins");
+    if (site.carried.low > site.carried.high)
+      in.fail("damaged: the range of a carrier ends before it begins");
   }
   site.edges = read_edges(in);
   for (Measure measure : {Measure::kCount, Measure::kWeight}) {

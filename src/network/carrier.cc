@@ -222,8 +222,9 @@ void let_channel_carry_scale(Network& network, const WalkImages& images, const C
   free_channel(network);
   tell_first_spread(network, images, options);
   for (size_t site = 0; site < network.sites().size(); ++site) {
-    network.set_normalizer(
-        site, [&network, site](const Tensor& x) { return x * (-told(network.sites()[site].carried, x)).exp(); });
+    network.set_normalizer(site, [&network, site](const Tensor& x) {
+      return x * (-told(network.sites()[site].carried, x)).exp();
+    });
   }
   carry_scale(network, images, options, nullptr, monitor);
   restore_norms(network);

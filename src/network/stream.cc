@@ -122,7 +122,6 @@ void blind_to_mean(Network& network) {
   }
 }
 
-
 bool can_free_channel(const Network& network) {
   const auto& sites = network.sites();
   return hides_mean(network) && network.architecture().embedding_turns() &&

@@ -77,7 +77,7 @@ void record_network(const RunFolder& run, Carrier carrier, const Network& networ
 
 Network CapturedRun::network(const RunFolder& run, Monitor& monitor) const {
   return carrier == Carrier::kNone ? load_model(request.model, request.model_options, monitor)
-                                           : load_model(run.prepared(), {}, monitor);
+                                   : load_model(run.prepared(), {}, monitor);
 }
 
 CapturedRun captured_run(const RunFolder& run) {

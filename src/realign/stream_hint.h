@@ -27,7 +27,7 @@ class StreamHint {
 
  private:
   std::vector<Carried> carried_;  // by site
-  std::vector<Tensor> weights_;  // by site [N, D]; undefined for the first, which nothing comes before
+  std::vector<Tensor> weights_;   // by site [N, D]; undefined for the first, which nothing comes before
 };
 
 }  // namespace normgraft

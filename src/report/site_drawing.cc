@@ -137,9 +137,10 @@ std::string draw_mapping(const SiteView& view, Measure measure, Interval range) 
     grow(seen, g.y + spread);
   }
   const double room = 0.06 * (seen.high - seen.low);
-  Chart chart(kWidth, kHeight, linear_axis(range.low, range.high, x_name(view), 8),
-              linear_axis(seen.low - 3 * room, seen.high + room, view.mapping->carried.channel ? "1 / s" : "y", 6),
-              fmt::format("Mapping of {}", view.mapping->name));
+  Chart chart(
+      kWidth, kHeight, linear_axis(range.low, range.high, x_name(view), 8),
+      linear_axis(seen.low - 3 * room, seen.high + room, view.mapping->carried.channel ? "1 / s" : "y", 6),
+      fmt::format("Mapping of {}", view.mapping->name));
   std::vector<double> strip = density(*view.mapping, bins, range);
   for (double& height : strip) height *= kStripHeight;
   chart.strip(strip, "mass");
@@ -161,7 +162,8 @@ std::string draw_residuals(const SiteView& view, Measure measure, Interval range
   if (view.chosen) show(on_pairs(view, view.chosen->expression));
   const double room = 0.1 * (seen.high - seen.low);
   Chart chart(kWidth, kHeight, linear_axis(range.low, range.high, x_name(view), 8),
-              linear_axis(seen.low - room, seen.high + room, fmt::format("{} − mean", view.mapping->carried.channel ? "g(r)" : "f(x)"), 6),
+              linear_axis(seen.low - room, seen.high + room,
+                          fmt::format("{} − mean", view.mapping->carried.channel ? "g(r)" : "f(x)"), 6),
               fmt::format("Deviation from the mapping of {}", view.mapping->name));
   chart.rule(0, "mapping medium");
   for_each_function(

@@ -249,8 +249,7 @@ TEST(Baselines, StayAdmissibleWhereTheBestFitIsTooSteepForAProof) {
   const Expression steep = Expression::parse("(x - 0.01)/(1e-10 + abs(x - 0.01))");
   ASSERT_NE(why_not_admissible(steep, {seen}), "");
   for (const Baseline& b : fit_baselines(samples, seen)) {
-    EXPECT_EQ(why_not_admissible(b.expression, {seen}), "")
-        << b.name << " " << b.expression.to_string();
+    EXPECT_EQ(why_not_admissible(b.expression, {seen}), "") << b.name << " " << b.expression.to_string();
     if (b.name != "isru" && b.name != "softsign") continue;
     EXPECT_GT(evaluate_fit(b.expression, samples).r2, 0.999) << b.expression.to_string();
   }

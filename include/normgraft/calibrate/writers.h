@@ -21,8 +21,8 @@ struct WriterStep {
   double seconds = 0;
 };
 
-/// Fits the Linears that write the stream again, to the functions that read it (carry_scale with a teacher), the
-/// damping chosen by `choose` where there are any, and keeps that where it brings the graft nearer on the
+/// Fits the Linears that write the stream again, to the functions that read it (carry_scale with a teacher),
+/// the damping chosen by `choose` where there are any, and keeps that where it brings the graft nearer on the
 /// held-out pictures. The graft's tokens carry their spread.
 WriterStep refit_writers(Graft& graft, const Network& teacher, std::vector<Picture> fit,
                          std::vector<Picture> choose, const Yardstick& held_out, Monitor& monitor);

@@ -33,8 +33,8 @@ using PairReceiver = std::function<void(size_t site, const SitePairs& pairs)>;
 /// prediction p: the diagonal of the Fisher information, without labels. So 1/2 sum w (f(x) - y)^2 over the
 /// pairs of a picture is the divergence KL(model || graft), in nats, that f causes there, to second order and
 /// without the correlations of the errors. A weight of a token is the mean over probes of
-/// (sum over channels of g x)^2: the same for an error that is e x, with x but for its carrier. Parameters get no gradients. Throws InputError as
-/// check_weights() does, or when there was no picture.
+/// (sum over channels of g x)^2: the same for an error that is e x, with x but for its carrier. Parameters
+/// get no gradients. Throws InputError as check_weights() does, or when there was no picture.
 int64_t for_each_pairs(const Network& network, Loader& pictures, int64_t picture_count,
                        const PairOptions& options, const std::string& stage, const PairReceiver& receive,
                        Monitor& monitor);

@@ -85,8 +85,8 @@ void fold(Graft& graft);
 /// Loads a model folder with its functions.json, if there is one.
 Graft load_graft(const Path& path, const ModelOptions& options, Monitor& monitor);
 
-/// Writes a model folder, functions.json included when any site is replaced. Sites that drop their mean are
-/// folded.
+/// Writes a model folder, functions.json included when any site is replaced. Sites that drop their mean, or
+/// whose channel tells the spread, are folded.
 void save_graft(const Path& folder, const Graft& graft);
 
 }  // namespace normgraft

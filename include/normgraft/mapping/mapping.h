@@ -41,8 +41,8 @@ using OfFolds = std::array<std::array<T, kFolds>, kMeasures>;
 /// Bins of x of one site: for each measure and fold the moments of the pairs (x, y), y before gamma and beta,
 /// that fell into each bin. Bins without pairs have weight 0. In bins, a number may have been added to y of
 /// all channels of a token, where the network does not see such a number (Carried::blind). Where a channel
-/// tells the spread s of a token (Carried::channel), the pairs are (log s, 1 / s) instead, one for each token: r
-/// as it should be told.
+/// tells the spread s of a token (Carried::channel), the pairs are (log s, 1 / s) instead, one for each
+/// token: r as it should be told.
 struct SiteMapping {
   std::string name;           ///< timm name of the site, "blocks.3.norm2"
   int64_t pictures = 0;       ///< pictures captured
@@ -67,8 +67,8 @@ struct SiteMapping {
   Moments y_of(Measure measure, Part part) const;
 };
 
-/// A function g of what the pairs of a site hold, as a function at the site: g itself, or x g(r) where a channel
-/// tells the spread (Carried::channel).
+/// A function g of what the pairs of a site hold, as a function at the site: g itself, or x g(r) where a
+/// channel tells the spread (Carried::channel).
 Expression at_site(const Expression& g, const Carried& carried);
 
 /// The reverse: f(x) itself, or f(1, r) as a function of one variable.
@@ -132,9 +132,9 @@ struct Mappings {
   const SiteMapping& site(const std::string& name) const;
 };
 
-/// Reads `mappings.ngm` of versions 1 to 4; before version 4 no channel tells the spread. Before version 3 there is no part to choose by, and of what is
-/// carried only that a site is blind is known, where something was added to y (version 2). Throws InputError
-/// when the file is truncated, damaged or from a newer version.
+/// Reads `mappings.ngm` of versions 1 to 4; before version 4 no channel tells the spread. Before version 3
+/// there is no part to choose by, and of what is carried only that a site is blind is known, where something
+/// was added to y (version 2). Throws InputError when the file is truncated, damaged or from a newer version.
 Mappings read_mappings(const Path& path);
 
 /// Writes `mappings.ngm` atomically.

@@ -20,8 +20,8 @@ namespace normgraft {
 // is LayerNorm's y, up to a number for all channels that a Linear may be blind to (blind_to_mean), and up to
 // curvature that falls with k. A function of x alone.
 
-/// What an error costs at a site, in a unit that is the same for all tokens: of all tokens ahead of the patches
-/// together, and of all patches together.
+/// What an error costs at a site, in a unit that is the same for all tokens: of all tokens ahead of the
+/// patches together, and of all patches together.
 struct TokenCosts {
   double prefix = 0.1, patches = 1;
 };
@@ -35,8 +35,8 @@ struct CarrierOptions {
   /// k of a mean carrier: the mean of a token over its spread, above sqrt(D), so that x stays positive; 0:
   /// 4 sqrt(D)
   double ratio = 0;
-  /// Of the regressions, in units of the mean squared input, > 0; where there are pictures to choose by, these
-  /// choose it.
+  /// Of the regressions, in units of the mean squared input, > 0; where there are pictures to choose by,
+  /// these choose it.
   double damping = 0.1;
   /// By site; empty: those of TokenCosts at each.
   std::vector<SiteCosts> costs = {};
@@ -69,23 +69,24 @@ Carried with_range(Carried carried, const Tensor& r);
 
 /// Walks the network over images, with the normalizers it has, and rewrites every Linear that writes the
 /// stream in turn, by ridge regression on the activations that the network really has: so that behind it each
-/// token tells its spread in the way of its site, in a channel (Carried::channel) or in the mean, which is noted
-/// there. The errors are relative. A network whose sites are norms computes what it computed before.
+/// token tells its spread in the way of its site, in a channel (Carried::channel) or in the mean, which is
+/// noted there. The errors are relative. A network whose sites are norms computes what it computed before.
 ///
-/// With a teacher, what each Linear writes is first drawn towards what brings the stream to the teacher's, the
-/// carrier apart. Throws InputError naming an option out of range, or a network that hides no mean
+/// With a teacher, what each Linear writes is first drawn towards what brings the stream to the teacher's,
+/// the carrier apart. Throws InputError naming an option out of range, or a network that hides no mean
 /// (hides_mean).
 void carry_scale(Network& network, const WalkImages& images, const CarrierOptions& options,
                  const Network* teacher, Monitor& monitor);
 
-/// The mean carrier from scratch for a network of LayerNorms: its stream centred, its readers blind to the mean,
-/// each site with a writer fitted with logarithms (carried_log) at those before it, and LayerNorm at the others.
+/// The mean carrier from scratch for a network of LayerNorms: its stream centred, its readers blind to the
+/// mean, each site with a writer fitted with logarithms (carried_log) at those before it, and LayerNorm at
+/// the others.
 void let_mean_carry_scale(Network& network, const WalkImages& images, const CarrierOptions& options,
                           Monitor& monitor);
 
 /// The channel carrier from scratch, where can_free_channel(): a channel freed (free_channel), the spread at
-/// the first site told by squares (first_carrier.h), and each writer fitted with x exp(-r) at the sites before
-/// it.
+/// the first site told by squares (first_carrier.h), and each writer fitted with x exp(-r) at the sites
+/// before it.
 void let_channel_carry_scale(Network& network, const WalkImages& images, const CarrierOptions& options,
                              Monitor& monitor);
 

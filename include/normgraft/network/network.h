@@ -87,8 +87,8 @@ class Network {
 Tensor normalise(NormKind kind, const Tensor& x, double eps);
 
 /// y of the norm at a site, before gamma and beta: x [..., D]. Where channel 0 tells the spread
-/// (Carried::channel), y is that of the other channels alone, divided by the root of their sum of squares over
-/// D, and channel 0 of y is 0.
+/// (Carried::channel), y is that of the other channels alone, divided by the root of their sum of squares
+/// over D, and channel 0 of y is 0.
 Tensor normalise(const Site& site, const Tensor& x);
 
 /// The spread of each token over channels, as the norm at a site divides by it: x [..., D] -> [...].

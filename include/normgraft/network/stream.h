@@ -31,10 +31,10 @@ void fold_norm(Network& network, size_t site, bool blind);
 /// Whether free_channel() can be applied.
 bool can_free_channel(const Network& network);
 
-/// Frees a channel of the stream: centres it, folds every site, and turns the basis of the channels so that the
-/// direction that centring emptied becomes channel 0 (Carried::channel), which is 0 and which no norm and no
-/// reader sees. x enters the Linears linearly, so turning costs nothing (Q W in writers, W Q' in readers, arXiv
-/// 2401.15024). The result stays the same up to rounding. can_free_channel() must hold.
+/// Frees a channel of the stream: centres it, folds every site, and turns the basis of the channels so that
+/// the direction that centring emptied becomes channel 0 (Carried::channel), which is 0 and which no norm and
+/// no reader sees. x enters the Linears linearly, so turning costs nothing (Q W in writers, W Q' in readers,
+/// arXiv 2401.15024). The result stays the same up to rounding. can_free_channel() must hold.
 void free_channel(Network& network);
 
 /// Folds every site that a Linear reads, with `blind`. The result stays the same up to rounding.

@@ -36,8 +36,8 @@ struct CaptureRequest {
   int64_t pictures = 0;  ///< 0: all
   uint64_t seed = 1;     ///< of the order in which pictures are taken
   CaptureOptions options;
-  /// Of the network that is captured and grafted on; nothing: the best that the network allows, a channel before
-  /// the mean before none.
+  /// Of the network that is captured and grafted on; nothing: the best that the network allows, a channel
+  /// before the mean before none.
   std::optional<Carrier> carrier;
   ModelOptions model_options;
 };
