@@ -31,7 +31,7 @@ MUTANTS = of_rooms(
            r"return carried\.blind \? without_mean\(y\) : y;", "return y;",
            "a mean kept that the readers of a site do not see"),
     Mutant("saved-unfolded", "src/graft/graft.cc",
-           r"if \(graft\.drops_mean\(site\)\) fold_norm\(network, site, /\*blind=\*/true\);", "",
+           r"if \(graft\.drops_mean\(site\) \|\| .*?\) fold_norm\(network, site, !channel\);", "",
            "a graft saved with readers that see a mean again"),
     Mutant("functions-left-behind", "src/graft/graft.cc",
            r"std::filesystem::remove\(folder / \"functions\.json\"\);", "",
