@@ -55,8 +55,7 @@ void add_capture_options(CLI::App& command, CaptureRequest& request) {
       .add_option_function<std::string>(
           "--carrier", [&request](const std::string& name) { request.carrier = carrier_named(name); },
           "channel: a channel of the stream tells the spread of a token; mean: the mean of the token does; "
-          "none: "
-          "the stream stays as it is")
+          "none: the stream stays as it is")
       ->default_str("the first of these that the model allows");
 }
 

@@ -132,13 +132,7 @@ TEST(Capture, DoesNotDependOnBatchesNorThreads) {
 TEST(Capture, OfAModelWithoutClassesNeedsPlainPairs) {
   const TemporaryFolder folder;
   testing::write_small_pictures(folder / "pictures", 1, 3);
-  const Network classifier = small_vit();
-  Tensors tensors = classifier.tensors();
-  tensors.erase("head.weight");
-  tensors.erase("head.bias");
-  VitConfig config = testing::small_vit_config();
-  config.classes = 0;
-  const Network features = make_vit(config, classifier.preprocessing(), tensors);
+  const Network features = testing::small_vit_without_classes();
   const auto pictures = testing::pictures_in(folder / "pictures");
   Loader refused = loader_for(features, pictures, 3);
   EXPECT_THROW(capture(features, refused, 3, fit_fold, {}, silent_monitor()), InputError);

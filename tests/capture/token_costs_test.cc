@@ -112,13 +112,7 @@ TEST(TokenCosts, AreNoneWhereNoHeadReadsAndNotGivenForANetworkWithoutClasses) {
   EXPECT_EQ(costs.back().scale.patches, 0);
   EXPECT_GT(costs.back().scale.prefix, 0);
   EXPECT_EQ(costs.front().stream.patches, costs.front().scale.patches);
-  const Network classifier = small_vit();
-  Tensors tensors = classifier.tensors();
-  tensors.erase("head.weight");
-  tensors.erase("head.bias");
-  VitConfig config = testing::small_vit_config();
-  config.classes = 0;
-  EXPECT_TRUE(token_costs(make_vit(config, classifier.preprocessing(), tensors), some_images(4), 1).empty());
+  EXPECT_TRUE(token_costs(testing::small_vit_without_classes(), some_images(4), 1).empty());
 }
 
 /// A small network with a freed channel, and its pictures.

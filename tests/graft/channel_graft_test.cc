@@ -2,19 +2,20 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
-#include <functional>
 
 #include "normgraft/core/error.h"
 #include "normgraft/graft/graft.h"
 #include "normgraft/network/carrier.h"
 #include "normgraft/network/first_carrier.h"
 #include "normgraft/network/safetensors.h"
+#include "support/input_error.h"
 #include "support/small_model.h"
 #include "support/temporary_folder.h"
 
 namespace normgraft {
 namespace {
 
+using testing::input_error;
 using testing::small_vit;
 using testing::TemporaryFolder;
 
@@ -39,27 +40,14 @@ Graft channel_graft() {
   return graft;
 }
 
-/// The message of the InputError that `work` must throw, one line of it.
-std::string refusal(const std::function<void()>& work) {
-  try {
-    work();
-  } catch (const InputError& error) {
-    const std::string message = error.what();
-    EXPECT_EQ(message.find('\n'), std::string::npos) << message;
-    return message;
-  }
-  ADD_FAILURE() << "no InputError was thrown";
-  return {};
-}
-
 TEST(ChannelGraft, RefusesAFunctionThatReadsRWhereNoChannelTellsItAndTheReverse) {
   Graft plain(small_vit());
-  EXPECT_EQ(refusal([&] { plain.set_function("norm", Expression::parse("x*r")); }),
+  EXPECT_EQ(input_error([&] { plain.set_function("norm", Expression::parse("x*r")); }),
             "norm site \"norm\": x*r reads r, which the stream does not carry there, expected a function of "
             "x alone");
   Graft carrying(carrying_vit());
   EXPECT_EQ(
-      refusal([&] { carrying.set_function("norm", Expression::parse("tanh(x)")); }),
+      input_error([&] { carrying.set_function("norm", Expression::parse("tanh(x)")); }),
       "norm site \"norm\": tanh(x) does not read r, which the stream carries there, expected a function of x "
       "and r");
   EXPECT_TRUE(plain.functions().empty());
@@ -75,7 +63,7 @@ TEST(ChannelGraft, TakesAConstantTimesXToo) {
     EXPECT_TRUE(at::allclose(graft.value(4, x, graft.constants(4)), 1.5 * x)) << text;
   }
   for (const char* text : {"x*x", "x*tanh(x)", "(x+1)*2", "2*(x+1)", "x*2+1", "3"})
-    EXPECT_NE(refusal([&] { graft.set_function("norm", Expression::parse(text)); }), "") << text;
+    EXPECT_NE(input_error([&] { graft.set_function("norm", Expression::parse(text)); }), "") << text;
 }
 
 /// What kFunction is, in double.
@@ -180,7 +168,7 @@ TEST(CarryingModel, IsRefusedInOneLineWithoutOrWithAWrongTensorOfItsCarrier) {
     Tensors tensors = whole;
     damage(tensors);
     write_safetensors(file, tensors);
-    return refusal([&] { load_model(folder / "model", {}, silent_monitor()); });
+    return input_error([&] { load_model(folder / "model", {}, silent_monitor()); });
   };
   for (const std::string name : {"carrier.projections", "carrier.scales", "carrier.numbers"}) {
     EXPECT_EQ(complaint([&](Tensors& t) { t.erase(name); }), "tensor \"" + name + "\" is missing");
@@ -198,7 +186,7 @@ TEST(CarryingModel, IsRefusedWhereTheRangeOfRIsNone) {
   Json config = read_json(file, "config");
   config["stream"]["sites"]["blocks.1.norm2"]["channel"] = {2, 1};
   write_json(file, config);
-  EXPECT_NE(refusal([&] { load_model(folder / "model", {}, silent_monitor()); }).find("blocks.1.norm2"),
+  EXPECT_NE(input_error([&] { load_model(folder / "model", {}, silent_monitor()); }).find("blocks.1.norm2"),
             std::string::npos);
 }
 

@@ -7,9 +7,9 @@
 #include <string>
 #include <vector>
 
-#include "normgraft/core/error.h"
 #include "normgraft/core/monitor.h"
 #include "normgraft/models/vit.h"
+#include "support/input_error.h"
 #include "support/temporary_folder.h"
 
 namespace normgraft::testing {
@@ -26,20 +26,6 @@ class Listener : public Monitor {
   }
   std::vector<std::string> notices;
 };
-
-/// The message of the InputError that `work` must throw, one line of it.
-template <typename Work>
-std::string input_error(const Work& work) {
-  try {
-    work();
-  } catch (const InputError& error) {
-    const std::string message = error.what();
-    EXPECT_EQ(message.find('\n'), std::string::npos) << message;
-    return message;
-  }
-  ADD_FAILURE() << "no InputError was thrown";
-  return {};
-}
 
 /// A network small enough for any test: 24x16 pictures, patches of 8x8, D = 8, 2 blocks.
 inline VitConfig small_config() {

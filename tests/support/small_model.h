@@ -61,6 +61,17 @@ inline Network small_vit(uint64_t seed = 1) {
   return make_vit(small_vit_config(), p, t);
 }
 
+/// The same without a head.
+inline Network small_vit_without_classes() {
+  const Network classifier = small_vit();
+  Tensors tensors = classifier.tensors();
+  tensors.erase("head.weight");
+  tensors.erase("head.bias");
+  VitConfig config = small_vit_config();
+  config.classes = 0;
+  return make_vit(config, classifier.preprocessing(), tensors);
+}
+
 /// An ImageFolder tree of `classes` folders with `per_class` random pictures of 32 x 32 each.
 inline void write_small_pictures(const Path& root, int classes, int per_class, uint64_t seed = 1) {
   for (int c = 0; c < classes; ++c) {
