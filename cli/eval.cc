@@ -1,4 +1,5 @@
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include "command.h"
 #include "normgraft/pipeline/models.h"
@@ -18,9 +19,9 @@ std::string as_lines(const Judgement& j) {
   return text;
 }
 
-std::string as_text(const Evaluation& e) {
-  std::string text =
-      fmt::format("{} pictures, {:.1f} images/s (network alone)", e.images, e.images_per_second);
+std::string as_text(const Evaluation& e, const NumberFormat& format) {
+  std::string text = fmt::format("{} pictures, {:.1f} images/s (network alone), {}", e.images,
+                                 e.images_per_second, to_string(format));
   text += as_lines(e);
   for (const auto& [condition, judgement] : e.under) {
     text += fmt::format("\n\nunder {}", to_string(condition)) + as_lines(judgement);
@@ -35,7 +36,11 @@ void add_eval(CLI::App& app, Context& context) {
   CLI::App* command = add_command(app, context, "eval", "accuracy of a model, and its distance to a teacher",
                                   [&context, request] {
                                     const Evaluation evaluation = eval_model(*request, context.console);
-                                    context.print(to_json(evaluation), as_text(evaluation));
+                                    Json json = to_json(evaluation);
+                                    json["arithmetic"] = to_string(request->format.kind);
+                                    if (request->format.integers())
+                                      json["stream"] = request->format.stream_bits;
+                                    context.print(json, as_text(evaluation, request->format));
                                   });
   command->add_option("model", request->model, "model folder or .safetensors file")->required();
   command->add_option("--data", request->data, "ImageFolder tree with labels")->required();
@@ -53,6 +58,19 @@ void add_eval(CLI::App& app, Context& context) {
           "judge also under these: contrast (halved), blur")
       ->delimiter(',')
       ->allow_extra_args(false);
+  command
+      ->add_option_function<std::string>(
+          "--arithmetic",
+          [request](const std::string& name) { request->format.kind = number_kind_named(name); },
+          fmt::format("numbers that the model computes in: {}", fmt::join(number_kind_names(), ", ")))
+      ->default_str("float32");
+  command->add_option("--stream", request->format.stream_bits, "bits of the residual stream, of integers")
+      ->check(CLI::IsMember({8, 16}))
+      ->capture_default_str();
+  command->add_option(
+      "--calibration", request->calibration,
+      "pictures that choose the steps of integers: a picture folder, or a run for those it was "
+      "fitted to (default: the run that MODEL lies in, else drawn pictures)");
   command->add_option("--batch", request->batch, "pictures a batch")
       ->check(CLI::Range(1, 4096))
       ->capture_default_str();

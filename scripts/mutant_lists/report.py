@@ -87,7 +87,7 @@ MUTANTS = of_rooms(
     Mutant("budget-not-drawn", "src/report/choice_section.cc",
            r"budget && \*budget > 0 \? budget : std::nullopt", "std::nullopt",
            "no budget shown"),
-    Mutant("blur-as-contrast", "src/report/robustness.cc",
+    Mutant("blur-as-contrast", "src/report/conditions.cc",
            r"\{\"blur\", \"blur\"\}", "{\"contrast\", \"blur\"}",
            "the figures of half the contrast under blur"),
     Mutant("apart-curve-missing", "src/report/training_section.cc",

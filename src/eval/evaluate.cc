@@ -49,6 +49,8 @@ struct Tally {
   }
 };
 
+}  // namespace
+
 Json judgement_json(const Judgement& judgement) {
   Json json = Json::object();
   const auto put = [&json](const std::string& key, const Estimate& estimate) {
@@ -61,8 +63,6 @@ Json judgement_json(const Judgement& judgement) {
   if (judgement.kl) put("kl", *judgement.kl);
   return json;
 }
-
-}  // namespace
 
 Estimate bootstrap_mean(const std::vector<double>& values, uint64_t seed) {
   const size_t n = values.size();

@@ -82,10 +82,18 @@ void Graft::set_functions(const FunctionFile& file, const std::vector<std::strin
 
 void Graft::use_function(size_t site) {
   const Carried carried = network_->sites()[site].carried;
-  network_->set_normalizer(site, [slot = slots_[site], carried](const Tensor& x) {
+  const bool drops = carried.blind && !keeps_means_;
+  network_->set_normalizer(site, [slot = slots_[site], carried, drops](const Tensor& x) {
     const Tensor y = value_of(slot->expression, carried, x, slot->constants);
-    return carried.blind ? without_mean(y) : y;
+    return drops ? without_mean(y) : y;
   });
+}
+
+void Graft::keep_means() {
+  keeps_means_ = true;
+  for (size_t site = 0; site < slots_.size(); ++site) {
+    if (slots_[site]) use_function(site);
+  }
 }
 
 Tensor Graft::value(size_t site, const Tensor& x, const Tensor& constants) const {

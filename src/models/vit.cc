@@ -79,9 +79,11 @@ class Vit : public Architecture {
 
   bool embedding_turns() const override { return !c_.patch_norm; }
 
-  Tensor embed(const Tensors& tensors, const Tensor& images) const override {
-    Tensor x = linear(patches(c_, images), tensors.at("patch_embed.proj.weight").flatten(1),
-                      find_tensor(tensors, "patch_embed.proj.bias"));
+  Tensor embed(const Operations& with, const Tensor& images) const override {
+    const Tensors& tensors = with.tensors();
+    const LinearNames proj = linear_named("patch_embed.proj");
+    Tensor x = linear(with.keep(Kept::kOperand, proj.weight, patches(c_, images)),
+                      tensors.at(proj.weight).flatten(1), find_tensor(tensors, proj.bias));
     if (c_.patch_norm) {
       const bool shifted = tensors.contains("patch_embed.norm.bias");
       x = fixed_norm(tensors, "patch_embed.norm", shifted ? NormKind::kLayerNorm : NormKind::kRmsNorm,
@@ -99,11 +101,10 @@ class Vit : public Architecture {
     return positions.defined() && c_.position_after_class_token ? x + positions : x;
   }
 
-  Tensor branch(const Tensors& tensors, size_t site, const Tensor& normalised) const override {
+  Tensor branch(const Operations& with, size_t site, const Tensor& normalised) const override {
     const size_t in_blocks = site - (c_.pre_norm ? 1 : 0);
     const auto block = static_cast<int64_t>(in_blocks / 2);
-    return in_blocks % 2 == 0 ? attention_of(tensors, block, normalised)
-                              : mlp_inside(tensors, block, normalised);
+    return in_blocks % 2 == 0 ? attention_of(with, block, normalised) : mlp_inside(with, block, normalised);
   }
 
   Tensor pool(const Tensor& x) const override {
@@ -116,12 +117,12 @@ class Vit : public Architecture {
 
   int64_t tokens_read() const override { return c_.pooling != Pooling::kToken ? 0 : c_.distilled ? 2 : 1; }
 
-  Tensor head(const Tensors& tensors, const Tensor& normalised) const override {
+  Tensor head(const Operations& with, const Tensor& normalised) const override {
     const auto classify = [&](const char* name, const Tensor& features) {
-      return c_.classes > 0 ? linear(tensors, linear_named(name), features) : features;
+      return c_.classes > 0 ? with.linear(linear_named(name), features) : features;
     };
     if (c_.norm_behind_pooling) return classify("head", normalised);
-    if (c_.pooling == Pooling::kAttention) return classify("head", attention_pool(tensors, normalised));
+    if (c_.pooling == Pooling::kAttention) return classify("head", attention_pool(with, normalised));
     const Tensor first = classify("head", pool(normalised));
     return c_.distilled ? (classify("head_dist", normalised.select(1, 1)) + first) / 2 : first;
   }
@@ -192,9 +193,10 @@ class Vit : public Architecture {
   }
 
   /// What enters attn.proj.
-  Tensor attention_of(const Tensors& tensors, int64_t block, const Tensor& normalised) const {
+  Tensor attention_of(const Operations& with, int64_t block, const Tensor& normalised) const {
+    const Tensors& tensors = with.tensors();
     const auto part = [block](std::string_view name) { return vit_block_name(block, name); };
-    Tensor qkv = linear(tensors, linear_named(part("attn.qkv")), normalised);
+    Tensor qkv = with.linear(linear_named(part("attn.qkv")), normalised);
     if (blocks_.query_key_norms) {
       const auto heads = qkv.unflatten(2, {3, c_.heads, c_.channels / c_.heads}).unbind(2);
       qkv = at::stack({norm_within(tensors, part("attn.q_norm"), heads[0]),
@@ -202,44 +204,44 @@ class Vit : public Architecture {
                       2)
                 .flatten(2);
     }
-    const Tensor attended = attention(qkv, c_.heads);
+    const Tensor attended = with.attention(part("attn"), qkv, c_.heads);
     return blocks_.attention_norm ? norm_within(tensors, part("attn.norm"), attended) : attended;
   }
 
   /// What enters mlp.fc2.
-  Tensor mlp_inside(const Tensors& tensors, int64_t block, const Tensor& normalised) const {
-    const auto first = [&](const char* name) {
-      return linear(tensors, linear_named(vit_block_name(block, name)), normalised);
-    };
+  Tensor mlp_inside(const Operations& with, int64_t block, const Tensor& normalised) const {
+    const auto part = [block](const char* name) { return vit_block_name(block, name); };
+    const auto names = [&](const char* name) { return linear_named(part(name)); };
     Tensor inside;
     if (blocks_.mlp == MlpKind::kSplit) {
-      inside = activate(c_.activation, first("mlp.fc1_g")) * first("mlp.fc1_x");
+      inside = with.activated(c_.activation, part("mlp.act"), names("mlp.fc1_g"), normalised) *
+               with.linear(names("mlp.fc1_x"), normalised);
     } else if (blocks_.mlp == MlpKind::kPacked) {
-      const auto halves = first("mlp.fc1").chunk(2, -1);
+      const Tensor both = with.keep(Kept::kInner, part("mlp.act"), with.linear(names("mlp.fc1"), normalised));
+      const auto halves = both.chunk(2, -1);
       inside = activate(c_.activation, halves[0]) * halves[1];
     } else {
-      inside = activate(c_.activation, first("mlp.fc1"));
+      inside = with.activated(c_.activation, part("mlp.act"), names("mlp.fc1"), normalised);
     }
-    return blocks_.mlp_norm ? norm_within(tensors, vit_block_name(block, "mlp.norm"), inside) : inside;
+    return blocks_.mlp_norm ? norm_within(with.tensors(), part("mlp.norm"), inside) : inside;
   }
 
   Tensor pooled_tokens(const Tensor& x) const { return c_.pool_all_tokens ? x : x.slice(1, prefix_tokens()); }
 
   /// [B, N, D] -> [B, D]
-  Tensor attention_pool(const Tensors& tensors, const Tensor& normalised) const {
-    const auto apply = [&](const char* name, const Tensor& x) {
-      return linear(tensors, linear_named(name), x);
-    };
+  Tensor attention_pool(const Operations& with, const Tensor& normalised) const {
+    const auto apply = [&](const char* name, const Tensor& x) { return with.linear(linear_named(name), x); };
     const int64_t width = c_.channels / c_.heads;
     const auto by_head = [&](const Tensor& x) { return x.unflatten(-1, {c_.heads, width}).transpose(1, 2); };
     const auto key_value = apply("attn_pool.kv", pooled_tokens(normalised)).chunk(2, -1);
-    const Tensor query = by_head(apply("attn_pool.q", tensors.at("attn_pool.latent")));
+    const Tensor query = by_head(apply("attn_pool.q", with.tensors().at("attn_pool.latent")));
     const Tensor scores =
         at::matmul(query, by_head(key_value[0]).transpose(2, 3)) / std::sqrt(static_cast<double>(width));
     const Tensor attended = at::matmul(scores.softmax(-1), by_head(key_value[1]));  // [B, heads, 1, width]
     const Tensor x = apply("attn_pool.proj", attended.flatten(1));
-    const Tensor inside = apply("attn_pool.mlp.fc1", norm_within(tensors, "attn_pool.norm", x));
-    return x + apply("attn_pool.mlp.fc2", activate(c_.activation, inside));
+    const Tensor normed = norm_within(with.tensors(), "attn_pool.norm", x);
+    return x + apply("attn_pool.mlp.fc2", with.activated(c_.activation, "attn_pool.mlp.act",
+                                                         linear_named("attn_pool.mlp.fc1"), normed));
   }
 
   VitConfig c_;

@@ -7,7 +7,6 @@
 #include "normgraft/core/error.h"
 #include "normgraft/network/batches.h"
 #include "normgraft/network/first_carrier.h"
-#include "normgraft/network/kernels.h"
 #include "normgraft/network/stream.h"
 
 namespace normgraft {
@@ -110,24 +109,33 @@ Tensor Network::normalised(size_t index, const Tensor& x, const Observer& observ
   return beta.defined() ? at::addcmul(beta, y, gamma) : y * gamma;
 }
 
+Tensor Network::keep_stream(size_t index, const Tensor& x) const {
+  if (!arithmetic_) return x;
+  const Site& site = sites_[index];
+  if (!site.carried.channel) return arithmetic_->kept(Kept::kStream, site.name, x);
+  return at::cat({arithmetic_->kept(Kept::kTold, site.name + ".r", x.slice(-1, 0, 1)),
+                  arithmetic_->kept(Kept::kStream, site.name, x.slice(-1, 1))},
+                 -1);
+}
+
 Tensor Network::enter(const Tensor& images) const {
-  const Tensor x = architecture_->embed(tensors_, images);
-  return tells_first_spread(tensors_) ? with_first_carrier(tensors_, x) : x;
+  const Tensor x = architecture_->embed(operations(), images);
+  return keep_stream(0, tells_first_spread(tensors_) ? with_first_carrier(tensors_, x) : x);
 }
 
 Step Network::step(size_t site, const Tensor& x, const Observer& observer) const {
   const Tensor z = normalised(site, x, observer);
   if (!writes_behind(site)) return {z, {}};
-  return {sites_[site].trunk == Trunk::kInput ? x : z, architecture_->branch(tensors_, site, z)};
+  return {sites_[site].trunk == Trunk::kInput ? x : z, architecture_->branch(operations(), site, z)};
 }
 
 Tensor Network::write(size_t site, const Step& step) const {
-  if (!step.branch.defined()) return step.trunk;
+  if (!step.branch.defined()) return keep_stream(site + 1, step.trunk);
   const Writer& writer = *sites_[site + 1].writer;
-  Tensor output = linear(tensors_, writer.linear, step.branch);
+  Tensor output = operations().linear(writer.linear, step.branch);
   const Tensor scale = find_tensor(tensors_, writer.scale);
   if (scale.defined()) output = output * scale;
-  return step.trunk + drop_pictures(output, drop_path_ * sites_[site].depth);
+  return keep_stream(site + 1, step.trunk + drop_pictures(output, drop_path_ * sites_[site].depth));
 }
 
 Tensor Network::pass(size_t site, const Tensor& x, const Observer& observer) const {
@@ -137,11 +145,11 @@ Tensor Network::pass(size_t site, const Tensor& x, const Observer& observer) con
 Tensor Network::leave(const Tensor& x, const Observer& observer) const {
   const size_t last = sites_.size() - 1;
   if (sites_[last].pooled)
-    return architecture_->head(tensors_, normalised(last, architecture_->pool(x), observer));
+    return architecture_->head(operations(), normalised(last, architecture_->pool(x), observer));
   // Only the tokens that the head reads need the norm, unless someone watches all of them.
   const int64_t read = architecture_->tokens_read();
   const bool all = observer || read == 0;
-  return architecture_->head(tensors_, normalised(last, all ? x : x.slice(1, 0, read), observer));
+  return architecture_->head(operations(), normalised(last, all ? x : x.slice(1, 0, read), observer));
 }
 
 Tensor Network::walk(const Tensor& images, const Observer& observer) const {

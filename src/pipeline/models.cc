@@ -7,7 +7,9 @@
 #include "normgraft/emit/exporter.h"
 #include "normgraft/graft/graft.h"
 #include "normgraft/pipeline/stages.h"
+#include "normgraft/quantize/arithmetic.h"
 #include "pictures.h"
+#include "steps_pictures.h"
 
 namespace normgraft {
 namespace {
@@ -65,11 +67,19 @@ Json describe_model(const Path& model, const ModelOptions& options, Monitor& mon
 }
 
 Evaluation eval_model(const EvalRequest& request, Monitor& monitor) {
-  const Graft model = load_graft(request.model, request.model_options, monitor);
+  check(request.format);
+  Graft model = load_graft(request.model, request.model_options, monitor);
   std::optional<Graft> teacher;
   if (request.teacher) teacher = load_graft(*request.teacher, request.model_options, monitor);
   const auto pictures =
       labelled_pictures(request.data, request.classes, request.pictures, model.network(), monitor);
+  if (request.format.kind != NumberKind::kFloat32) {
+    model.keep_means();
+    const Tensor images = request.format.integers() ? steps_images(request.model, request.calibration,
+                                                                   model.network().preprocessing(), monitor)
+                                                    : Tensor();
+    use_arithmetic(model.network(), request.format, images, monitor);
+  }
   Loader loader = evaluation_loader(model.network(), pictures, request.batch, monitor);
   return evaluate(model, teacher ? &teacher->network() : nullptr, loader,
                   static_cast<int64_t>(pictures.size()), request.conditions, monitor);

@@ -4,6 +4,7 @@
 #include <fmt/ranges.h>
 
 #include <functional>
+#include <set>
 
 #include "normgraft/core/error.h"
 #include "normgraft/data/split.h"
@@ -42,7 +43,7 @@ class Pipeline {
     const std::string data = std::filesystem::absolute(*request_.val).lexically_normal().string();
     for (const Json& entry : known_) {
       if (!stale_ && entry.value("stage", "") == name && entry.value("data", "") == data &&
-          entry.contains("under") == request_.staircase) {
+          entry.contains("under") == request_.staircase && judged_formats(entry) == format_names()) {
         accuracy_.push_back(entry);
         return;
       }
@@ -57,6 +58,12 @@ class Pipeline {
     if (request_.staircase) eval.conditions = {Condition::kContrast, Condition::kBlur};
     Json entry{{"stage", name}, {"data", data}, {"seconds", seconds(stages)}};
     entry.update(to_json(eval_model(eval, monitor_)));
+    eval.conditions.clear();
+    eval.calibration = run_.root();
+    for (const NumberFormat& format : request_.formats) {
+      eval.format = format;
+      entry["arithmetic"][to_string(format)] = judgement_json(eval_model(eval, monitor_));
+    }
     accuracy_.push_back(std::move(entry));
     write_json(run_.accuracy(), accuracy_);
   }
@@ -64,6 +71,18 @@ class Pipeline {
   const Json& accuracy() const { return accuracy_; }
 
  private:
+  std::set<std::string> format_names() const {
+    std::set<std::string> names;
+    for (const NumberFormat& format : request_.formats) names.insert(to_string(format));
+    return names;
+  }
+
+  static std::set<std::string> judged_formats(const Json& entry) {
+    std::set<std::string> names;
+    for (const auto& [name, judged] : entry.value("arithmetic", Json::object()).items()) names.insert(name);
+    return names;
+  }
+
   double seconds(const std::vector<std::string>& stages) const {
     const Json run = run_.read();
     double sum = 0;

@@ -128,14 +128,16 @@ std::string render_accuracy(const Json& accuracy) {
     drawing = "<div class=\"card scroll wide\">" + draw_bars(stages) + "</div>\n";
     note = "Whiskers and brackets: 95 % bootstrap intervals over pictures.";
   }
-  const std::string robustness = draw_robustness(stages);
+  std::string tables;
+  for (const std::string& table : {draw_arithmetic(stages), draw_robustness(stages)}) {
+    if (!table.empty()) tables += "<div class=\"card\">" + table + "</div>\n";
+  }
   return fmt::format(
       "<section id=\"accuracy\"><h2>Won and lost</h2>\n{}<div class=\"card\">{}"
       "<p class=\"note\">{} Agreement is the share of pictures on which the model and its teacher name the "
       "same "
       "class; KL is the mean over pictures, at temperature 1.</p></div>\n{}</section>\n",
-      drawing, draw_table(stages), note,
-      robustness.empty() ? "" : "<div class=\"card\">" + robustness + "</div>\n");
+      drawing, draw_table(stages), note, tables);
 }
 
 }  // namespace normgraft

@@ -50,4 +50,8 @@ std::string draw_staircase(const std::vector<Json>& stages);
 /// judged under either.
 std::string draw_robustness(const std::vector<Json>& stages);
 
+/// The same figures in float32 and in the other arithmetics that a stage was judged in, as a table. Empty
+/// when there are none.
+std::string draw_arithmetic(const std::vector<Json>& stages);
+
 }  // namespace normgraft

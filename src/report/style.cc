@@ -47,7 +47,7 @@ tbody tr:last-child td { border-bottom: 0; }
 td.site, td.stage, td.form { white-space: nowrap; }
 td.form { color: var(--soft); padding-left: 0; }
 th.function, td.function { padding-left: 14px; min-width: 200px; }
-table.robustness td.n { width: 9.8%; }
+table.conditions td.n { width: 9.8%; }
 tr.mean td { font-weight: 650; border-top: 2px solid var(--rule); }
 tr.pick td { color: var(--chosen); }
 td small { color: var(--soft); font-size: 12px; }

@@ -44,21 +44,24 @@ class PostNorm : public Architecture {
     return sites;
   }
 
-  Tensor embed(const Tensors& tensors, const Tensor& images) const override {
+  Tensor embed(const Operations& with, const Tensor& images) const override {
+    const Tensors& tensors = with.tensors();
     const Tensor patches = at::conv2d(images, tensors.at("patch.weight"), tensors.at("patch.bias"), kPatch);
     return patches.flatten(2).transpose(1, 2) + tensors.at("positions");
   }
 
-  Tensor branch(const Tensors& tensors, size_t site, const Tensor& normalised) const override {
+  Tensor branch(const Operations& with, size_t site, const Tensor& normalised) const override {
     const std::string layer = fmt::format("{}", site / 2);
-    if (site % 2 == 0) return attention(linear(tensors, names(layer + ".attention.qkv"), normalised), kHeads);
-    return activate("relu", linear(tensors, names(layer + ".mlp.in"), normalised));
+    if (site % 2 == 0) {
+      return with.attention(layer, with.linear(names(layer + ".attention.qkv"), normalised), kHeads);
+    }
+    return with.activated("relu", layer, names(layer + ".mlp.in"), normalised);
   }
 
   Tensor pool(const Tensor& x) const override { return x.mean(1); }
   int64_t tokens_read() const override { return 0; }
-  Tensor head(const Tensors& tensors, const Tensor& normalised) const override {
-    return linear(tensors, names("head"), normalised.mean(1));
+  Tensor head(const Operations& with, const Tensor& normalised) const override {
+    return with.linear(names("head"), normalised.mean(1));
   }
   Json facts() const override { return Json::object(); }
   Json config(Tensors&, const Preprocessing&) const override { return Json::object(); }

@@ -44,6 +44,9 @@ struct Evaluation : Judgement {
 Evaluation evaluate(const Graft& model, const Network* teacher, Loader& pictures, int64_t picture_count,
                     const std::vector<Condition>& conditions, Monitor& monitor);
 
+/// Keys top1, top5 and, with a teacher, agreement, kl; each estimate X also as X_interval [low, high].
+Json judgement_json(const Judgement& judgement);
+
 /// Keys top1, top5, images, images_per_second and, with a teacher, agreement, kl; each estimate X also as
 /// X_interval [low, high]. With other conditions also `under`: an object with these keys for each condition,
 /// by its name.

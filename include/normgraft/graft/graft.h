@@ -46,6 +46,10 @@ class Graft {
   /// mean.
   bool drops_mean(size_t site) const { return slots_[site] && network_->sites()[site].carried.blind; }
 
+  /// From here on functions leave to those Linears what they are blind to, as hardware does, which has no
+  /// mean over channels. Their weights have to be blind: folded (fold_norm), as save_graft() leaves them.
+  void keep_means();
+
   /// y at a site from x [..., D] and constants in place of the function's own, with r where the function
   /// reads it; has_function(site) must hold.
   Tensor value(size_t site, const Tensor& x, const Tensor& constants) const;
@@ -76,6 +80,7 @@ class Graft {
   std::vector<std::shared_ptr<Slot>> slots_;  // by site; null where the norm stays
   ConstantGrid grid_;
   std::map<std::string, Interval> seen_;  // by site
+  bool keeps_means_ = false;
 };
 
 /// Folds every grafted site (fold_norm), so that it is f and nothing else. The logits stay the same up to

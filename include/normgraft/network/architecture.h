@@ -6,6 +6,7 @@
 
 #include "normgraft/core/files.h"
 #include "normgraft/data/preprocess.h"
+#include "normgraft/network/operations.h"
 #include "normgraft/network/site.h"
 #include "normgraft/network/tensors.h"
 
@@ -42,15 +43,15 @@ class Architecture {
   virtual bool embedding_turns() const { return false; }
 
   /// Pictures [B, 3, height, width], normalised -> x of the first site [B, N, D].
-  virtual Tensor embed(const Tensors& tensors, const Tensor& images) const = 0;
+  virtual Tensor embed(const Operations& with, const Tensor& images) const = 0;
   /// What enters the writer behind a site, from the site's gamma * y + beta [B, N, D]: [B, N, in].
-  virtual Tensor branch(const Tensors& tensors, size_t site, const Tensor& normalised) const = 0;
+  virtual Tensor branch(const Operations& with, size_t site, const Tensor& normalised) const = 0;
   /// [B, N, D] -> [B, D], ahead of a last site that is pooled.
   virtual Tensor pool(const Tensor& x) const = 0;
   /// How many of the first tokens `head` reads, where the last site is not pooled; 0: all.
   virtual int64_t tokens_read() const = 0;
   /// What the last site gives, [B, tokens, D] or pooled [B, D] -> logits [B, classes], or features.
-  virtual Tensor head(const Tensors& tensors, const Tensor& normalised) const = 0;
+  virtual Tensor head(const Operations& with, const Tensor& normalised) const = 0;
 
   /// Facts for a reader, by name: depth, heads, ...
   virtual Json facts() const = 0;

@@ -45,6 +45,9 @@ class Network {
   /// What is known of the numbers at a site. The caller vouches for it.
   void set_carried(size_t site, const Carried& carried) { sites_.at(site).carried = carried; }
 
+  /// How numbers are kept from here on; none: F32. The tensors are left as they are.
+  void set_arithmetic(std::shared_ptr<const Arithmetic> arithmetic) { arithmetic_ = std::move(arithmetic); }
+
   /// Replaces the normalisation at a site; an empty function restores the norm.
   void set_normalizer(size_t site, Normalizer normalizer);
 
@@ -72,6 +75,9 @@ class Network {
 
  private:
   Tensor walk(const Tensor& images, const Observer& observer) const;
+  Operations operations() const { return Operations(tensors_, arithmetic_.get()); }
+  /// x of a site as the arithmetic keeps it.
+  Tensor keep_stream(size_t site, const Tensor& x) const;
   /// gamma * y + beta at a site.
   Tensor normalised(size_t site, const Tensor& x, const Observer& observer) const;
 
@@ -80,6 +86,7 @@ class Network {
   Tensors tensors_;
   std::vector<Site> sites_;
   std::vector<Normalizer> normalizers_;
+  std::shared_ptr<const Arithmetic> arithmetic_;
   double drop_path_ = 0;
 };
 

@@ -3,6 +3,7 @@
 #include <optional>
 
 #include "normgraft/pipeline/stages.h"
+#include "normgraft/quantize/number_format.h"
 
 namespace normgraft {
 
@@ -18,6 +19,8 @@ struct PipelineRequest {
   std::optional<RealignRequest> realign;  ///< nothing: no training
   std::optional<Path> val;                ///< pictures to judge every stage on; nothing: not judged
   std::optional<Path> classes;            ///< class list for `val`
+  /// Every stage is judged in these too; the steps of integers are chosen by the run's pictures to fit to.
+  std::vector<NumberFormat> formats = {{NumberKind::kBfloat16, 16}, {NumberKind::kW8A8, 16}};
   bool staircase =
       false;  ///< judges also what comes before calibration, and every stage under all conditions
 };
@@ -26,6 +29,7 @@ struct PipelineRequest {
 /// there) for each stage: "teacher", "grafted" ("calibrated" when graft calibrates), "constants" and
 /// "realigned"; with `staircase` also "plain" (min-error functions of an evolution in which all pairs count
 /// alike, uncalibrated), "weighted" (min-error, uncalibrated) and "selected" (the plan, uncalibrated).
+/// "arithmetic" holds the keys of a Judgement for each of `formats`, by its to_string().
 ///
 /// What cannot be done with this model and these pictures is refused before any work: calibration, weights or
 /// training by a model's answers where it tells fewer than two classes apart, and pictures of other classes.

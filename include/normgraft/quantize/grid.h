@@ -1,0 +1,29 @@
+#pragma once
+
+#include "normgraft/network/tensors.h"
+
+namespace normgraft {
+
+/// The values of an integer of some bits: step times each whole number from `least` to least + 2^bits - 1,
+/// with 0 among them. (x = step (q - zero point), arXiv 1712.05877, equation 1, with the zero point taken
+/// from q.)
+struct IntegerGrid {
+  double step = 1;  ///< > 0
+  int64_t least = 0;
+  int bits = 8;
+};
+
+/// The finest grid that reaches from `low` to `high`, about: low <= 0 <= high.
+IntegerGrid grid_between(double low, double high, int bits);
+
+/// The nearest value of the grid to each of x; beyond its ends, the end.
+Tensor on_grid(const IntegerGrid& grid, const Tensor& x);
+
+/// A weight [out, ...] with each output channel on a grid of its own that is symmetric around 0.
+Tensor weight_on_grids(const Tensor& weight, int bits);
+
+/// The same for a weight [out, in] whose rows sum to 0: the rows of whole numbers sum to 0 exactly, so that a
+/// number added to all inputs is not seen. Those that were rounded furthest are rounded the other way.
+Tensor blind_weight_on_grids(const Tensor& weight, int bits);
+
+}  // namespace normgraft

@@ -1,0 +1,34 @@
+#include "ranges.h"
+
+#include <ATen/ATen.h>
+
+#include <algorithm>
+
+namespace normgraft {
+namespace {
+
+constexpr int64_t kParts = 4096;  ///< of a histogram
+
+}  // namespace
+
+Tensor RangeWatcher::kept(Kept kind, const std::string& name, const Tensor& x) const {
+  if (!counting_) {
+    const double low = x.min().item<double>(), high = x.max().item<double>();
+    const std::lock_guard lock(mutex_);
+    const auto [found, fresh] = places_.try_emplace(name);
+    Histogram& seen = found->second.seen;
+    found->second.kind = kind;
+    seen.low = fresh ? low : std::min(seen.low, low);
+    seen.high = fresh ? high : std::max(seen.high, high);
+    return x;
+  }
+  Histogram& seen = places_.at(name).seen;
+  if (seen.low == seen.high) return x;
+  const Tensor counts = at::histc(x.flatten(), kParts, seen.low, seen.high).to(at::kDouble).contiguous();
+  const std::lock_guard lock(mutex_);
+  seen.counts.resize(kParts);
+  for (int64_t i = 0; i < kParts; ++i) seen.counts[static_cast<size_t>(i)] += counts.data_ptr<double>()[i];
+  return x;
+}
+
+}  // namespace normgraft

@@ -1,0 +1,34 @@
+#pragma once
+
+#include <map>
+#include <mutex>
+#include <string>
+
+#include "normgraft/network/operations.h"
+#include "normgraft/quantize/histogram.h"
+
+namespace normgraft {
+
+/// Watches a network in F32 in two passes over the same pictures: how far the numbers of each place reach,
+/// then how often they lie where. What it sees does not depend on the order of calls.
+class RangeWatcher : public Arithmetic {
+ public:
+  struct Place {
+    Kept kind = Kept::kInner;
+    Histogram seen;
+  };
+
+  Tensor kept(Kept kind, const std::string& place, const Tensor& x) const override;
+
+  /// From here on, values are counted.
+  void count() { counting_ = true; }
+
+  const std::map<std::string, Place>& places() const { return places_; }
+
+ private:
+  bool counting_ = false;
+  mutable std::mutex mutex_;
+  mutable std::map<std::string, Place> places_;
+};
+
+}  // namespace normgraft
