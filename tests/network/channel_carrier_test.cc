@@ -131,6 +131,30 @@ TEST(ChannelCarrier, LeavesNoFunctionInPlaceOfANorm) {
   });
 }
 
+/// Asks to stop as soon as there is progress.
+class StopMidway : public Monitor {
+ public:
+  void progress(const std::string&, int64_t, int64_t, const std::string&, const std::string&) override {
+    stopped_ = true;
+  }
+  bool stopped() const override { return stopped_; }
+
+ private:
+  bool stopped_ = false;
+};
+
+TEST(ChannelCarrier, LeavesNormsAtTheSitesWhereItIsInterrupted) {
+  const at::NoGradGuard no_grad;
+  for (const auto& let_carry : {let_channel_carry_scale, let_mean_carry_scale}) {
+    Network network = calm_vit();
+    StopMidway monitor;
+    EXPECT_THROW(let_carry(network, {textured_images(8, 1), {}}, {}, monitor), Interrupted);
+    network.forward(textured_images(2, 3), [&](size_t site, const Tensor& x, const Tensor& y) {
+      EXPECT_TRUE(at::allclose(y, normalise(network.sites()[site], x))) << site;
+    });
+  }
+}
+
 TEST(ChannelCarrier, RefusesCostsOfAnotherNumberOfSites) {
   Network network = testing::small_vit();
   CarrierOptions options;
@@ -208,6 +232,7 @@ TEST(Told, TakesTheNearerEndBeyondTheRange) {
   const Carried carried{.channel = true, .low = -1, .high = 2};
   const Tensor x = at::tensor({-3.0F, 9.0F, 0.5F, 9.0F, 4.0F, 9.0F}).reshape({3, 2});
   EXPECT_TRUE(at::equal(told(carried, x), at::tensor({-1.0F, 0.5F, 2.0F}).unsqueeze(1)));
+  EXPECT_TRUE(at::isnan(told(carried, at::full({1, 2}, NAN))).all().item<bool>()) << "no end is nearer";
   const Carried seen = with_range(carried, at::tensor({0.0F, 3.0F}));
   EXPECT_NEAR(seen.low, -0.3, 1e-6);
   EXPECT_NEAR(seen.high, 3.3, 1e-6);
