@@ -3,6 +3,8 @@
 #include <ATen/ATen.h>
 #include <fmt/format.h>
 
+#include <algorithm>
+
 namespace normgraft {
 namespace {
 
@@ -74,9 +76,10 @@ std::string to_string(const RRange& range) {
   const RCount all = total(range);
   std::string text = fmt::format("r out of its range: {} of {} tokens, {} of them beyond it fourfold",
                                  all.beyond, all.tokens, all.fourfold);
-  for (const auto& [site, count] : range) {
-    if (count.beyond > 0) text += fmt::format("\n  {}: {}, {} fourfold", site, count.beyond, count.fourfold);
-  }
+  const auto most = std::max_element(range.begin(), range.end(), [](const auto& a, const auto& b) {
+    return a.second.beyond < b.second.beyond;
+  });
+  if (all.beyond > 0) text += fmt::format("; most at {}: {}", most->first, most->second.beyond);
   return text;
 }
 

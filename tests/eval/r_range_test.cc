@@ -151,10 +151,10 @@ TEST(RRange, IsLeftOutWhereNoFunctionReadsAChannel) {
   EXPECT_FALSE(to_json(evaluated(plain, folder / "pictures", {})).contains("r_out_of_range"));
 }
 
-TEST(RRange, IsALineAndOneForEachSiteBeyond) {
-  const RRange range{{"norm", {100, 3, 1}}, {"blocks.0.norm1", {50, 0, 0}}};
+TEST(RRange, IsALineThatNamesTheSiteWithMost) {
+  const RRange range{{"norm", {100, 3, 1}}, {"blocks.0.norm1", {50, 1, 0}}};
   EXPECT_EQ(to_string(range),
-            "r out of its range: 3 of 150 tokens, 1 of them beyond it fourfold\n  norm: 3, 1 fourfold");
+            "r out of its range: 4 of 150 tokens, 1 of them beyond it fourfold; most at norm: 3");
 }
 
 }  // namespace

@@ -49,7 +49,7 @@ class RWatch {
 /// range.
 Json to_json(const RRange& range);
 
-/// A line for a reader.
+/// A line for a reader: the totals, and the site with most beyond.
 std::string to_string(const RRange& range);
 
 }  // namespace normgraft
