@@ -5,6 +5,7 @@
 #include "normgraft/core/error.h"
 #include "normgraft/network/carrier.h"
 #include "normgraft/network/first_carrier.h"
+#include "normgraft/network/r_slopes.h"
 #include "normgraft/network/stream.h"
 #include "support/small_model.h"
 
@@ -226,6 +227,37 @@ TEST(FirstCarrier, IsThereWhereAChannelTellsTheSpreadAtTheFirstSiteAndOnlyThere)
   Network freed = calm_vit();
   free_channel(freed);
   EXPECT_EQ(refusal(freed, {}), "");
+}
+
+TEST(RSlopes, MoveRByWhatEntersTheWriterAndNothingElse) {
+  const at::NoGradGuard no_grad;
+  Network network = carrying().network;
+  const Tensor x = network.pass(0, network.enter(textured_images(3, 3)));
+  const Step step = network.step(1, x);
+  const Tensor before = network.write(1, step), slopes = r_slopes(network, 2);
+  const Tensor moved = at::linspace(-1, 1, slopes.numel());
+  set_r_slopes(network, 2, slopes + moved);
+  const Tensor after = network.write(1, step);
+  EXPECT_TRUE(at::allclose((after - before).select(-1, 0), step.branch.matmul(moved), 1e-3, 1e-4));
+  EXPECT_TRUE(at::equal(after.slice(-1, 1), before.slice(-1, 1)));
+  EXPECT_TRUE(at::equal(r_slopes(carrying().network, 2), slopes)) << "a copy of the network keeps its own";
+}
+
+TEST(RSlopes, OfTheFirstSiteAreTheScalesAndThenTheNumbers) {
+  Network network = carrying().network;
+  const Tensor scales = network.tensors().at(kFirstScales).clone();
+  const Tensor numbers = network.tensors().at(kFirstNumbers).clone();
+  EXPECT_TRUE(at::equal(r_slopes(network, 0), at::cat({scales, numbers})));
+  set_r_slopes(network, 0, at::cat({scales, numbers + 1}));
+  EXPECT_TRUE(at::equal(network.tensors().at(kFirstScales), scales));
+  EXPECT_TRUE(at::equal(network.tensors().at(kFirstNumbers), numbers + 1));
+}
+
+TEST(RSlopes, AreNoneWhereNoChannelTellsR) {
+  Network freed = calm_vit();
+  EXPECT_FALSE(r_slopes(freed, 1).defined());
+  free_channel(freed);
+  for (const size_t site : {0, 1}) EXPECT_FALSE(r_slopes(freed, site).defined()) << site;
 }
 
 TEST(Told, TakesTheNearerEndBeyondTheRange) {
