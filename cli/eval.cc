@@ -16,6 +16,7 @@ std::string as_lines(const Judgement& j) {
   if (j.agreement) text += fmt::format("\nagreement {}", percent(*j.agreement));
   if (j.kl)
     text += fmt::format("\nKL        {:.4f} [{:.4f}, {:.4f}] nats", j.kl->mean, j.kl->low, j.kl->high);
+  if (!j.r_range.empty()) text += "\n" + to_string(j.r_range);
   return text;
 }
 

@@ -17,7 +17,8 @@ void TrainingFlags::add_to(CLI::App& command) {
   command.add_option("--epochs", epochs, "passes over the pictures (default 1; constants: 4)");
   command.add_option("--batch", batch, "pictures a step (default 25; constants: 16)");
   command.add_option("--rate", rate, "peak learning rate of AdamW");
-  command.add_option("--weight-decay", weight_decay, "of matrices");
+  command.add_option("--r-rate", r_rate, "constants: share of the rate for what tells r");
+  command.add_option("--weight-decay", weight_decay, "of matrices; constants: of the change of what tells r");
   command.add_option("--warmup", warmup, "share of the steps with a linear warm-up");
   command.add_option("--drop-path", drop_path, "stochastic depth of the last block");
   command.add_option("--temperature", temperature, "of distillation");
@@ -33,6 +34,7 @@ RealignOptions TrainingFlags::options(int threads) const {
   o.epochs = epochs.value_or(o.epochs);
   o.batch = batch.value_or(o.batch);
   o.rate = rate.value_or(o.rate);
+  o.r_rate = r_rate.value_or(o.r_rate);
   o.weight_decay = weight_decay.value_or(o.weight_decay);
   o.warmup = warmup.value_or(o.warmup);
   o.drop_path = drop_path.value_or(o.drop_path);

@@ -14,7 +14,8 @@ struct TrainingFlags {
   std::string mode = "distill";
   std::optional<std::string> recipe;
   std::optional<int64_t> epochs, batch;
-  std::optional<double> rate, weight_decay, warmup, drop_path, temperature, label_weight, hint, held_out;
+  std::optional<double> rate, r_rate, weight_decay, warmup, drop_path, temperature, label_weight, hint,
+      held_out;
   std::optional<uint64_t> seed;
 
   void add_to(CLI::App& command);

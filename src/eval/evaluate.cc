@@ -31,6 +31,7 @@ Tensor is_label_among_top(const Tensor& logits, const Tensor& labels, int64_t k)
 /// What the pictures gave under one condition, a value for each.
 struct Tally {
   std::vector<double> top1, top5, agreement, kl;
+  RRange r_range;
 
   /// `target` holds the teacher's logits; undefined: no teacher.
   void add(const Tensor& logits, const Tensor& target, const Tensor& labels) {
@@ -42,7 +43,7 @@ struct Tally {
   }
 
   Judgement judgement() const {
-    Judgement result{bootstrap_mean(top1), bootstrap_mean(top5), {}, {}};
+    Judgement result{bootstrap_mean(top1), bootstrap_mean(top5), {}, {}, r_range};
     if (!agreement.empty()) result.agreement = bootstrap_mean(agreement);
     if (!kl.empty()) result.kl = bootstrap_mean(kl);
     return result;
@@ -61,6 +62,7 @@ Json judgement_json(const Judgement& judgement) {
   put("top5", judgement.top5);
   if (judgement.agreement) put("agreement", *judgement.agreement);
   if (judgement.kl) put("kl", *judgement.kl);
+  if (!judgement.r_range.empty()) json["r_out_of_range"] = to_json(judgement.r_range);
   return json;
 }
 
@@ -90,6 +92,8 @@ Evaluation evaluate(const Graft& model, const Network* teacher, Loader& pictures
                                  teacher->classes(), classes));
   }
   at::NoGradGuard no_grad;
+  Network network = model.network();  // its own copy counts r
+  RWatch watch(network);
   std::map<Condition, Tally> tallies;
   Tally& plain = tallies[Condition::kPlain];
   for (const Condition condition : conditions) tallies[condition];
@@ -107,8 +111,9 @@ Evaluation evaluate(const Graft& model, const Network* teacher, Loader& pictures
       monitor.check();
       const Tensor seen = under(condition, images, model.network().preprocessing());
       const auto start = std::chrono::steady_clock::now();
-      const Tensor logits = model.forward(seen);
+      const Tensor logits = network.forward(seen);
       if (condition == Condition::kPlain) network_time += std::chrono::steady_clock::now() - start;
+      for (const auto& [site, count] : watch.take()) tally.r_range[site] += count;
       tally.add(logits, teacher != nullptr ? teacher->forward(seen) : Tensor(), labels);
     }
     monitor.progress("eval", static_cast<int64_t>(plain.top1.size()), picture_count, "pictures");

@@ -147,9 +147,19 @@ void check(const Network& network, const CarrierOptions& options) {
   }
 }
 
-void restore_norms(Network& network) {
-  for (size_t site = 0; site < network.sites().size(); ++site) network.set_normalizer(site, {});
-}
+/// Gives a network of norms its norms back at the end, whatever ends the work.
+class NormsAtTheEnd {
+ public:
+  explicit NormsAtTheEnd(Network& network) : network_(network) {}
+  NormsAtTheEnd(const NormsAtTheEnd&) = delete;
+  NormsAtTheEnd& operator=(const NormsAtTheEnd&) = delete;
+  ~NormsAtTheEnd() {
+    for (size_t site = 0; site < network_.sites().size(); ++site) network_.set_normalizer(site, {});
+  }
+
+ private:
+  Network& network_;
+};
 
 }  // namespace
 
@@ -207,13 +217,13 @@ void let_mean_carry_scale(Network& network, const WalkImages& images, const Carr
   check(network, options);
   centre_stream(network);
   blind_to_mean(network);
+  const NormsAtTheEnd guard(network);
   for (size_t site = 0; site < network.sites().size(); ++site) {
     if (!network.sites()[site].writer) continue;
     const double ratio = carrier_ratio(options, network.sites()[site].channels);
     network.set_normalizer(site, [ratio](const Tensor& x) { return without_mean(carried_log(x, ratio)); });
   }
   carry_scale(network, images, options, nullptr, monitor);
-  restore_norms(network);
 }
 
 void let_channel_carry_scale(Network& network, const WalkImages& images, const CarrierOptions& options,
@@ -221,13 +231,13 @@ void let_channel_carry_scale(Network& network, const WalkImages& images, const C
   check(network, options);
   free_channel(network);
   tell_first_spread(network, images, options);
+  const NormsAtTheEnd guard(network);
   for (size_t site = 0; site < network.sites().size(); ++site) {
     network.set_normalizer(site, [&network, site](const Tensor& x) {
       return x * (-told(network.sites()[site].carried, x)).exp();
     });
   }
   carry_scale(network, images, options, nullptr, monitor);
-  restore_norms(network);
 }
 
 }  // namespace normgraft

@@ -18,8 +18,6 @@ namespace {
 constexpr int64_t kSquares = 32;       ///< at most; of D / 4
 constexpr double kLeastSquare = 1e-6;  ///< that a logarithm is taken of
 constexpr const char* kProjections = "carrier.projections";
-constexpr const char* kScales = "carrier.scales";
-constexpr const char* kNumbers = "carrier.numbers";
 
 /// The directions [K, D] along which x [R, D] is longest.
 Tensor longest_directions(const Tensor& x, int64_t count) {
@@ -48,7 +46,7 @@ void check_tensor(const Tensors& carrier, const char* name, at::IntArrayRef shap
 
 Tensors take_first_carrier(Tensors& checkpoint) {
   Tensors taken;
-  for (const char* name : {kProjections, kScales, kNumbers}) {
+  for (const char* name : {kProjections, kFirstScales, kFirstNumbers}) {
     auto found = checkpoint.extract(name);
     if (!found.empty()) taken.insert(std::move(found));
   }
@@ -66,8 +64,8 @@ void set_first_carrier(Network& network, const Tensors& carrier) {
   const Tensor projections = find_tensor(carrier, kProjections);
   const int64_t count = projections.defined() && projections.dim() > 0 ? projections.size(0) : 0;
   check_tensor(carrier, kProjections, {count, site.channels});
-  check_tensor(carrier, kScales, {count});
-  check_tensor(carrier, kNumbers, {site.tokens});
+  check_tensor(carrier, kFirstScales, {count});
+  check_tensor(carrier, kFirstNumbers, {site.tokens});
   for (const auto& [name, tensor] : carrier) network.tensors()[name] = tensor.to(at::kFloat).contiguous();
 }
 
@@ -77,7 +75,7 @@ bool tells_first_spread(const Tensors& tensors) {
 
 Tensor with_first_carrier(const Tensors& tensors, const Tensor& x) {
   const Tensor square =
-      squares(tensors.at(kProjections), x).matmul(tensors.at(kScales)) + tensors.at(kNumbers);
+      squares(tensors.at(kProjections), x).matmul(tensors.at(kFirstScales)) + tensors.at(kFirstNumbers);
   const Tensor told = square.clamp_min(kLeastSquare).log() / 2;
   return at::cat({x.slice(-1, 0, 1) + told.unsqueeze(-1), x.slice(-1, 1)}, -1);
 }
@@ -111,8 +109,8 @@ void tell_first_spread(Network& network, const WalkImages& images, const Carrier
 
   Tensors& tensors = network.tensors();
   tensors[kProjections] = projections;
-  tensors[kScales] = scales;
-  tensors[kNumbers] = numbers;
+  tensors[kFirstScales] = scales;
+  tensors[kFirstNumbers] = numbers;
   network.set_carried(0, with_range(site.carried, s.log()));
 }
 

@@ -69,8 +69,9 @@ void RealignOptions::validate() const {
   require(epochs >= 1, "realign", "epochs", epochs, "at least 1");
   require(batch >= 1, "realign", "batch", batch, "at least 1");
   require(rate > 0 && rate < 10, "realign", "rate", rate, "a number in (0, 10)");
-  require(weight_decay >= 0 && weight_decay < 10, "realign", "weight decay", weight_decay,
-          "a number in [0, 10)");
+  require(r_rate >= 0 && r_rate < 1e3, "realign", "r rate", r_rate, "a number in [0, 1000)");
+  require(weight_decay >= 0 && weight_decay < 1e3, "realign", "weight decay", weight_decay,
+          "a number in [0, 1000)");
   require(warmup >= 0 && warmup < 1, "realign", "warmup", warmup, "a share in [0, 1)");
   require(drop_path >= 0 && drop_path < 1, "realign", "drop path", drop_path, "a share in [0, 1)");
   require(temperature > 0 && temperature < 1e3, "realign", "temperature", temperature,
@@ -117,6 +118,7 @@ Json to_json(const RealignOptions& options) {
               {"epochs", options.epochs},
               {"batch", options.batch},
               {"rate", options.rate},
+              {"r_rate", options.r_rate},
               {"weight_decay", options.weight_decay},
               {"schedule", options.cosine ? "cosine" : "constant"},
               {"warmup", options.warmup},

@@ -120,10 +120,21 @@ Trainer::Trainer(Graft& student, const Network* teacher, std::vector<Picture> tr
   std::vector<torch::optim::OptimizerParamGroup> groups;
   if (!matrices.empty()) groups.push_back(group(matrices, options_.weight_decay));
   groups.push_back(group(others, 0.0));
+  if (options_.mode == RealignMode::kConstants) {
+    slopes_ = trained_slopes(student_.network(), [&](size_t site) { return student_.has_function(site); });
+    std::vector<Tensor> changes;
+    for (const TrainedSlopes& slopes : slopes_) changes.push_back(slopes.change());
+    if (!changes.empty()) groups.push_back(group(changes, options_.weight_decay));
+  }
   optimizer_ =
       std::make_unique<torch::optim::AdamW>(std::move(groups), torch::optim::AdamWOptions(options_.rate));
   parameters_ = matrices;
   parameters_.insert(parameters_.end(), others.begin(), others.end());
+  plain_ = parameters_.size();
+  for (TrainedSlopes& slopes : slopes_) {
+    parameters_.push_back(slopes.change());
+    slopes.place();
+  }
   if (options_.hint > 0) hint_.emplace(*teacher_, train_, options_.seed, monitor_);
 }
 
@@ -160,7 +171,7 @@ Tensor Trainer::teacher_logits(const Tensor& images, const Network::Observer& ob
 }
 
 double Trainer::add_gradients(const Tensor& images, const Tensor& labels, double share,
-                              std::vector<Tensor>& gradients) const {
+                              const std::vector<Tensor>& by, std::vector<Tensor>& gradients) const {
   StreamHint::Streams teacher_streams, student_streams;
   const Tensor teacher = teacher_logits(images, hint_ ? hint_->watch(teacher_streams) : nullptr);
   const Tensor logits = student_.forward(images, hint_ ? hint_->watch(student_streams) : nullptr);
@@ -170,15 +181,22 @@ double Trainer::add_gradients(const Tensor& images, const Tensor& labels, double
     const double scale = options_.hint * share / static_cast<double>(images.size(0));
     total = total + 0.5 * scale * hint_->distance(student_streams, teacher_streams);
   }
-  const auto found =
-      torch::autograd::grad({total}, parameters_, {}, /*retain_graph=*/false, /*create_graph=*/false,
-                            /*allow_unused=*/true);
+  const auto found = torch::autograd::grad({total}, by, {}, /*retain_graph=*/false, /*create_graph=*/false,
+                                           /*allow_unused=*/true);
   const at::NoGradGuard no_grad;
-  gradients.resize(parameters_.size());
+  gradients.resize(by.size());
   for (size_t i = 0; i < found.size(); ++i) {
     if (found[i].defined()) gradients[i] = gradients[i].defined() ? gradients[i] + found[i] : found[i];
   }
   return objective.item<double>();
+}
+
+std::vector<Tensor> Trainer::differentiated() const {
+  std::vector<Tensor> by(parameters_.begin(), parameters_.begin() + static_cast<ptrdiff_t>(plain_));
+  for (const TrainedSlopes& slopes : slopes_) {
+    for (const Tensor& leaf : slopes.leaves()) by.push_back(leaf);
+  }
+  return by;
 }
 
 double Trainer::find_gradients(const Tensor& images, const Tensor& labels) {
@@ -187,11 +205,12 @@ double Trainer::find_gradients(const Tensor& images, const Tensor& labels) {
     std::vector<Tensor> gradients;
   };
   std::vector<Part> parts(chunk_threads());
+  const std::vector<Tensor> by = differentiated();
   const auto add = [&](Part& part, const Tensor& some, int64_t first) {
     const at::AutoGradMode with_grad(true);
     const double share = static_cast<double>(some.size(0)) / static_cast<double>(images.size(0));
     const Tensor own = labels.slice(0, first, first + some.size(0));
-    part.loss += add_gradients(some, own, share, part.gradients);
+    part.loss += add_gradients(some, own, share, by, part.gradients);
   };
   // Stochastic depth draws from one stream, so its pictures stay together.
   if (options_.drop_path > 0) {
@@ -203,12 +222,19 @@ double Trainer::find_gradients(const Tensor& images, const Tensor& labels) {
   }
   const at::NoGradGuard no_grad;
   double total = 0;
-  for (size_t i = 0; i < parameters_.size(); ++i) {
-    Tensor sum;
+  std::vector<Tensor> sums(by.size());
+  for (size_t i = 0; i < by.size(); ++i) {
     for (const Part& part : parts) {
-      if (part.gradients[i].defined()) sum = sum.defined() ? sum + part.gradients[i] : part.gradients[i];
+      if (part.gradients[i].defined())
+        sums[i] = sums[i].defined() ? sums[i] + part.gradients[i] : part.gradients[i];
     }
-    parameters_[i].mutable_grad() = sum;
+  }
+  for (size_t i = 0; i < plain_; ++i) parameters_[i].mutable_grad() = sums[i];
+  size_t leaf = plain_;
+  for (size_t i = 0; i < slopes_.size(); ++i) {
+    const size_t leaves = slopes_[i].leaves().size();
+    parameters_[plain_ + i].mutable_grad() = slopes_[i].gradient(std::span(sums).subspan(leaf, leaves));
+    leaf += leaves;
   }
   for (const Part& part : parts) total += part.loss;
   return total;
@@ -240,6 +266,14 @@ void Trainer::run_epoch() {
   for (const auto& [site, constants] : moving) student_.constants(site) = constants;
 }
 
+void Trainer::set_rate(double rate) {
+  auto& groups = optimizer_->param_groups();
+  for (size_t i = 0; i < groups.size(); ++i) {
+    const bool tells_r = !slopes_.empty() && i + 1 == groups.size();
+    static_cast<torch::optim::AdamWOptions&>(groups[i].options()).lr(tells_r ? rate * options_.r_rate : rate);
+  }
+}
+
 void Trainer::train(EpochMetrics& metrics) {
   const Timer timer;
   const int64_t epoch = metrics.epoch;
@@ -258,13 +292,12 @@ void Trainer::train(EpochMetrics& metrics) {
   while (const auto batch = loader.next()) {
     monitor_.check();
     metrics.rate = rate_at((epoch - 1) * steps_per_epoch() + metrics.steps);
-    for (auto& group : optimizer_->param_groups()) {
-      static_cast<torch::optim::AdamWOptions&>(group.options()).lr(metrics.rate);
-    }
+    set_rate(metrics.rate);
     const Tensor images = images_tensor(*batch, preprocessing);
     metrics.loss += find_gradients(images, labels_tensor(*batch));
     if (options_.clip_norm > 0) torch::nn::utils::clip_grad_norm_(parameters_, options_.clip_norm);
     optimizer_->step();
+    for (TrainedSlopes& slopes : slopes_) slopes.place();
     ++metrics.steps;
     images_done += batch->size();
     monitor_.progress(fmt::format("realign, epoch {} of {}", epoch, options_.epochs), images_done,
@@ -362,6 +395,7 @@ void Trainer::resume(bool pass_over_others) {
     archive.read(fmt::format("parameter{}", i), value);
     parameters_[i].copy_(value);
   }
+  for (TrainedSlopes& slopes : slopes_) slopes.place();
   torch::serialize::InputArchive optimizer;
   archive.read("optimizer", optimizer);
   optimizer_->load(optimizer);

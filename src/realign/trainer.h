@@ -9,6 +9,7 @@
 #include "normgraft/graft/graft.h"
 #include "normgraft/realign/realign.h"
 #include "stream_hint.h"
+#include "trained_slopes.h"
 
 namespace normgraft {
 
@@ -40,8 +41,9 @@ class Trainer {
   double find_gradients(const Tensor& images, const Tensor& labels);
   /// The share of some pictures in them.
   double add_gradients(const Tensor& images, const Tensor& labels, double share,
-                       std::vector<Tensor>& gradients) const;
+                       const std::vector<Tensor>& by, std::vector<Tensor>& gradients) const;
   void train(EpochMetrics& metrics);
+  void set_rate(double rate);
   void save() const;
   double rate_at(int64_t step) const;
   int64_t steps_per_epoch() const;
@@ -53,7 +55,13 @@ class Trainer {
   std::string identity_;
   Path folder_;
   Monitor& monitor_;
+  /// All that the optimiser moves, and what to differentiate by for it: the same for `plain_` parameters,
+  /// then the leaves of slopes of r.
+  std::vector<Tensor> differentiated() const;
+
   std::vector<Tensor> parameters_;
+  size_t plain_ = 0;
+  std::vector<TrainedSlopes> slopes_;
   std::unique_ptr<torch::optim::AdamW> optimizer_;
   std::optional<StreamHint> hint_;
   std::vector<EpochMetrics> history_;

@@ -5,6 +5,7 @@
 #include "normgraft/core/error.h"
 #include "normgraft/network/carrier.h"
 #include "normgraft/network/first_carrier.h"
+#include "normgraft/network/r_slopes.h"
 #include "normgraft/network/stream.h"
 #include "support/small_model.h"
 
@@ -131,6 +132,30 @@ TEST(ChannelCarrier, LeavesNoFunctionInPlaceOfANorm) {
   });
 }
 
+/// Asks to stop as soon as there is progress.
+class StopMidway : public Monitor {
+ public:
+  void progress(const std::string&, int64_t, int64_t, const std::string&, const std::string&) override {
+    stopped_ = true;
+  }
+  bool stopped() const override { return stopped_; }
+
+ private:
+  bool stopped_ = false;
+};
+
+TEST(ChannelCarrier, LeavesNormsAtTheSitesWhereItIsInterrupted) {
+  const at::NoGradGuard no_grad;
+  for (const auto& let_carry : {let_channel_carry_scale, let_mean_carry_scale}) {
+    Network network = calm_vit();
+    StopMidway monitor;
+    EXPECT_THROW(let_carry(network, {textured_images(8, 1), {}}, {}, monitor), Interrupted);
+    network.forward(textured_images(2, 3), [&](size_t site, const Tensor& x, const Tensor& y) {
+      EXPECT_TRUE(at::allclose(y, normalise(network.sites()[site], x))) << site;
+    });
+  }
+}
+
 TEST(ChannelCarrier, RefusesCostsOfAnotherNumberOfSites) {
   Network network = testing::small_vit();
   CarrierOptions options;
@@ -204,10 +229,42 @@ TEST(FirstCarrier, IsThereWhereAChannelTellsTheSpreadAtTheFirstSiteAndOnlyThere)
   EXPECT_EQ(refusal(freed, {}), "");
 }
 
+TEST(RSlopes, MoveRByWhatEntersTheWriterAndNothingElse) {
+  const at::NoGradGuard no_grad;
+  Network network = carrying().network;
+  const Tensor x = network.pass(0, network.enter(textured_images(3, 3)));
+  const Step step = network.step(1, x);
+  const Tensor before = network.write(1, step), slopes = r_slopes(network, 2);
+  const Tensor moved = at::linspace(-1, 1, slopes.numel());
+  set_r_slopes(network, 2, slopes + moved);
+  const Tensor after = network.write(1, step);
+  EXPECT_TRUE(at::allclose((after - before).select(-1, 0), step.branch.matmul(moved), 1e-3, 1e-4));
+  EXPECT_TRUE(at::equal(after.slice(-1, 1), before.slice(-1, 1)));
+  EXPECT_TRUE(at::equal(r_slopes(carrying().network, 2), slopes)) << "a copy of the network keeps its own";
+}
+
+TEST(RSlopes, OfTheFirstSiteAreTheScalesAndThenTheNumbers) {
+  Network network = carrying().network;
+  const Tensor scales = network.tensors().at(kFirstScales).clone();
+  const Tensor numbers = network.tensors().at(kFirstNumbers).clone();
+  EXPECT_TRUE(at::equal(r_slopes(network, 0), at::cat({scales, numbers})));
+  set_r_slopes(network, 0, at::cat({scales, numbers + 1}));
+  EXPECT_TRUE(at::equal(network.tensors().at(kFirstScales), scales));
+  EXPECT_TRUE(at::equal(network.tensors().at(kFirstNumbers), numbers + 1));
+}
+
+TEST(RSlopes, AreNoneWhereNoChannelTellsR) {
+  Network freed = calm_vit();
+  EXPECT_FALSE(r_slopes(freed, 1).defined());
+  free_channel(freed);
+  for (const size_t site : {0, 1}) EXPECT_FALSE(r_slopes(freed, site).defined()) << site;
+}
+
 TEST(Told, TakesTheNearerEndBeyondTheRange) {
   const Carried carried{.channel = true, .low = -1, .high = 2};
   const Tensor x = at::tensor({-3.0F, 9.0F, 0.5F, 9.0F, 4.0F, 9.0F}).reshape({3, 2});
   EXPECT_TRUE(at::equal(told(carried, x), at::tensor({-1.0F, 0.5F, 2.0F}).unsqueeze(1)));
+  EXPECT_TRUE(at::isnan(told(carried, at::full({1, 2}, NAN))).all().item<bool>()) << "no end is nearer";
   const Carried seen = with_range(carried, at::tensor({0.0F, 3.0F}));
   EXPECT_NEAR(seen.low, -0.3, 1e-6);
   EXPECT_NEAR(seen.high, 3.3, 1e-6);

@@ -7,6 +7,7 @@
 #include "normgraft/core/files.h"
 #include "normgraft/core/monitor.h"
 #include "normgraft/eval/condition.h"
+#include "normgraft/eval/r_range.h"
 
 namespace normgraft {
 
@@ -29,6 +30,7 @@ struct Judgement {
   Estimate top1, top5;                ///< shares
   std::optional<Estimate> agreement;  ///< share of pictures with the teacher's argmax
   std::optional<Estimate> kl;         ///< mean of KL(teacher || model) of the softmax, nats, temperature 1
+  RRange r_range;                     ///< empty where no function reads a channel
 };
 
 /// The judgement on plain pictures, and on the same pictures under other conditions.
@@ -48,7 +50,8 @@ Evaluation evaluate(const Graft& model, const Network* teacher, Loader& pictures
 Json judgement_json(const Judgement& judgement);
 
 /// Keys top1, top5, images, images_per_second and, with a teacher, agreement, kl; each estimate X also as
-/// X_interval [low, high]. With other conditions also `under`: an object with these keys for each condition,
+/// X_interval [low, high]. Where functions read a channel also `r_out_of_range` (to_json of RRange). With
+/// other conditions also `under`: an object with these keys for each condition,
 /// by its name.
 Json to_json(const Evaluation& evaluation);
 

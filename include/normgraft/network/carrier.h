@@ -58,7 +58,8 @@ Tensor carried_offset(const Tensor& x, double ratio);
 /// straight below a tenth of k.
 Tensor carried_log(const Tensor& x, double ratio);
 
-/// r of each token, within its range (Carried): x [..., D] of a site that carries a channel -> [..., 1].
+/// r of each token, within its range (Carried): x [..., D] of a site that carries a channel -> [..., 1]. An r
+/// that is NaN stays NaN.
 Tensor told(const Carried& carried, const Tensor& x);
 
 /// x [..., D] without channel 0 or without its mean over channels: what a carrier tells is not compared.
@@ -80,13 +81,13 @@ void carry_scale(Network& network, const WalkImages& images, const CarrierOption
 
 /// The mean carrier from scratch for a network of LayerNorms: its stream centred, its readers blind to the
 /// mean, each site with a writer fitted with logarithms (carried_log) at those before it, and LayerNorm at
-/// the others.
+/// the others. Where it is interrupted, the sites are norms again, and what some of them carry is missing.
 void let_mean_carry_scale(Network& network, const WalkImages& images, const CarrierOptions& options,
                           Monitor& monitor);
 
 /// The channel carrier from scratch, where can_free_channel(): a channel freed (free_channel), the spread at
 /// the first site told by squares (first_carrier.h), and each writer fitted with x exp(-r) at the sites
-/// before it.
+/// before it. Interrupted as above.
 void let_channel_carry_scale(Network& network, const WalkImages& images, const CarrierOptions& options,
                              Monitor& monitor);
 

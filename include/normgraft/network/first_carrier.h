@@ -11,6 +11,10 @@ namespace normgraft {
 // they are few beside D. The rest is done once a token. Tensors: "carrier.projections" [K, D],
 // "carrier.scales" [K], "carrier.numbers" [N].
 
+/// The names of those that r is linear in, to first order (r_slopes.h).
+inline constexpr const char* kFirstScales = "carrier.scales";
+inline constexpr const char* kFirstNumbers = "carrier.numbers";
+
 /// Takes these tensors out of a checkpoint's.
 Tensors take_first_carrier(Tensors& checkpoint);
 

@@ -50,6 +50,8 @@ class Network {
 
   /// Replaces the normalisation at a site; an empty function restores the norm.
   void set_normalizer(size_t site, Normalizer normalizer);
+  /// Empty where the norm is.
+  const Normalizer& normalizer(size_t site) const { return normalizers_.at(site); }
 
   /// Stochastic depth: the branch behind a site is dropped, for each picture, with probability rate *
   /// Site::depth, the kept ones scaled up; 0 (the default) for evaluation.

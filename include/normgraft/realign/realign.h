@@ -15,8 +15,9 @@ class Network;
 
 /// What training moves, and towards what.
 enum class RealignMode : uint8_t {
-  kConstants,  ///< of every replaced site gamma, beta, the function's constants, and the shift of each
-               ///< channel of x, which is in the bias of the Linear before; the teacher's logits, no labels
+  kConstants,  ///< of every replaced site gamma, beta, the function's constants, the shift of each channel of
+               ///< x, which is in the bias of the Linear before, and what tells r (r_slopes); the teacher's
+               ///< logits, no labels
   kAffine,     ///< gamma and beta of every norm site; cross-entropy with the labels
   kFull,       ///< every parameter, the functions' constants included; cross-entropy with the labels
   kDistill,    ///< every parameter; cross-entropy and the teacher's logits
@@ -33,7 +34,9 @@ struct RealignOptions {
   int64_t epochs = 1;         ///< at least 1
   int64_t batch = 25;         ///< pictures a step, at least 1
   double rate = 2e-4;         ///< peak learning rate of AdamW, > 0
-  double weight_decay = 0.0;  ///< on matrices only; vectors and constants have none
+  double r_rate = 1;          ///< of what tells r in kConstants, as a share of `rate`, at least 0
+  double weight_decay = 0.0;  ///< on matrices, and in kConstants on the change of what tells r, which it
+                              ///< draws back to the start; vectors and constants have none
   bool cosine = true;         ///< cosine decay to zero over all steps; false: constant
   double warmup = 0.1;        ///< share of all steps with a linear warm-up, in [0, 1)
   double drop_path = 0.0;     ///< stochastic depth of the last block, in [0, 1)
