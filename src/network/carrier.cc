@@ -6,6 +6,7 @@
 #include <cmath>
 #include <vector>
 
+#include "class_metric.h"
 #include "normgraft/core/require.h"
 #include "normgraft/network/batches.h"
 #include "normgraft/network/first_carrier.h"
@@ -18,8 +19,9 @@ namespace {
 
 constexpr double kRatioPerRoot =
     4;  ///< of the root of D, which |y| does not exceed: x stays within a quarter of the mean
-constexpr double kLeast = 0.1;   ///< of the ratio: below, the logarithm goes on straight
-constexpr double kMargin = 0.1;  ///< of the range of r seen, on either side
+constexpr double kLeast = 0.1;    ///< of the ratio: below, the logarithm goes on straight
+constexpr size_t kByClasses = 3;  ///< of the last writers, what tells is fitted in the metric of classes
+constexpr double kMargin = 0.1;   ///< of the range of r seen, on either side
 
 /// Adds what a line says to the outputs of a Linear; a line of one output to all of them.
 void add_to_linear(Tensors& tensors, const LinearNames& names, const Line& line) {
@@ -40,7 +42,11 @@ Line in_channel_0(const Line& line, int64_t channels) {
 class Walk {
  public:
   Walk(Network& network, const WalkImages& images, const CarrierOptions& options)
-      : network_(network), options_(options), fitted_(images.fit.size(0)), x_(enter(network, images)) {}
+      : network_(network),
+        options_(options),
+        fitted_(images.fit.size(0)),
+        metric_(class_metric(network)),
+        x_(enter(network, images)) {}
 
   /// The stream at the first site, of the pictures to fit to and then those to choose by.
   static Tensor enter(const Network& network, const WalkImages& images) {
@@ -106,11 +112,27 @@ class Walk {
                                 part(targets, fitted, all));
   }
 
+  bool by_classes(size_t site) const {
+    const Site& told = network_.sites()[site];
+    return metric_.defined() && told.carried.channel && !told.pooled &&
+           site + kByClasses >= network_.sites().size();
+  }
+
+  /// regress() on what the writer adds to the stream, in the metric of classes.
+  Line regress_by_classes(const LinearNames& writer, const Tensor& rows, const Tensor& weight,
+                          const Tensor& targets) const {
+    const Tensor written = without_carrier(network_.tensors().at(writer.weight).t()).t();
+    const Tensor to_metric = metric_.t().matmul(written);  // [D, in]
+    const Line line = regress(linear(rows, to_metric, Tensor()), weight, targets);
+    return {line.slopes.matmul(to_metric), line.intercept};
+  }
+
   /// Lets the writer ahead of a site tell the spread there, from what it misses at each row [R, 1].
   void tell(size_t site, const Tensor& x, const Tensor& rows, const Tensor& weight, const Tensor& targets) {
     Carried carried = network_.sites()[site].carried;
     const LinearNames& writer = network_.sites()[site].writer->linear;
-    const Line line = regress(rows, weight, targets);
+    const Line line =
+        by_classes(site) ? regress_by_classes(writer, rows, weight, targets) : regress(rows, weight, targets);
     if (carried.channel) {
       add_to_linear(network_.tensors(), writer, in_channel_0(line, network_.sites()[site].channels));
       if (carried.low == carried.high) {
@@ -134,6 +156,7 @@ class Walk {
   Network& network_;
   const CarrierOptions& options_;
   int64_t fitted_;
+  Tensor metric_;  // class_metric()
   Tensor x_;
 };
 
