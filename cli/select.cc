@@ -34,13 +34,25 @@ std::string choice_text(const Json& choice) {
                      choice["pictures"].get<int64_t>());
 }
 
+std::string predicted_text(const PredictedLoss& predicted) {
+  return fmt::format("predicted loss {:.4g} {} at a cost of {:.4g} a picture; the least is {:.4g} at {:.4g}",
+                     predicted.loss, predicted.unit, predicted.cost, predicted.least_loss,
+                     predicted.cost_of_least_loss);
+}
+
 }  // namespace
 
 void add_select_options(CLI::App& command, SelectRequest& request, const std::string& profile_flag) {
   command
       .add_option("--strategy", request.strategy,
-                  "budget: for the whole network, as measured; knee or min-error: site by site; shape:NAME: "
-                  "one closed form everywhere")
+                  "within: the cheapest plan near the best; budget: for the whole network, as measured; knee "
+                  "or min-error: site by site; shape:NAME: one closed form everywhere")
+      ->capture_default_str();
+  command
+      .add_option(
+          "--within", request.within,
+          "how much more than the best plan a plan is predicted to lose at most, in nats for the whole "
+          "network; with within")
       ->capture_default_str();
   command.add_option(
       "--budget", request.options.budget,
@@ -74,6 +86,7 @@ void add_select(CLI::App& app, Context& context) {
           text += fmt::format("\n{:<18}{:>9.4f}{:>7.0f}  {}", entry.site, entry.held_out_r2, entry.cost,
                               entry.expression.to_string());
         }
+        if (plan.predicted) text += "\n" + predicted_text(*plan.predicted);
         Json json = to_json(plan);
         if (options->request.strategy == "budget") {
           json["choice"] = read_json(run.choice(), "choice");

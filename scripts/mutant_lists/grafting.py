@@ -132,7 +132,4 @@ MUTANTS = of_rooms(
     Mutant("worthless-candidates", "src/choice/candidates.cc",
            r"<= kWorthwhile \* site", "<= 2 * site",
            "dearer functions tried that promise no less loss"),
-    Mutant("predicted-twice", "src/choice/candidates.cc",
-           r"return 0\.5 \* evaluate_fit\(of_pairs", "return evaluate_fit(of_pairs",
-           "twice the divergence predicted"),
 )  # fmt: skip

@@ -14,7 +14,8 @@ constexpr double kWorthwhile = 0.97;       ///< share of a cheaper candidate's l
 Candidate candidate(const FrontPoint& point, const std::string& origin, const SiteMapping& mapping,
                     const Profile& profile) {
   const double elements = static_cast<double>(mapping.tokens * mapping.channels);
-  const double predicted = std::max(predicted_divergence(point.expression, mapping), kLeastDivergence);
+  const double predicted =
+      std::max(predicted_divergence(point.expression, mapping, Part::kFit), kLeastDivergence);
   return {point, origin, cost_per_element(point.expression, profile, mapping.channels) * elements, predicted,
           predicted};
 }
@@ -27,13 +28,6 @@ size_t SiteCandidates::index_of(const Expression& f) const {
   if (found == candidates.end())
     throw InputError("choice: " + f.to_string() + " is not among the functions of site " + site);
   return static_cast<size_t>(found - candidates.begin());
-}
-
-double predicted_divergence(const Expression& f, const SiteMapping& mapping) {
-  const Samples samples = make_samples(mapping, Measure::kWeight, Part::kFit);
-  const double pairs = make_samples(mapping, Measure::kCount, Part::kFit).total_weight;
-  const double pictures = pairs / static_cast<double>(mapping.pairs());
-  return 0.5 * evaluate_fit(of_pairs(f, mapping.carried), samples).error * samples.total_weight / pictures;
 }
 
 std::vector<SiteCandidates> candidates_of(const Fronts& fronts, const Mappings& mappings,

@@ -13,10 +13,11 @@ namespace normgraft {
 /// A function that a site may get.
 struct Candidate {
   FrontPoint point;
-  std::string origin;    ///< "front", or the closed form's name
-  double cost = 0;       ///< for one picture, in the profile's unit
-  double predicted = 0;  ///< divergence of a graft of this site alone, by predicted_divergence()
-  double loss = 0;       ///< its share of what a plan with it is expected to lose, set by expect()
+  std::string origin;  ///< "front", or the closed form's name
+  double cost = 0;     ///< for one picture, in the profile's unit
+  double predicted =
+      0;            ///< divergence of a graft of this site alone, by predicted_divergence() on Part::kFit
+  double loss = 0;  ///< its share of what a plan with it is expected to lose, set by expect()
 };
 
 /// Candidates of one site by increasing cost, and among equals by predicted loss.
@@ -27,10 +28,6 @@ struct SiteCandidates {
   /// The candidate of an expression. Throws InputError when there is none.
   size_t index_of(const Expression& f) const;
 };
-
-/// Half the weighted squared error of f, summed over the pairs of a picture to fit on: under Fisher weights
-/// the divergence that f causes, to second order (for_each_pairs).
-double predicted_divergence(const Expression& f, const SiteMapping& mapping);
 
 /// Front and closed forms of every site. Throws InputError naming a site without a front or mapping.
 std::vector<SiteCandidates> candidates_of(const Fronts& fronts, const Mappings& mappings,

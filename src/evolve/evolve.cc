@@ -15,11 +15,15 @@
 #include "finish.h"
 #include "normgraft/mapping/baselines.h"
 #include "search.h"
+#include "short_constants.h"
 
 namespace normgraft {
 namespace {
 
 constexpr double kSecondsBetweenCheckpoints = 30;
+
+/// What shorter constants may cost at a site, in nats, where that is more than their share of its error.
+constexpr double kNegligibleNats = 1e-5;
 
 /// Joins the progress of all tasks into one line, and calls the monitor from one thread at a time.
 class Progress {
@@ -83,6 +87,7 @@ class Progress {
 /// One site with what all its seeds share.
 struct Site {
   const SiteMapping* mapping = nullptr;
+  double negligible = 0;  ///< mean squared error that constants may add to have fewer digits
   Samples search;
   JudgingSamples judging;
   SiteFront result;
@@ -153,36 +158,47 @@ void check_folds(const SiteMapping& mapping, Measure measure, bool choose_part) 
   check(Fold::kReport, "to report on");
 }
 
-/// The fitted closed forms; on a grid, each with its constants there, as well as it can be found by rounding
-/// all at once or one after another.
-void add_baselines(Site& site, const ConstantGrid& grid, const CostTable& cost) {
+/// A closed form with its constants as they are to be written: short, or on the grid as well as that can be
+/// found by rounding all at once or one after another. Nothing where it is not admissible there.
+std::optional<FrontPoint> written(const Baseline& form, const Site& site, const ConstantGrid& grid,
+                                  const CostTable& cost, FitWorkspace& workspace) {
   constexpr int kIterations = 20;
   const Samples& samples = site.judging.fit;
-  const Interval seen = site.result.seen;
+  const auto judge = [&](const Expression& f) { return judged(f, cost(f), 0, site.judging); };
+  const auto refused = [&](const Expression& f) {
+    return !why_not_admissible(f, site.result.seen, site.mapping->carried).empty();
+  };
+  if (grid.allows_all()) {
+    const Expression f = simplify(with_short_constants(form.expression, samples, site.negligible, workspace));
+    return judge(refused(f) ? form.expression : f);
+  }
+  std::vector<Expression> candidates = {on_grid(form.expression, grid)};
+  Expression& refitted = candidates.emplace_back(form.expression);
+  const bool fixed_bounds = form.name == "clip5";
+  fit(refitted, samples, kIterations, {.free_clip_bounds = !fixed_bounds, .grid = grid}, workspace);
+  std::erase_if(candidates, refused);
+  std::optional<FrontPoint> best;
+  for (const Expression& f : candidates) {
+    FrontPoint point = judge(f);
+    if (!best || point.error < best->error) best = std::move(point);
+  }
+  return best;
+}
+
+void add_baselines(Site& site, const ConstantGrid& grid, const CostTable& cost) {
   FitWorkspace workspace;
-  for (const Baseline& baseline : fit_baselines(samples, seen)) {
-    std::vector<Expression> candidates = {on_grid(baseline.expression, grid)};
-    if (!grid.allows_all()) {
-      Expression& refitted = candidates.emplace_back(baseline.expression);
-      const bool fixed_bounds = baseline.name == "clip5";
-      fit(refitted, samples, kIterations, {.free_clip_bounds = !fixed_bounds, .grid = grid}, workspace);
-    }
-    std::erase_if(candidates, [&](const Expression& f) { return !why_not_admissible(f, {seen}).empty(); });
-    std::optional<FrontPoint> best;
-    for (const Expression& f : candidates) {
-      FrontPoint point = judged(f, cost(f), 0, site.judging);
-      if (!best || point.error < best->error) best = std::move(point);
-    }
-    if (best) {
-      site.result.baselines.push_back({baseline.name, *std::move(best)});
+  for (const Baseline& form : fit_baselines(site.judging.fit, site.result.seen, site.mapping->carried)) {
+    if (auto point = written(form, site, grid, cost, workspace)) {
+      site.result.baselines.push_back({form.name, *std::move(point)});
     } else {
-      site.off_grid.push_back(baseline.name);
+      site.off_grid.push_back(form.name);
     }
   }
 }
 
-void prepare(Site& site, bool choose_part, const EvolveOptions& options, const CostTable& cost) {
+void prepare(Site& site, const Mappings& all, const EvolveOptions& options, const CostTable& cost) {
   const SiteMapping& mapping = *site.mapping;
+  const bool choose_part = all.choose_part;
   check_folds(mapping, options.measure, choose_part);
   site.judging = {.fit = make_samples(mapping, options.measure, Part::kFit),
                   .choose = make_samples(mapping, options.measure, choose_part ? Part::kChoose : Part::kFit),
@@ -198,6 +214,8 @@ void prepare(Site& site, bool choose_part, const EvolveOptions& options, const C
   site.result.plain_ceiling = ceiling(mapping, Measure::kCount, Part::kReport);
   site.result.effective_pairs = effective_pairs(mapping, options.measure, Part::kFit);
   site.result.seeds.resize(static_cast<size_t>(options.seeds));
+  if (all.weighted && options.measure == Measure::kWeight)
+    site.negligible = kNegligibleNats / divergence_of_error(mapping, Part::kFit);
   add_baselines(site, options.grid(), cost);
 }
 
@@ -205,6 +223,7 @@ void prepare(Site& site, bool choose_part, const EvolveOptions& options, const C
 struct Searches {
   const EvolveOptions& options;
   const FunctionSet& functions;
+  const FunctionSet& functions_of_token;
   const CostTable& cost;
   const Checkpoints& checkpoints;
   Progress& progress;
@@ -261,14 +280,18 @@ void run_to_the_end(Search& search, const Site& site, int seed, size_t task, con
 }
 
 void search_site(Site& site, int seed, size_t task, const Searches& shared) {
+  const Carried& carried = site.mapping->carried;
+  const FunctionSet& functions = carried.channel ? shared.functions_of_token : shared.functions;
   const SearchProblem problem{.options = shared.options,
-                              .functions = shared.functions,
+                              .functions = functions,
                               .cost = shared.cost,
                               .samples = site.search,
-                              .rules = {shared.functions.free_clip_bounds, shared.options.grid()},
+                              .rules = {functions.free_clip_bounds, shared.options.grid()},
                               .starts = first_expressions(site, shared.options),
                               .seen = site.result.seen,
-                              .channels = site.mapping->carried.channel ? 1 : site.mapping->channels,
+                              .channels = site.mapping->channels,
+                              .carried = carried,
+                              .negligible = site.negligible,
                               .x_scale = standard_deviation_of_x(site.search),
                               .stream = stream_of(site.result.site)};
   SearchState state = shared.checkpoints.read(site.result.site, seed).value_or(SearchState{});
@@ -309,6 +332,7 @@ Fronts evolve(const Mappings& mappings, const EvolveOptions& options, Monitor& m
               const Path& checkpoints) {
   options.validate();
   const FunctionSet functions = function_set(options.function_set);
+  const FunctionSet functions_of_token = function_set(options.function_set, true);
   const Profile profile =
       options.profile == "flops" ? flops_profile(kSearchClipCost) : load_profile(options.profile);
   const CostTable cost(profile);
@@ -323,16 +347,20 @@ Fronts evolve(const Mappings& mappings, const EvolveOptions& options, Monitor& m
   const size_t tasks = sites.size() * seeds;
   const Checkpoints states(checkpoints, checkpoints.empty() ? 0 : search_identity(mappings, options));
   const Searches shared{
-      options,  functions,
-      cost,     states,
-      progress, options.seconds * std::min(threads, static_cast<int>(tasks)) / static_cast<double>(tasks)};
+      options,
+      functions,
+      functions_of_token,
+      cost,
+      states,
+      progress,
+      options.seconds * std::min(threads, static_cast<int>(tasks)) / static_cast<double>(tasks)};
   const tbb::global_control workers(tbb::global_control::max_allowed_parallelism,
                                     static_cast<size_t>(threads));
   tbb::task_arena arena(threads);
   arena.execute([&] {
     tbb::parallel_for(size_t{0}, sites.size(), [&](size_t i) {
       progress.check();
-      prepare(sites[i], mappings.choose_part, options, cost);
+      prepare(sites[i], mappings, options, cost);
     });
     for (const Site& site : sites) {
       if (site.off_grid.empty()) continue;

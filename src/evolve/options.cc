@@ -113,7 +113,7 @@ struct ReadJson {
 
 }  // namespace
 
-FunctionSet function_set(const std::string& name) {
+FunctionSet function_set(const std::string& name, bool of_token) {
   if (name == "paper") {
     return {.name = name,
             .weights = {{Op::kAdd, 0.28},
@@ -126,23 +126,25 @@ FunctionSet function_set(const std::string& name) {
             .linear_scaling = false};
   }
   if (name == "hardware") {
-    return {.name = name,
-            .weights = {{Op::kAdd, 0.18},
-                        {Op::kSub, 0.05},
-                        {Op::kMul, 0.18},
-                        {Op::kDiv, 0.08},
-                        {Op::kMin, 0.06},
-                        {Op::kMax, 0.06},
-                        {Op::kNeg, 0.02},
-                        {Op::kAbs, 0.06},
-                        {Op::kSquare, 0.04},
-                        {Op::kClip, 0.12},
-                        {Op::kTanh, 0.06},
-                        {Op::kSigmoid, 0.03},
-                        {Op::kErf, 0.03},
-                        {Op::kRsqrt, 0.03}},
-            .free_clip_bounds = true,
-            .linear_scaling = true};
+    FunctionSet set{.name = name,
+                    .weights = {{Op::kAdd, 0.18},
+                                {Op::kSub, 0.05},
+                                {Op::kMul, 0.18},
+                                {Op::kDiv, 0.08},
+                                {Op::kMin, 0.06},
+                                {Op::kMax, 0.06},
+                                {Op::kNeg, 0.02},
+                                {Op::kAbs, 0.06},
+                                {Op::kSquare, 0.04},
+                                {Op::kClip, 0.12},
+                                {Op::kTanh, 0.06},
+                                {Op::kSigmoid, 0.03},
+                                {Op::kErf, 0.03},
+                                {Op::kRsqrt, 0.03}},
+                    .free_clip_bounds = true,
+                    .linear_scaling = true};
+    if (of_token) set.weights.emplace_back(Op::kExp, 0.06);
+    return set;
   }
   return listed_functions(name);
 }

@@ -8,31 +8,16 @@
 
 #include "normgraft/expr/expression_json.h"
 #include "normgraft/mapping/baselines.h"
+#include "plan_entry.h"
 
 namespace normgraft {
 namespace {
 
-constexpr int kVersion = 2;
+constexpr int kVersion = 3;
 constexpr std::string_view kShape = "shape:";
-
-PlanEntry entry(const SiteFront& site, const FrontPoint& point, std::string reason) {
-  return {.site = site.site,
-          .expression = point.expression,
-          .cost = point.cost,
-          .r2 = point.r2,
-          .held_out_r2 = point.held_out_r2,
-          .reason = std::move(reason),
-          .seen = site.seen};
-}
 
 std::string figure(double value) {
   return std::isfinite(value) ? fmt::format("{:.5f}", value) : "unknown";
-}
-
-/// What a point reaches on pictures that neither fitted nor chose it, beside the estimate of what can be.
-std::string held_out(const FrontPoint& point, const SiteFront& site, const std::string& unit) {
-  return fmt::format("R2 {} for {:g} {} on pictures held out, where the ceiling is estimated at {}",
-                     figure(point.held_out_r2), point.cost, unit, figure(site.held_out_ceiling));
 }
 
 const std::vector<FrontPoint>& front_of(const SiteFront& site) {
@@ -42,20 +27,20 @@ const std::vector<FrontPoint>& front_of(const SiteFront& site) {
 
 PlanEntry choose_most_accurate(const SiteFront& site, const std::string& unit) {
   const FrontPoint& point = site.front[most_accurate(front_of(site))];
-  return entry(site, point,
-               fmt::format("The most accurate of {} points on the pictures to choose by: {}.",
-                           site.front.size(), held_out(point, site, unit)));
+  return plan_entry(site, point,
+                    fmt::format("The most accurate of {} points on the pictures to choose by: {}.",
+                                site.front.size(), held_out_text(point, site, unit)));
 }
 
 PlanEntry choose_knee(const SiteFront& site, const std::string& unit) {
   const size_t index = knee(front_of(site));
   const FrontPoint& point = site.front[index];
   const FrontPoint& best = site.front[most_accurate(site.front)];
-  return entry(
+  return plan_entry(
       site, point,
       fmt::format("Point {} of {}, the knee on the pictures to choose by: {}; the most accurate has {} "
                   "for {:g}.",
-                  index + 1, site.front.size(), held_out(point, site, unit), figure(best.held_out_r2),
+                  index + 1, site.front.size(), held_out_text(point, site, unit), figure(best.held_out_r2),
                   best.cost));
 }
 
@@ -65,28 +50,55 @@ PlanEntry choose_shape(const SiteFront& site, const std::string& name, const std
   if (found == site.baselines.end()) {
     throw InputError(fmt::format("fronts: site {} has no closed form {}", site.site, name));
   }
-  return entry(site, found->point,
-               fmt::format("The fitted closed form {}, as at every site: {}.", name,
-                           held_out(found->point, site, unit)));
+  return plan_entry(site, found->point,
+                    fmt::format("The fitted closed form {}, as at every site: {}.", name,
+                                held_out_text(found->point, site, unit)));
 }
 
 Interval seen_at(const JsonPlace& place) {
   return place.is_null() ? Interval::entire() : interval_at(place);
 }
 
+std::optional<PredictedLoss> predicted_at(const JsonPlace& place) {
+  if (place.is_null()) return {};
+  return PredictedLoss{.within = place["within"].number(),
+                       .unit = place["unit"].text(),
+                       .loss = place["loss"].number(),
+                       .least_loss = place["least_loss"].number(),
+                       .cost = place["cost"].number(),
+                       .cost_of_least_loss = place["cost_of_least_loss"].number()};
+}
+
 /// The closed form that the strategy names; nothing for the strategies that look at fronts.
 std::optional<std::string> shape_of(const std::string& strategy) {
   if (strategy == "knee" || strategy == "min-error") return {};
-  const std::vector<std::string> names = baseline_names();
+  std::vector<std::string> names = baseline_names();
+  for (std::string& name : token_form_names()) names.push_back(std::move(name));
   if (strategy.starts_with(kShape)) {
     std::string name = strategy.substr(kShape.size());
     if (std::find(names.begin(), names.end(), name) != names.end()) return name;
   }
-  throw InputError(fmt::format("strategy {}: expected knee, min-error, or shape: followed by one of {}",
-                               strategy, fmt::join(names, ", ")));
+  throw InputError(
+      fmt::format("strategy {}: expected within, budget, knee, min-error, or shape: followed by one of {}",
+                  strategy, fmt::join(names, ", ")));
 }
 
 }  // namespace
+
+PlanEntry plan_entry(const SiteFront& site, const FrontPoint& point, std::string reason) {
+  return {.site = site.site,
+          .expression = point.expression,
+          .cost = point.cost,
+          .r2 = point.r2,
+          .held_out_r2 = point.held_out_r2,
+          .reason = std::move(reason),
+          .seen = site.seen};
+}
+
+std::string held_out_text(const FrontPoint& point, const SiteFront& site, const std::string& unit) {
+  return fmt::format("R2 {} for {:g} {} on pictures held out, where the ceiling is estimated at {}",
+                     figure(point.held_out_r2), point.cost, unit, figure(site.held_out_ceiling));
+}
 
 size_t most_accurate(const std::vector<FrontPoint>& front) {
   const auto less = [](const FrontPoint& a, const FrontPoint& b) { return a.choose_error < b.choose_error; };
@@ -126,6 +138,12 @@ Plan select_plan(const Fronts& fronts, const std::string& strategy) {
   return plan;
 }
 
+Json to_json(const PredictedLoss& predicted) {
+  return {{"within", predicted.within}, {"unit", predicted.unit},
+          {"loss", predicted.loss},     {"least_loss", predicted.least_loss},
+          {"cost", predicted.cost},     {"cost_of_least_loss", predicted.cost_of_least_loss}};
+}
+
 Json to_json(const Plan& plan) {
   Json sites = Json::array();
   for (const PlanEntry& chosen : plan.entries) {
@@ -139,6 +157,7 @@ Json to_json(const Plan& plan) {
   }
   return {{"version", kVersion},
           {"strategy", plan.strategy},
+          {"predicted", plan.predicted ? to_json(*plan.predicted) : Json()},
           {"grid", to_json(plan.grid)},
           {"sites", std::move(sites)}};
 }
@@ -148,6 +167,7 @@ Plan plan_from_json(const Json& json, const std::string& file) {
   const int version = root.check_version(kVersion);
   Plan plan{.strategy = root["strategy"].text()};
   if (version >= 2) plan.grid = grid_at(root["grid"]);
+  if (version >= 3) plan.predicted = predicted_at(root["predicted"]);
   for (const JsonPlace& site : root["sites"].elements()) {
     PlanEntry chosen{.site = site["name"].text(),
                      .expression = expression_at(site["expression"]),

@@ -65,8 +65,7 @@ void Search::advance(Island& island, uint64_t first_index) {
   }
   candidates.insert(candidates.end(), island.population.begin(), island.population.end());
   island.population = select_best(std::move(candidates), island_size_, [&](Individual& individual) {
-    individual.admissible =
-        individual.admissible || why_not_admissible(individual.expression, {problem_.seen}).empty();
+    individual.admissible = individual.admissible || problem_.admits(individual.expression);
     return individual.admissible;
   });
   island.stagnant = update_archive(island) ? 0 : island.stagnant + 1;

@@ -33,8 +33,13 @@ struct SearchProblem {
   std::vector<Expression> starts;  ///< in the first population
   Interval seen;
   int64_t channels;  ///< D
+  Carried carried = {};
+  double negligible = 0;  ///< mean squared error that constants may add to have fewer digits
   double x_scale;
   uint64_t stream;  ///< names the site in the random streams
+
+  /// Whether a function of the pairs may be used at the site.
+  bool admits(const Expression& g) const { return why_not_admissible(g, seen, carried).empty(); }
 };
 
 /// One population, best first.

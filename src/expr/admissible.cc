@@ -74,6 +74,15 @@ std::optional<Piece> first_gap_outwards(const Expression& f, double start, doubl
   return std::nullopt;
 }
 
+/// Where x g(r) may not be finite as far as kOutermost, for g as a function of x; the piece is one of r, at
+/// the right end of `wide`.
+std::optional<Piece> first_gap_of_factor(const Expression& g, Interval wide, Interval r) {
+  const double most = std::numeric_limits<float>::max() / std::max({kOutermost, -wide.low, wide.high});
+  const auto gap = first_gap(g, {.x = r, .r = {}, .halvings_x = kHalvingsOfR, .halvings_r = 0}, most);
+  if (!gap) return {};
+  return Piece{.x = Interval::point(wide.high), .r = gap->x};
+}
+
 std::string not_finite(std::string_view what, Interval range) {
   return fmt::format("{}, [{}, {}], is not finite", what, range.low, range.high);
 }
@@ -90,15 +99,16 @@ std::string why_not_admissible(const Expression& expression, const Seen& seen, d
   if (!is_range(x)) return not_finite("the range seen", x);
   if (reads_r && !is_range(r)) return not_finite("it reads r, whose interval", r);
   const Interval wide = widened(x, scale);
-  std::optional<Piece> gap = first_gap(expression, wide, r);
-  if (!gap) gap = first_gap_outwards(expression, wide.low, -1, r);
-  if (!gap) gap = first_gap_outwards(expression, wide.high, 1, r);
+  const auto factor = reads_r ? factor_of_r(expression) : std::nullopt;
+  std::optional<Piece> gap = factor ? first_gap_of_factor(*factor, wide, r) : first_gap(expression, wide, r);
+  if (!factor && !gap) gap = first_gap_outwards(expression, wide.low, -1, r);
+  if (!factor && !gap) gap = first_gap_outwards(expression, wide.high, 1, r);
   if (gap) {
     const std::string where = reads_r ? fmt::format(", r = {:.6g}", middle(gap->r)) : "";
     return fmt::format("it may overflow or leave its domain at x = {:.6g}{} (seen: {:.6g} to {:.6g})",
                        middle(gap->x), where, x.low, x.high);
   }
-  if (tail(expression, r) == Tail::kUnbounded)
+  if (!factor && tail(expression, r) == Tail::kUnbounded)
     return "it may grow faster than linearly far outside the range seen";
   return {};
 }

@@ -36,6 +36,32 @@ double slope(std::span<const Instruction> program, Dual x, Dual r) {
   return run<Dual>(program, x, r, apply).slope;
 }
 
+bool reads_x(std::span<const Instruction> program) {
+  return std::any_of(program.begin(), program.end(), [](const Instruction& i) { return i.op == Op::kX; });
+}
+
+/// What is left of a product without its factor x, which nothing else in it reads; empty for x alone. Nothing
+/// where that is no program of the same constants.
+std::optional<std::vector<Instruction>> without_factor_x(std::span<const Instruction> f) {
+  const Instruction& root = f.back();
+  if (root.op == Op::kX) return std::vector<Instruction>();
+  if (root.op != Op::kMul && root.op != Op::kDiv && root.op != Op::kNeg) return {};
+  const size_t right = root.op == Op::kNeg ? f.size() - 1 : subtree_start(f, f.size() - 2);
+  const auto first = f.first(right), second = f.subspan(right, f.size() - 1 - right);
+  const bool in_first = reads_x(first);
+  if (in_first == reads_x(second) || (root.op == Op::kDiv && !in_first)) return {};
+  std::optional<std::vector<Instruction>> rest = without_factor_x(in_first ? first : second);
+  if (!rest) return {};
+  const auto other = in_first ? second : first;
+  if (rest->empty()) {
+    if (root.op != Op::kMul) return {};
+    return std::vector<Instruction>(other.begin(), other.end());
+  }
+  rest->insert(in_first ? rest->end() : rest->begin(), other.begin(), other.end());
+  rest->push_back(root);
+  return rest;
+}
+
 void check_constants(const Instruction& i, size_t position) {
   const int count = primitive(i.op).constants;
   for (int k = 0; k < count; ++k) {
@@ -163,13 +189,9 @@ uint64_t Expression::hash(bool with_constants) const {
 }
 
 std::optional<Expression> factor_of_r(const Expression& f) {
-  const auto program = f.program();
-  const bool product = program.size() >= 3 && program.front().op == Op::kX && program.back().op == Op::kMul &&
-                       subtree_start(program, program.size() - 2) == 1;
-  if (!product) return {};
-  const Expression factor(std::vector<Instruction>(program.begin() + 1, program.end() - 1));
-  if (factor.reads(Op::kX)) return {};
-  return substitute(factor, Op::kR, Expression());
+  std::optional<std::vector<Instruction>> factor = without_factor_x(f.program());
+  if (!factor || factor->empty()) return {};
+  return substitute(Expression(*std::move(factor)), Op::kR, Expression());
 }
 
 Expression substitute(const Expression& f, Op leaf, const Expression& by) {

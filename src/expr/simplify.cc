@@ -204,6 +204,8 @@ Node div(Node a, Node b) {
   if (root(a) == Op::kNeg) return neg(div(copy(operand(a)), std::move(b)));
   if (root(b) == Op::kNeg) return neg(div(std::move(a), copy(operand(b))));
   if (equal(a, b) && range(a).finite() && !range(a).contains(0)) return constant(1);
+  if (root(b) == Op::kExp && value_of(a) == 1.0F && !value_of(operand(b)))
+    return join({Op::kExp}, neg(copy(operand(b))));
   if (const auto s = scaled(a)) return mul_constant(s->factor, div(copy(s->rest), std::move(b)));
   if (const auto s = scaled(b); s && s->factor != 0) {
     if (const auto c = value_of(a)) {
@@ -286,6 +288,12 @@ Node make(const Instruction& op, Node a, Node b) {
       break;
     case Op::kClip:
       return clip(op, std::move(a));
+    case Op::kLog:
+      if (root(a) == Op::kExp) return copy(operand(a));
+      break;
+    case Op::kExp:
+      if (root(a) == Op::kLog && range(operand(a)).low >= 0) return copy(operand(a));
+      break;
     default:
       break;
   }

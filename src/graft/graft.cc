@@ -5,10 +5,10 @@
 
 #include <algorithm>
 #include <set>
-#include <span>
 
 #include "normgraft/core/error.h"
 #include "normgraft/graft/scalar_function.h"
+#include "normgraft/mapping/mapping.h"
 #include "normgraft/network/carrier.h"
 #include "normgraft/network/stream.h"
 
@@ -16,21 +16,8 @@ namespace normgraft {
 
 namespace {
 
-/// Whether f is x times what does not read x.
-bool multiplies_x(const Expression& f) {
-  const auto program = f.program();
-  if (program.back().op != Op::kMul) return false;
-  const size_t right = subtree_start(program, program.size() - 2);
-  const auto is_x = [](std::span<const Instruction> part) {
-    return part.size() == 1 && part[0].op == Op::kX;
-  };
-  const bool alone =
-      std::count_if(program.begin(), program.end(), [](const Instruction& i) { return i.op == Op::kX; }) == 1;
-  return alone && (is_x(program.first(right)) || is_x(program.subspan(right, program.size() - 1 - right)));
-}
-
 void check_reads(const Site& site, const Expression& f) {
-  if (f.reads(Op::kR) == site.carried.channel || (site.carried.channel && multiplies_x(f))) return;
+  if (f.reads(Op::kR) == site.carried.channel || (site.carried.channel && factor_of_r(f))) return;
   throw InputError(fmt::format("norm site \"{}\": {} {}, expected a function of {}", site.name, f.to_string(),
                                site.carried.channel ? "does not read r, which the stream carries there"
                                                     : "reads r, which the stream does not carry there",
@@ -133,12 +120,7 @@ std::vector<std::string> Graft::settle_constants() {
     Expression f = with_constants(slots_[i]->expression, slots_[i]->constants);
     if (!grid_.allows_all()) f = on_grid(f, grid_);
     const Carried& carried = network_->sites()[i].carried;
-    Seen range;
-    if (carried.channel) {
-      range = {.x = {-1, 1}, .r = {carried.low, carried.high}};
-    } else if (seen != seen_.end()) {
-      range.x = seen->second;
-    }
+    const Seen range = seen_at_site(seen == seen_.end() ? Interval::entire() : seen->second, carried);
     if (range.x.finite() && !why_not_admissible(f, range).empty()) {
       back.push_back(name);
       f = slots_[i]->expression;

@@ -159,6 +159,53 @@ std::vector<Constants> softsign_starts(const Outline& o) {
   return starts;
 }
 
+/// Curves a * curve(x; b) with the best a for each b.
+template <double (*curve)(double, double)>
+std::vector<Constants> factor_starts(const Outline& o, const std::vector<double>& bs) {
+  std::vector<Constants> starts;
+  for (const double b : bs) {
+    double product = 0, square = 0;
+    for (size_t i = 0; i < o.samples.size(); ++i) {
+      const double z = curve(o.samples.x[i], b);
+      product += o.samples.weight[i] * z * o.samples.y[i];
+      square += o.samples.weight[i] * z * z;
+    }
+    starts.push_back({narrow(product / square), narrow(b)});
+  }
+  return starts;
+}
+
+double exponential(double x, double b) {
+  return std::exp(b * x);
+}
+
+template <int power>
+double reciprocal(double x, double b) {
+  return std::pow(x + b, -power);
+}
+
+std::vector<Constants> exponential_starts(const Outline& o) {
+  return factor_starts<exponential>(o, {-2, -1.4, -1, -0.7, -0.4, 0.5});
+}
+
+/// Poles left of the samples.
+template <int power>
+std::vector<Constants> reciprocal_starts(const Outline& o) {
+  std::vector<double> shifts;
+  for (double distance = 0.1; distance < 30; distance *= 1.5)
+    shifts.push_back(distance - double{o.samples.x.front()});
+  return factor_starts<reciprocal<power>>(o, shifts);
+}
+
+const std::vector<Form>& forms_of_token() {
+  static const std::vector<Form> kAll = {
+      {"exp", "1*exp(1*x)", {{0}, {1}}, exponential_starts},
+      {"reciprocal", "1/(x + 1)", {{0}, {1}}, reciprocal_starts<1>},
+      {"reciprocal2", "1/square(x + 1)", {{0}, {1}}, reciprocal_starts<2>},
+  };
+  return kAll;
+}
+
 const std::vector<Form>& forms() {
   constexpr ConstantLink kFixed;
   static const std::vector<Form> kAll = {
@@ -179,8 +226,7 @@ struct Candidate {
   double error = 0;
 };
 
-Expression fit(const Form& form, const Outline& o, Interval seen, FitWorkspace& workspace) {
-  const auto allowed = [&](const Expression& e) { return why_not_admissible(e, {seen}).empty(); };
+Expression fit(const Form& form, const Outline& o, const Allowed& allowed, FitWorkspace& workspace) {
   std::vector<Candidate> candidates;
   for (const Constants& constants : form.starts(o)) {
     Candidate candidate{Expression::parse(form.text)};
@@ -209,17 +255,27 @@ std::vector<std::string> baseline_names() {
   return names;
 }
 
-std::vector<Baseline> fit_baselines(const Samples& samples, Interval seen) {
+std::vector<std::string> token_form_names() {
+  std::vector<std::string> names;
+  for (const Form& form : forms_of_token()) names.push_back(form.name);
+  return names;
+}
+
+std::vector<Baseline> fit_baselines(const Samples& samples, Interval seen, const Carried& carried) {
   if (samples.size() == 0) throw std::runtime_error("no samples to fit closed forms to");
   const Outline o = outline(samples);
+  const auto allowed = [&](const Expression& g) { return why_not_admissible(g, seen, carried).empty(); };
   FitWorkspace workspace;
   std::vector<Expression> fitted;
-  for (const Form& form : forms()) fitted.push_back(fit(form, o, seen, workspace));
-  fitted.push_back(fit_log(o));
-  for (Expression& lines : fit_lines(o, seen, workspace)) fitted.push_back(std::move(lines));
+  for (const Form& form : forms()) fitted.push_back(fit(form, o, allowed, workspace));
+  fitted.push_back(fit_log(o, allowed));
+  for (Expression& lines : fit_lines(o, allowed, workspace)) fitted.push_back(std::move(lines));
   std::vector<Baseline> baselines;
   const std::vector<std::string> names = baseline_names();
   for (size_t i = 0; i < names.size(); ++i) baselines.push_back({names[i], std::move(fitted[i])});
+  if (!carried.channel) return baselines;
+  for (const Form& form : forms_of_token())
+    baselines.push_back({form.name, fit(form, o, allowed, workspace)});
   return baselines;
 }
 

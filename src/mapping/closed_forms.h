@@ -1,5 +1,6 @@
 #pragma once
 
+#include <functional>
 #include <vector>
 
 #include "normgraft/expr/expression.h"
@@ -7,6 +8,9 @@
 #include "normgraft/mapping/mapping.h"
 
 namespace normgraft {
+
+/// Whether a function of the pairs may be used at the site.
+using Allowed = std::function<bool(const Expression&)>;
 
 /// What fits start from.
 struct Outline {
@@ -19,8 +23,8 @@ struct Outline {
 /// a*(log(max(x + b, p)) + min(x + b, p)/p) + c: c plus a times the logarithm of x + b, and below p its
 /// tangent there (c has the -1 that makes it touch). p is a tenth of the median of x + b, which is positive.
 /// b is searched over medians from a hundredth to a thousand times the spread of x, a and c are the best for
-/// it.
-Expression fit_log(const Outline& o);
+/// it. Where that is not allowed, the next best that is; throws std::runtime_error where none is.
+Expression fit_log(const Outline& o, const Allowed& allowed);
 
 inline constexpr size_t kFewestKnots = 2;
 inline constexpr size_t kMostKnots = 8;
@@ -29,6 +33,6 @@ inline constexpr size_t kMostKnots = 8;
 /// s*x + e1*clip(x, k1, k2) + e2*clip(x, k2, k3) + ... + e*max(x, k) + c with the last knot k. Of several
 /// ways to write such a function this has the fewest nodes, five a knot and six more. No function is less
 /// accurate than one with fewer knots but for rounding.
-std::vector<Expression> fit_lines(const Outline& o, Interval seen, FitWorkspace& workspace);
+std::vector<Expression> fit_lines(const Outline& o, const Allowed& allowed, FitWorkspace& workspace);
 
 }  // namespace normgraft

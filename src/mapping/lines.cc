@@ -275,8 +275,7 @@ std::vector<ConstantLink> links_of(size_t knots) {
 
 }  // namespace
 
-std::vector<Expression> fit_lines(const Outline& o, Interval seen, FitWorkspace& workspace) {
-  const auto allowed = [&](const Expression& f) { return why_not_admissible(f, {seen}).empty(); };
+std::vector<Expression> fit_lines(const Outline& o, const Allowed& allowed, FitWorkspace& workspace) {
   const Points few = few_points(o.samples);
   const Points all = all_points(o.samples);
   const std::vector<std::vector<double>> first = first_knots(few);

@@ -103,7 +103,7 @@ void write_uncalibrated(const RunFolder& run, const Fronts& fronts, const Path& 
   const RunFolder part(folder, run.prepared());
   write_json(part.run_json(), run.read());
   write_json(part.fronts(), to_json(fronts));
-  select_stage(part, {}, monitor);
+  select_stage(part, {.strategy = "min-error"}, monitor);
   GraftRequest graft;
   graft.calibration = Calibration::kNone;
   graft_stage(part, graft, monitor);

@@ -104,6 +104,7 @@ Json asked_of(const EvolveOptions& options) {
 
 Json asked_of(const SelectRequest& request) {
   Json asked{{"strategy", request.strategy}};
+  if (request.strategy == "within") asked["within"] = request.within;
   if (request.strategy == "budget") {
     const ChoiceOptions& o = request.options;
     asked.update(Json{{"budget", o.budget ? Json(*o.budget) : Json()},
@@ -114,6 +115,20 @@ Json asked_of(const SelectRequest& request) {
   }
   return asked;
 }
+
+namespace {
+
+Plan within(const RunFolder& run, const Fronts& fronts, double distance, Monitor& monitor) {
+  const Mappings mappings = read_mappings(run.mappings());
+  if (!mappings.weighted) {
+    monitor.notice(
+        "select: these pairs were captured without weights, which nats need; the distance is one of R^2, "
+        "averaged over the sites");
+  }
+  return plan_within(fronts, mappings, distance);
+}
+
+}  // namespace
 
 Plan select_stage(const RunFolder& run, const SelectRequest& request, Monitor& monitor) {
   const Timer timer;
@@ -130,7 +145,8 @@ Plan select_stage(const RunFolder& run, const SelectRequest& request, Monitor& m
     write_json(run.choice(), to_json(choice));
     plan = std::move(choice.plan);
   } else {
-    plan = select_plan(fronts, request.strategy);
+    plan = request.strategy == "within" ? within(run, fronts, request.within, monitor)
+                                        : select_plan(fronts, request.strategy);
     std::filesystem::remove(run.choice());
   }
   write_json(run.plan(), to_json(plan));

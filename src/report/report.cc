@@ -27,6 +27,13 @@ std::string asked_text(const Json& run, const std::string& key) {
   return own.empty() && run.is_object() && run.contains("capture") ? text_at(run["capture"], key) : own;
 }
 
+std::string chosen_by(const Plan& plan) {
+  if (!plan.predicted) return plan.strategy;
+  const PredictedLoss& p = *plan.predicted;
+  return fmt::format("{}: predicted to lose {:.3g}, where the best plan loses {:.3g}", plan.strategy, p.loss,
+                     p.least_loss);
+}
+
 std::string header(const ReportInput& input) {
   const EvolveOptions& options = input.fronts.options;
   std::string out = fmt::format(
@@ -42,7 +49,7 @@ std::string header(const ReportInput& input) {
   out += fact("search",
               fmt::format("{} seeds from {}, population {}, {} generations, {} functions", options.seeds,
                           options.seed, options.population, options.generations, options.function_set));
-  if (input.plan) out += fact("chosen by", input.plan->strategy);
+  if (input.plan) out += fact("chosen by", chosen_by(*input.plan));
   out += fact("normgraft", text_at(input.run, "normgraft"));
   return out + "</dl></header>\n";
 }

@@ -168,7 +168,7 @@ TEST_F(ChoiceTest, PredictsHalfTheWeightedSquaredErrorOfAPicture) {
   const SiteMapping& site = fixture_->mappings.sites[2];
   const Moments y = site.y_of(Measure::kWeight, Part::kFit);
   constexpr double kFitted = 15;  // of 24 pictures
-  EXPECT_NEAR(predicted_divergence(Expression::parse("0"), site) * kFitted,
+  EXPECT_NEAR(predicted_divergence(Expression::parse("0"), site, Part::kFit) * kFitted,
               0.5 * (y.syy + y.weight * y.y * y.y), 1e-4 * y.syy);
 }
 

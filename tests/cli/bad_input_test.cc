@@ -189,6 +189,7 @@ TEST_F(BadInput, UnknownNamesListWhatThereIs) {
   expect_refusal(run_program({"select", run(), "--strategy", "best"}), {"best", "knee", "min-error"});
   expect_refusal(run_program({"graft", run(), "--calibrate", "magic"}), {"magic", "affine", "sequential"});
   expect_refusal(run_program({"select", run(), "--strategy", "budget", "--budget", "-3"}), {"budget", "-3"});
+  expect_refusal(run_program({"select", run(), "--within", "-1"}), {"within", "-1"});
   expect_refusal(run_program({"select", run(), "--strategy", "budget", "--keep", "some"}),
                  {"keep", "some", "auto"});
   expect_refusal(run_program({"evolve", run(), "--function-set", "all"}), {"all", "hardware", "paper"});

@@ -62,7 +62,14 @@ TEST(Pipeline, RunsEveryStageAndAnswersInJson) {
   EXPECT_GT(evolved.at("mean_r2").get<double>(), 0.3);
   EXPECT_LE(evolved.at("mean_r2").get<double>(), evolved.at("mean_ceiling").get<double>() + 0.02);
 
-  EXPECT_EQ(run_json({"select", run}).at("sites").size(), 5U);
+  const Json selected = run_json({"select", run});
+  EXPECT_EQ(selected.at("sites").size(), 5U);
+  EXPECT_EQ(selected.at("strategy"), "within 0.01 nats");
+  const Json nearest = run_json({"select", run, "--within", "0"}),
+             any = run_json({"select", run, "--within", "1e6"});
+  EXPECT_EQ(nearest.at("predicted").at("loss"), nearest.at("predicted").at("least_loss"));
+  EXPECT_GT(nearest.at("predicted").at("cost"), any.at("predicted").at("cost"));
+  run_json({"select", run});
   EXPECT_EQ(run_json({"graft", run, "--sites", "blocks.0.norm1,norm", "-o", folder / "two"}).at("replaced"),
             2);
   EXPECT_EQ(run_json({"graft", run}).at("replaced"), 5);

@@ -1,8 +1,12 @@
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
+#include <map>
 
 #include "normgraft/evolve/evolve.h"
+#include "normgraft/evolve/plan.h"
+#include "normgraft/mapping/baselines.h"
 #include "synthetic.h"
 
 namespace normgraft {
@@ -78,11 +82,39 @@ TEST(EvolveWithAChannel, ComesNearTheReciprocalOfTheSpread) {
   for (const double r : {-0.6, 0.0, 0.6}) EXPECT_NEAR(best.expression(1, r), std::exp(-r), 0.06) << r;
 }
 
+TEST(EvolveWithAChannel, FindsExpOfMinusRForOneExponentialAToken) {
+  const auto exponential = [](const FrontPoint& point) {
+    return point.expression.reads(Op::kR) && point.expression.to_string().find("exp(") != std::string::npos &&
+           point.cost < 1 + 25.0 / kChannels && point.r2 > 0.9999;
+  };
+  EXPECT_TRUE(std::any_of(found().front.begin(), found().front.end(), exponential));
+}
+
+TEST(EvolveWithAChannel, FitsTheClosedFormsOfRToo) {
+  std::map<std::string, FrontPoint> forms;
+  for (const BaselinePoint& baseline : found().baselines) forms.emplace(baseline.name, baseline.point);
+  for (const std::string& name : token_form_names()) ASSERT_TRUE(forms.contains(name)) << name;
+  const Expression& f = forms.at("exp").expression;
+  for (const double r : {-1.0, 0.0, 1.0})
+    EXPECT_NEAR(f(1, r), std::exp(-r), 0.01 * std::exp(-r)) << f.to_string();
+  // The quotients are 1 / (1 + r) and 4 / (2 + r)^2 near 0, the second the nearer one.
+  EXPECT_LT(forms.at("reciprocal2").error, forms.at("reciprocal").error);
+  EXPECT_LT(forms.at("reciprocal").cost, forms.at("exp").cost);
+}
+
+TEST(EvolveWithAChannel, TakesOneClosedFormOfREverywhereWhenAsked) {
+  const Fronts fronts{.options = {}, .unit = "FLOPs", .sites = {found()}};
+  EXPECT_NE(select_plan(fronts, "shape:exp").entries[0].expression.to_string().find("exp("),
+            std::string::npos);
+}
+
 TEST(EvolveWithAChannel, LeavesAFrontOfFallingErrorsWhoseFunctionsAreAdmissible) {
   const auto& front = found().front;
   for (size_t i = 0; i < front.size(); ++i) {
     EXPECT_EQ(why_not_admissible(front[i].expression, {.x = {-1, 1}, .r = {-2, 2}}), "")
         << front[i].expression.to_string();
+    // Half as much again as 1/s can be where r is held.
+    EXPECT_TRUE(stays_within(front[i].expression, 12, {.x = {-1, 1}, .r = {-2, 2}}, 1));
     if (i == 0) continue;
     EXPECT_GT(front[i].cost, front[i - 1].cost);
     EXPECT_LT(front[i].error, front[i - 1].error);

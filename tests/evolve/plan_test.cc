@@ -139,6 +139,18 @@ TEST(PlanJson, OfVersion1KnowsNeitherGridNorWhatWasSeen) {
   EXPECT_TRUE(plan_from_json(to_json(plan), "plan.json").entries[0].seen.is_entire());
 }
 
+TEST(PlanJson, OfVersion2DoesNotKnowWhatIsPredicted) {
+  Plan plan = select_plan(two_sites(), "knee");
+  plan.predicted = PredictedLoss{0.01, "nats", 0.3, 0.295, 1e6, 2e6};
+  Json json = to_json(plan);
+  const Plan again = plan_from_json(json, "plan.json");
+  ASSERT_TRUE(again.predicted);
+  EXPECT_EQ(to_json(again).dump(), json.dump());
+  json["version"] = 2;
+  json.erase("predicted");
+  EXPECT_FALSE(plan_from_json(json, "plan.json").predicted);
+}
+
 TEST(SelectPlan, RefusesAnUnknownStrategyAndNamesThoseThatExist) {
   for (const char* strategy : {"best", "shape:spline", "shape:", ""}) {
     try {
@@ -184,8 +196,8 @@ TEST(PlanJson, NamesTheFileAndTheFieldThatIsWrong) {
   twice["sites"][1]["name"] = good["sites"][0]["name"];
   EXPECT_EQ(message(twice), "plan.json: sites[1]: site blocks.0.norm1 appears twice");
   Json newer = good;
-  newer["version"] = 3;
-  EXPECT_EQ(message(newer), "plan.json: version 3 is newer than version 2, the newest this program reads");
+  newer["version"] = 4;
+  EXPECT_EQ(message(newer), "plan.json: version 4 is newer than version 3, the newest this program reads");
   EXPECT_EQ(message(Json(3)), "plan.json: expected an object");
 }
 

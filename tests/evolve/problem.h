@@ -21,6 +21,8 @@ struct Problem {
             .starts = {},
             .seen = seen,
             .channels = channels,
+            .carried = carried,
+            .negligible = negligible,
             .x_scale = 1,
             .stream = 7};
   }
@@ -31,6 +33,8 @@ struct Problem {
   Samples samples;
   Interval seen;
   int64_t channels = 10;
+  Carried carried = {};
+  double negligible = 0;
 };
 
 }  // namespace normgraft

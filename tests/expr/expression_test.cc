@@ -222,6 +222,35 @@ TEST(Expression, TakesAnotherInPlaceOfALeaf) {
   EXPECT_EQ(substitute(parse("tanh(x)"), Op::kR, parse("7")), parse("tanh(x)"));
 }
 
+TEST(FactorOfR, IsWhatMultipliesXInAnyOrder) {
+  const std::pair<const char*, const char*> cases[] = {{"x*exp(-r)", "exp(-x)"},
+                                                       {"exp(-r)*x", "exp(-x)"},
+                                                       {"2*x*exp(-r)", "2*exp(-x)"},
+                                                       {"2*(exp(-r)*x)", "2*exp(-x)"},
+                                                       {"x*2", "2"},
+                                                       {"2*x", "2"},
+                                                       {"2*x/(r+1)", "2/(x+1)"},
+                                                       {"-(x*r)", "-x"},
+                                                       {"3*(x*r)*sigmoid(r)", "3*x*sigmoid(x)"},
+                                                       {"clip(r, 0, 1)*x*4", "clip(x, 0, 1)*4"}};
+  for (const auto& [f, g] : cases) EXPECT_EQ(factor_of_r(Expression::parse(f)), Expression::parse(g)) << f;
+}
+
+TEST(FactorOfR, HasTheConstantsOfTheProductInTheirOrder) {
+  for (const char* text : {"2*(x*(3*r+4))", "2*r*x*5", "2*x/(r+3)", "clip(r, -1, 7)*(x*3)"}) {
+    const Expression f = Expression::parse(text);
+    ASSERT_TRUE(factor_of_r(f)) << text;
+    EXPECT_EQ(factor_of_r(f)->constants(), f.constants()) << text;
+    for (const double r : {-0.7, 0.4}) EXPECT_NEAR(f(1.7, r), 1.7 * (*factor_of_r(f))(r), 1e-12) << text;
+  }
+}
+
+TEST(FactorOfR, IsNoneWhereXIsNoFactorOrReadTwice) {
+  for (const char* text :
+       {"x", "r", "-x", "x*x", "x*tanh(x)", "(x+1)*r", "x*r+1", "r/x", "x/(r+1)", "tanh(x*r)"})
+    EXPECT_FALSE(factor_of_r(Expression::parse(text))) << text;
+}
+
 TEST(Expression, KnowsThatAProductOfEqualFactorsIsNotNegative) {
   const Interval out = Expression::parse("x*rsqrt(x*x+1)").bound({-8, 8});
   EXPECT_TRUE(out.finite());

@@ -94,6 +94,16 @@ TEST(Admissible, IsNoFunctionWithAPoleInTheIntervalOfR) {
   EXPECT_NE(refusal("x*x*r", {0.1, 8}).find("faster than linearly"), std::string::npos);
 }
 
+TEST(Admissible, IsXTimesWhatIsBoundedWhereRIsHeld) {
+  // A float ends at 3.4e38, and x is looked at as far as 1e6, or four times what was seen.
+  for (const char* text : {"x*exp(-r)", "exp(-r)*x*2", "2*x*exp(r)", "x*(1/(0.5+r))"})
+    EXPECT_EQ(refusal(text, {0.1, 60}), "") << text;
+  EXPECT_NE(refusal("x*exp(r)", {0.1, 75}).find(", r = 7"), std::string::npos);
+  const Expression f = Expression::parse("x*exp(r)");
+  EXPECT_EQ(why_not_admissible(f, {{-3, 1e7}, {0, 70}}), "");
+  EXPECT_NE(why_not_admissible(f, {{-3, 1e8}, {0, 70}}), "") << "4e8 e^70 is beyond a float";
+}
+
 TEST(Admissible, ScalesTheRangeOfXAndNotTheIntervalOfR) {
   // At r = 8 the pole is at x = 12, four times the range seen; at r = 9 nothing is asked.
   EXPECT_NE(refusal("1/(x-r-3.5)", {0, 8}), "");

@@ -72,13 +72,17 @@ TEST(Simplify, RemovesWhatDoesNothing) {
       {"r*r", "square(r)"},
       {"r-r", "0"},
       {"x*(2*r)", "2*(x*r)"},
+      {"log(exp(x-1))", "x-1"},
+      {"exp(log(square(x)))", "square(x)"},
+      {"1/exp(2*r)", "exp(-2*r)"},
+      {"1/exp(x-r)", "exp(r-x)"},
   };
   for (const Case& c : cases) EXPECT_EQ(simple(c.text), c.expected) << c.text;
 }
 
 TEST(Simplify, KeepsWhatMayLeaveItsDomain) {
   for (const std::string text : {"0*sqrt(x)", "0*exp(x)", "sqrt(x)-sqrt(x)", "x/x", "0/x", "clip(1/x, 2, 2)",
-                                 "1/0", "square(sqrt(x))", "max(sqrt(x), -1)", "x-r", "r/r"}) {
+                                 "1/0", "square(sqrt(x))", "max(sqrt(x), -1)", "x-r", "r/r", "exp(log(x))"}) {
     EXPECT_EQ(simple(text), text);
   }
 }

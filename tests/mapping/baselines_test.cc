@@ -268,6 +268,55 @@ TEST(Baselines, AreRefusedWhereTheBestIsNotAdmissible) {
   EXPECT_THROW(fit_baselines(samples, {-1e-3, 1e-3}), std::runtime_error);
 }
 
+/// 101 pairs (r, 1/s) with r = log s evenly from -0.5 to 1.
+Samples reciprocals_of_spreads(double factor = 1, double power = -1) {
+  Samples samples;
+  Moments all;
+  for (int i = 0; i <= 100; ++i) {
+    const double r = -0.5 + 0.015 * i, y = factor * std::exp(power * r);
+    samples.x.push_back(static_cast<float>(r));
+    samples.y.push_back(static_cast<float>(y));
+    samples.weight.push_back(1.0F / 101);
+    all.merge({1, r, y, 0, 0, 0, 1});
+  }
+  samples.variance = all.syy / all.weight;
+  return samples;
+}
+
+TEST(TokenForms, AreFittedBehindTheOthersWhereAChannelTellsR) {
+  const Carried carried{.channel = true, .low = -0.8, .high = 1.3};
+  const std::vector<Baseline> fitted = fit_baselines(reciprocals_of_spreads(), {-0.5, 1}, carried);
+  std::vector<std::string> names = baseline_names(), found;
+  for (const std::string& name : token_form_names()) names.push_back(name);
+  for (const Baseline& b : fitted) {
+    found.push_back(b.name);
+    EXPECT_EQ(why_not_admissible(b.expression, {-0.5, 1}, carried), "") << b.name;
+  }
+  EXPECT_EQ(found, names);
+}
+
+TEST(TokenForms, RecoverTheExponentialOfR) {
+  const Carried carried{.channel = true, .low = -0.8, .high = 1.3};
+  for (const auto& [factor, power] : {std::pair(1.0, -1.0), std::pair(0.3, -0.8), std::pair(2.0, -1.7)}) {
+    const auto named = by_name(fit_baselines(reciprocals_of_spreads(factor, power), {-0.5, 1}, carried));
+    const std::vector<float> c = named.at("exp").constants();
+    ASSERT_EQ(c.size(), 2U);
+    EXPECT_NEAR(c[0], factor, 1e-4 * factor);
+    EXPECT_NEAR(c[1], power, 1e-4);
+  }
+}
+
+TEST(TokenForms, HaveNoPoleWhereRIsHeld) {
+  // Best would be poles just left of the samples, at r = -0.6.
+  Samples samples = reciprocals_of_spreads();
+  for (size_t i = 0; i < samples.size(); ++i) samples.y[i] = 1 / (samples.x[i] + 0.6F);
+  const Carried carried{.channel = true, .low = -0.8, .high = 1.3};
+  const auto named = by_name(fit_baselines(samples, {-0.5, 1}, carried));
+  for (const char* name : {"reciprocal", "reciprocal2"}) {
+    for (const double r : {-0.8, -0.6, 0.0}) EXPECT_GT(named.at(name)(r), 0) << name;
+  }
+}
+
 TEST(Baselines, FitASingleValueOfX) {
   SiteAccumulator accumulator("norm", 1, 3);
   accumulator.add_picture(Fold::kFirstHalf, std::vector<float>{2, 2, 2}, std::vector<float>{0, 1, 2});

@@ -1,3 +1,5 @@
+#include "closed_forms.h"
+
 #include <gtest/gtest.h>
 
 #include <Eigen/Dense>
@@ -97,6 +99,26 @@ TEST(LogForm, IsNotBeatenByADenseGridSearch) {
     best = std::min(best, m.syy - m.sxy * m.sxy / m.sxx + samples.residual);
   }
   EXPECT_LE(evaluate_fit(f, samples).error, best + 1e-6 * samples.variance) << f.to_string();
+}
+
+TEST(LogForm, IsTheNextBestCurveWhereTheBestIsNotAllowed) {
+  // The tangent of the best, at a tenth of the median of x, overflows far out; those of flatter curves do
+  // not.
+  Samples samples;
+  for (int i = 0; i <= 100; ++i) {
+    samples.x.push_back(static_cast<float>(std::pow(10, -3 + 0.03 * i)));
+    samples.y.push_back(2e30F * std::log(samples.x.back()));
+    samples.weight.push_back(1.0F / 101);
+  }
+  const Interval seen{samples.x.front(), samples.x.back()};
+  const Outline o{samples, weighted_median(samples), 0.2, 1};
+  const auto admissible = [&](const Expression& f) { return why_not_admissible(f, {seen}).empty(); };
+  const Expression best = fit_log(o, [](const Expression&) { return true; });
+  const Expression f = fit_log(o, admissible);
+  EXPECT_NE(why_not_admissible(best, {seen}), "");
+  EXPECT_EQ(why_not_admissible(f, {seen}), "");
+  EXPECT_GT(evaluate_fit(f, samples).error, evaluate_fit(best, samples).error);
+  EXPECT_THROW(fit_log(o, [](const Expression&) { return false; }), std::runtime_error);
 }
 
 /// Through the points (x, y), and beyond the first and last with the slopes next to them.

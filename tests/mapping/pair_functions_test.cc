@@ -48,6 +48,33 @@ TEST(PairFunctions, StayAsTheyAreWhereNoChannelTells) {
   }
 }
 
+TEST(PairFunctions, AreAdmissibleWhereRIsHeldAndNotWherePairsWereSeen) {
+  const Interval seen{-0.5, 0.5};
+  EXPECT_EQ(why_not_admissible(Expression::parse("exp(-x)"), seen, kChannel), "");
+  EXPECT_NE(why_not_admissible(Expression::parse("exp(-x)"), seen, {}), "")
+      << "x goes on beyond what was seen";
+  EXPECT_NE(why_not_admissible(Expression::parse("1/(x+1.9)"), seen, kChannel), "");
+  EXPECT_EQ(why_not_admissible(Expression::parse("1/(x+2.1)"), seen, kChannel), "");
+}
+
+TEST(PredictedDivergence, IsHalfTheWeightedSquaredErrorOfAPicture) {
+  // Three pictures of two pairs each to fit to, and one to choose by.
+  SiteAccumulator accumulator("norm", 2, 1);
+  double sum[2] = {0, 0};
+  for (int picture = 0; picture < 4; ++picture) {
+    const bool choose = picture == 3;
+    const auto shift = static_cast<float>(picture);
+    const std::vector<float> x = {-1 - shift, 2 + shift}, y = {0.5F, 3}, weight = {0.1F, 0.2F + shift};
+    accumulator.add_picture(choose ? Fold::kChoose : fit_fold(picture), x, y, weight);
+    for (size_t i = 0; i < 2; ++i) sum[choose] += 0.5 * weight[i] * std::pow(0.7 * x[i] - y[i], 2);
+  }
+  const SiteMapping site = accumulator.finish();
+  const Expression f = Expression::parse("0.7*x");
+  EXPECT_NEAR(predicted_divergence(f, site, Part::kFit), sum[0] / 3, 1e-5 * sum[0]);
+  EXPECT_NEAR(predicted_divergence(f, site, Part::kChoose), sum[1], 1e-5 * sum[1]);
+  EXPECT_NEAR(divergence_of_error(site, Part::kChoose), 0.5 * (0.1 + 3.2), 1e-6);
+}
+
 TEST(PairsOfASite, AreOneForEachTokenWhereAChannelTellsTheSpread) {
   SiteMapping site;
   site.tokens = 7;

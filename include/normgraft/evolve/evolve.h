@@ -70,10 +70,11 @@ struct Fronts {
 Fronts evolve(const Mappings& mappings, const EvolveOptions& options, Monitor& monitor,
               const Path& checkpoints = {});
 
-/// Whether evolution beats the closed forms at a site: for every closed form that is more accurate than the
-/// cheapest point of the front, the point that is most accurate on the pictures to choose by, of those that
-/// cost no more than the form, is strictly more accurate than the form on the pictures held out, and so than
-/// every closed form of no higher cost than it.
+/// Whether evolution beats the closed forms at a site, those of r aside (token_form_names), among which is
+/// LayerNorm's own: for every closed form that is more accurate than the cheapest point of the front, the
+/// point that is most accurate on the pictures to choose by, of those that cost no more than the form, is
+/// strictly more accurate than the form on the pictures held out, and so than every closed form of no higher
+/// cost than it.
 bool beats_closed_forms(const SiteFront& site);
 
 Json to_json(const Fronts& fronts);

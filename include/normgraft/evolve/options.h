@@ -20,10 +20,11 @@ struct FunctionSet {
 };
 
 /// "paper": + .28, * .26, neg .08, tanh .20, sigmoid .10, clip to [-5, 5] .08 (arXiv 2605.14047).
-/// "hardware": adds -, min, max, abs, square, div, erf, rsqrt and free clip bounds; the default.
+/// "hardware": adds -, min, max, abs, square, div, erf, rsqrt and free clip bounds; the default. `of_token`,
+/// for functions of r, which is held in a range: exp too.
 /// Else a list of primitives, each with its weight unless that is 1: "+,*,clip=2"; clip bounds are free, and
 /// linear scaling is on when + and * are there. Throws InputError for anything else.
-FunctionSet function_set(const std::string& name);
+FunctionSet function_set(const std::string& name, bool of_token = false);
 
 /// Options of the search. Defaults are the published ones where there is one (arXiv 2605.14047).
 /// visit_options() says what each means and its range.

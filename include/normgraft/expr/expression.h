@@ -83,7 +83,9 @@ class Expression {
 /// it.
 size_t subtree_start(std::span<const Instruction> program, size_t root);
 
-/// g, as a function of x, where f is x * g(r), written in this order; its constants are those of f.
+/// g, as a function of x, where f is x g(r) or x times a constant: x is one of its factors, in any order
+/// (`x*exp(-r)`, `2*x/(r + 1)`), and nothing else in it reads x. The constants of g are those of f, in their
+/// order. Nothing where g would need a constant that f has not: for x alone, and for `x/(r + 1)`.
 std::optional<Expression> factor_of_r(const Expression& f);
 
 /// f with an expression in place of each leaf of one kind, kX or kR: of g(x) with r for x, g(r).
@@ -111,8 +113,8 @@ Tail tail(const Expression& expression, Interval r = Interval::entire());
 
 /// What a function has to satisfy before it may enter a plan: finite as a float on `scale` times the range of
 /// x seen and from there to |x| = 1e6, by interval arithmetic on pieces, and at most linear beyond, by
-/// structure; each for all r of the interval in which r is held. Empty when satisfied, else why not, in
-/// words.
+/// structure; each for all r of the interval in which r is held. Of x g(r) (factor_of_r) only g has to be
+/// bounded there. Empty when satisfied, else why not, in words.
 std::string why_not_admissible(const Expression& expression, const Seen& seen, double scale = 4.0);
 
 /// Whether |f| is at most `most` on `scale` times the range of x seen and for all r of the interval in which

@@ -10,7 +10,7 @@ namespace normgraft {
 
 /// One fitted closed form.
 struct Baseline {
-  std::string name;  ///< one of baseline_names()
+  std::string name;  ///< one of baseline_names() or token_form_names()
   Expression expression;
 };
 
@@ -30,9 +30,18 @@ struct Baseline {
 ///                fewer
 std::vector<std::string> baseline_names();
 
+/// The names of the closed forms of r alone, for sites where a channel tells it (Carried::channel). LayerNorm
+/// itself is exp with a = 1 and b = -1. The quotients are its nearest relatives without an exponential:
+///   exp          a*exp(b*r)
+///   reciprocal   a/(r + b)
+///   reciprocal2  a/square(r + b)
+std::vector<std::string> token_form_names();
+
 /// Fits every closed form to the samples by Levenberg-Marquardt from several starts (log by a search over its
 /// one parameter that is not linear; knots start from dynamic programming and from the function with one knot
-/// fewer); each is admissible (why_not_admissible) on `seen`. Deterministic.
-std::vector<Baseline> fit_baselines(const Samples& samples, Interval seen);
+/// fewer), and where a channel tells r those of r behind them; each as a function of the pairs of a site
+/// (at_site), and admissible there (why_not_admissible). Deterministic. Throws std::runtime_error where
+/// nothing of a form is.
+std::vector<Baseline> fit_baselines(const Samples& samples, Interval seen, const Carried& carried = {});
 
 }  // namespace normgraft

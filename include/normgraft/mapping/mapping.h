@@ -74,6 +74,14 @@ Expression at_site(const Expression& g, const Carried& carried);
 /// The reverse: f(x) itself, or f(1, r) as a function of one variable.
 Expression of_pairs(const Expression& f, const Carried& carried);
 
+/// Where a function at a site is used whose mapping has that range: for x g(r) all r that r is held to, and
+/// x from -1 to 1, as the range of x does not matter to it.
+Seen seen_at_site(Interval range, const Carried& carried);
+
+/// Why a function g of what the pairs of a site hold may not be used there: why_not_admissible() of
+/// at_site(g).
+std::string why_not_admissible(const Expression& g, Interval range, const Carried& carried);
+
 /// SiteMapping::y of bins in which nothing was added to y.
 OfFolds<Moments> y_of_bins(const SiteMapping& site);
 
@@ -103,6 +111,14 @@ struct Fit {
 /// The weighted mean squared error of f and its R^2, in double with the reference interpreter.
 Fit evaluate_fit(const Expression& f, const Samples& samples);
 Fit evaluate_fit(const std::function<double(double)>& f, const Samples& samples);
+
+/// What a weighted mean squared error of 1 over a part stands for: half the sum of the weights of a picture.
+/// Under Fisher weights an error times this is the divergence of the answers that it causes, in nats a
+/// picture, to second order (for_each_pairs). NaN where the part has no pairs.
+double divergence_of_error(const SiteMapping& site, Part part);
+
+/// The divergence that a function at the site causes, so predicted: its error times divergence_of_error().
+double predicted_divergence(const Expression& f, const SiteMapping& site, Part part);
 
 /// An estimate of the highest R^2 any function of x alone can have on a part. The regression E[y given x] is
 /// estimated within bins on two folds and judged on the product of their residuals in a third, whose

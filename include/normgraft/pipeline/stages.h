@@ -47,9 +47,11 @@ Mappings capture_stage(const RunFolder& run, const CaptureRequest& request, Moni
 Fronts evolve_stage(const RunFolder& run, const EvolveOptions& options, Monitor& monitor);
 
 struct SelectRequest {
-  std::string strategy = "min-error";  ///< what select_plan() understands, or "budget" (choose_plan)
-  std::string profile = "flops";       ///< of the budget
-  ChoiceOptions options = {};          ///< of the strategy "budget"
+  /// "within" (plan_within), "budget" (choose_plan), or what select_plan() understands.
+  std::string strategy = "within";
+  double within = kWithin;        ///< of the strategy "within"
+  std::string profile = "flops";  ///< of the budget
+  ChoiceOptions options = {};     ///< of the strategy "budget"
 };
 Plan select_stage(const RunFolder& run, const SelectRequest& request, Monitor& monitor);
 
