@@ -20,7 +20,7 @@ std::string as_lines(const Judgement& j) {
   return text;
 }
 
-std::string as_text(const Evaluation& e, const NumberFormat& format) {
+std::string as_text(const Evaluation& e, const Precision& format) {
   std::string text = fmt::format("{} pictures, {:.1f} images/s (network alone), {}", e.images,
                                  e.images_per_second, to_string(format));
   text += as_lines(e);

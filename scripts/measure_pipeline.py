@@ -193,6 +193,20 @@ def steps_table(m):
     return "\n".join(lines)
 
 
+def arithmetic_table(m):
+    """LayerNorm and the graft in other arithmetics: agreement with and KL to the teacher in float32."""
+    formats = list(m.known["seed 1"]["answer"]["accuracy"][0].get("arithmetic", {}))
+    lines = ["| seed | after | " + " | ".join(f"{f}: top-1 % | agreement % | KL, nats" for f in formats) + " |", "|---" * (2 + 3 * len(formats)) + "|"]
+    for seed in range(1, m.seeds + 1):
+        for entry in m.known[f"seed {seed}"]["answer"]["accuracy"]:
+            if entry["stage"] == "teacher" and seed > 1:
+                continue
+            cells = [interval(entry["arithmetic"][f], key, scale, digits) for f in formats
+                     for key, scale, digits in (("top1", 100, 1), ("agreement", 100, 1), ("kl", 1, 3))]
+            lines.append(f"| {seed} | {'LayerNorm' if entry['stage'] == 'teacher' else entry['stage']} | " + " | ".join(cells) + " |")
+    return "\n".join(lines)
+
+
 def robustness_table(m):
     staircase = m.known["seed 1"]["answer"]["accuracy"]
     if "under" not in staircase[0]:
@@ -247,6 +261,10 @@ Teacher: top-1 {interval(teacher, 'top1', 100, 1)} %. Most accurate functions, s
 `realign --mode constants` on the calibration pictures, without labels; what comes before is free of training.
 
 {steps_table(m)}
+
+The same models in other arithmetics, compared with the teacher in float32:
+
+{arithmetic_table(m)}
 
 {robustness_table(m)}"""
 

@@ -60,7 +60,7 @@ class Pipeline {
     entry.update(to_json(eval_model(eval, monitor_)));
     eval.conditions.clear();
     eval.calibration = run_.root();
-    for (const NumberFormat& format : request_.formats) {
+    for (const Precision& format : request_.formats) {
       eval.format = format;
       entry["arithmetic"][to_string(format)] = judgement_json(eval_model(eval, monitor_));
     }
@@ -73,7 +73,7 @@ class Pipeline {
  private:
   std::set<std::string> format_names() const {
     std::set<std::string> names;
-    for (const NumberFormat& format : request_.formats) names.insert(to_string(format));
+    for (const Precision& format : request_.formats) names.insert(to_string(format));
     return names;
   }
 

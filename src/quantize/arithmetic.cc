@@ -31,7 +31,7 @@ class Floats : public Arithmetic {
   NumberKind kind_;
 };
 
-int bits_of(Kept kind, const NumberFormat& format) {
+int bits_of(Kept kind, const Precision& format) {
   switch (kind) {
     case Kept::kStream:
     case Kept::kTold:
@@ -47,7 +47,7 @@ int bits_of(Kept kind, const NumberFormat& format) {
 
 class Integers : public Arithmetic {
  public:
-  Integers(const NumberFormat& format, const std::map<std::string, RangeWatcher::Place>& places) {
+  Integers(const Precision& format, const std::map<std::string, RangeWatcher::Place>& places) {
     for (const auto& [name, place] : places) {
       const int bits = bits_of(place.kind, format);
       if (place.kind == Kept::kAttention) {
@@ -80,7 +80,7 @@ std::set<std::string> blind_readers(const Network& network) {
   return names;
 }
 
-void round_tensors(Network& network, const NumberFormat& format) {
+void round_tensors(Network& network, const Precision& format) {
   const std::set<std::string> blind = blind_readers(network);
   for (auto& [name, tensor] : network.tensors()) {
     if (!format.integers()) {
@@ -94,7 +94,7 @@ void round_tensors(Network& network, const NumberFormat& format) {
 
 }  // namespace
 
-void use_arithmetic(Network& network, const NumberFormat& format, const Tensor& images, Monitor& monitor) {
+void use_arithmetic(Network& network, const Precision& format, const Tensor& images, Monitor& monitor) {
   check(format);
   if (format.kind == NumberKind::kFloat32) return;
   const at::NoGradGuard no_grad;

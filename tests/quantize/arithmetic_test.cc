@@ -28,13 +28,13 @@ Pass pass(const Network& network, const Tensor& images) {
   return seen;
 }
 
-Network in_arithmetic(Network network, const NumberFormat& format) {
+Network in_arithmetic(Network network, const Precision& format) {
   const Tensor images = format.integers() ? small_images(32) : Tensor();
   use_arithmetic(network, format, images, silent_monitor());
   return network;
 }
 
-double error(const NumberFormat& format) {
+double error(const Precision& format) {
   const Tensor images = small_images(8);
   return testing::relative_error(pass(in_arithmetic(small_vit(), format), images).logits,
                                  pass(small_vit(), images).logits);
@@ -135,7 +135,7 @@ TEST(Arithmetic, ChoosesItsStepsAlikeWhateverTheThreads) {
 
 TEST(Arithmetic, OfIntegersNeedsPicturesAndAStreamOf8Or16Bits) {
   Network network = small_vit();
-  const auto fault = [&](const NumberFormat& format, const Tensor& images) {
+  const auto fault = [&](const Precision& format, const Tensor& images) {
     return testing::input_error([&] { use_arithmetic(network, format, images, silent_monitor()); });
   };
   EXPECT_EQ(fault({NumberKind::kW8A8}, {}),
@@ -148,7 +148,7 @@ TEST(NumberKind, IsReadByTheNameThatItIsWrittenBy) {
   for (const std::string& name : number_kind_names()) EXPECT_EQ(to_string(number_kind_named(name)), name);
   EXPECT_EQ(testing::input_error([] { number_kind_named("int4"); }),
             "arithmetic \"int4\" is unknown, expected one of float32, bfloat16, float16, w8a8, w8a16");
-  EXPECT_EQ(to_string(NumberFormat{NumberKind::kW8A8, 8}), "w8a8, stream int8");
+  EXPECT_EQ(to_string(Precision{NumberKind::kW8A8, 8}), "w8a8, stream int8");
 }
 
 }  // namespace

@@ -8,7 +8,7 @@
 #include "normgraft/cost/network.h"
 #include "normgraft/eval/evaluate.h"
 #include "normgraft/models/options.h"
-#include "normgraft/quantize/number_format.h"
+#include "normgraft/quantize/precision.h"
 
 namespace normgraft {
 
@@ -26,7 +26,7 @@ struct EvalRequest {
   int64_t batch = 32;
   ModelOptions model_options;
   std::vector<Condition> conditions = {};  ///< judged under these too
-  NumberFormat format = {};  ///< that the model computes in (use_arithmetic); the teacher in F32
+  Precision format = {};  ///< that the model computes in (use_arithmetic); the teacher in F32
   /// Of integers: a picture folder, or a run folder for its pictures to fit to, which choose the steps.
   /// Nothing: the run that the model's folder lies in, or else drawn pictures (procedural.h).
   std::optional<Path> calibration = {};

@@ -3,7 +3,7 @@
 #include <optional>
 
 #include "normgraft/pipeline/stages.h"
-#include "normgraft/quantize/number_format.h"
+#include "normgraft/quantize/precision.h"
 
 namespace normgraft {
 
@@ -20,7 +20,7 @@ struct PipelineRequest {
   std::optional<Path> val;                ///< pictures to judge every stage on; nothing: not judged
   std::optional<Path> classes;            ///< class list for `val`
   /// Every stage is judged in these too; the steps of integers are chosen by the run's pictures to fit to.
-  std::vector<NumberFormat> formats = {{NumberKind::kBfloat16, 16}, {NumberKind::kW8A8, 16}};
+  std::vector<Precision> formats = {{NumberKind::kBfloat16, 16}, {NumberKind::kW8A8, 16}};
   bool staircase =
       false;  ///< judges also what comes before calibration, and every stage under all conditions
 };

@@ -2,7 +2,7 @@
 
 #include "normgraft/core/monitor.h"
 #include "normgraft/network/network.h"
-#include "normgraft/quantize/number_format.h"
+#include "normgraft/quantize/precision.h"
 
 namespace normgraft {
 
@@ -15,11 +15,11 @@ namespace normgraft {
 /// added to all channels (Carried::blind) are blind exactly. Biases, positions and the tensors of the first
 /// carrier stay wide. What is kept has one step and one zero for all channels and tokens of a place: 8 or 16
 /// bits for what enters a Linear and for queries, keys and values; as many for the numerators of a softmax;
-/// NumberFormat::stream_bits for the stream, and as many for its r, with a step of its own; 16 between a
+/// Precision::stream_bits for the stream, and as many for its r, with a step of its own; 16 between a
 /// Linear and an activation, and for scores. Steps are chosen once, by what `images` [B, 3, height, width]
 /// show: undefined for floats.
 ///
 /// Drops gradients. The network must be in F32 so far.
-void use_arithmetic(Network& network, const NumberFormat& format, const Tensor& images, Monitor& monitor);
+void use_arithmetic(Network& network, const Precision& format, const Tensor& images, Monitor& monitor);
 
 }  // namespace normgraft

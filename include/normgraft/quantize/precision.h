@@ -15,11 +15,11 @@ enum class NumberKind : uint8_t {
   kW8A16,  ///< integers: weights of 8 bits, what enters a Linear of 16
 };
 
-struct NumberFormat {
+struct Precision {
   NumberKind kind = NumberKind::kFloat32;
   int stream_bits = 16;  ///< of the residual stream, 8 or 16; of integers only
 
-  bool operator==(const NumberFormat&) const = default;
+  bool operator==(const Precision&) const = default;
   bool integers() const { return kind == NumberKind::kW8A8 || kind == NumberKind::kW8A16; }
   /// Of what enters a Linear, for integers.
   int operand_bits() const { return kind == NumberKind::kW8A8 ? 8 : 16; }
@@ -32,9 +32,9 @@ NumberKind number_kind_named(const std::string& name);
 std::string to_string(NumberKind kind);
 
 /// "w8a8, stream int16"
-std::string to_string(const NumberFormat& format);
+std::string to_string(const Precision& format);
 
 /// Throws InputError where the bits of a stream are not 8 or 16.
-void check(const NumberFormat& format);
+void check(const Precision& format);
 
 }  // namespace normgraft

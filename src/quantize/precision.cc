@@ -1,4 +1,4 @@
-#include "normgraft/quantize/number_format.h"
+#include "normgraft/quantize/precision.h"
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
@@ -24,12 +24,12 @@ std::string to_string(NumberKind kind) {
   return number_kind_names()[static_cast<size_t>(kind)];
 }
 
-std::string to_string(const NumberFormat& format) {
+std::string to_string(const Precision& format) {
   const std::string kind = to_string(format.kind);
   return format.integers() ? fmt::format("{}, stream int{}", kind, format.stream_bits) : kind;
 }
 
-void check(const NumberFormat& format) {
+void check(const Precision& format) {
   require(format.stream_bits == 8 || format.stream_bits == 16, "arithmetic", "stream", format.stream_bits,
           "8 or 16 bits");
 }
