@@ -34,10 +34,10 @@ std::string choice_text(const Json& choice) {
                      choice["pictures"].get<int64_t>());
 }
 
-std::string predicted_text(const PredictedLoss& predicted) {
-  return fmt::format("predicted loss {:.4g} {} at a cost of {:.4g} a picture; the least is {:.4g} at {:.4g}",
-                     predicted.loss, predicted.unit, predicted.cost, predicted.least_loss,
-                     predicted.cost_of_least_loss);
+std::string nearness_text(const Nearness& nearness) {
+  return fmt::format("{} loss {:.4g} {} at a cost of {:.4g} a picture; the best plan {:.4g} at {:.4g}",
+                     nearness.measured ? "measured" : "predicted", nearness.loss, nearness.unit,
+                     nearness.cost, nearness.least_loss, nearness.cost_of_least_loss);
 }
 
 }  // namespace
@@ -51,8 +51,7 @@ void add_select_options(CLI::App& command, SelectRequest& request, const std::st
   command
       .add_option(
           "--within", request.within,
-          "how much more than the best plan a plan is predicted to lose at most, in nats for the whole "
-          "network; with within")
+          "most nats that the plan loses beyond the best one, both measured before calibration; with within")
       ->capture_default_str();
   command.add_option(
       "--budget", request.options.budget,
@@ -86,7 +85,7 @@ void add_select(CLI::App& app, Context& context) {
           text += fmt::format("\n{:<18}{:>9.4f}{:>7.0f}  {}", entry.site, entry.held_out_r2, entry.cost,
                               entry.expression.to_string());
         }
-        if (plan.predicted) text += "\n" + predicted_text(*plan.predicted);
+        if (plan.nearness) text += "\n" + nearness_text(*plan.nearness);
         Json json = to_json(plan);
         if (options->request.strategy == "budget") {
           json["choice"] = read_json(run.choice(), "choice");

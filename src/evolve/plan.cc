@@ -59,14 +59,15 @@ Interval seen_at(const JsonPlace& place) {
   return place.is_null() ? Interval::entire() : interval_at(place);
 }
 
-std::optional<PredictedLoss> predicted_at(const JsonPlace& place) {
+std::optional<Nearness> nearness_at(const JsonPlace& place) {
   if (place.is_null()) return {};
-  return PredictedLoss{.within = place["within"].number(),
-                       .unit = place["unit"].text(),
-                       .loss = place["loss"].number(),
-                       .least_loss = place["least_loss"].number(),
-                       .cost = place["cost"].number(),
-                       .cost_of_least_loss = place["cost_of_least_loss"].number()};
+  return Nearness{.within = place["within"].number(),
+                  .unit = place["unit"].text(),
+                  .measured = place["measured"].boolean(),
+                  .loss = place["loss"].number(),
+                  .least_loss = place["least_loss"].number(),
+                  .cost = place["cost"].number(),
+                  .cost_of_least_loss = place["cost_of_least_loss"].number()};
 }
 
 /// The closed form that the strategy names; nothing for the strategies that look at fronts.
@@ -138,10 +139,14 @@ Plan select_plan(const Fronts& fronts, const std::string& strategy) {
   return plan;
 }
 
-Json to_json(const PredictedLoss& predicted) {
-  return {{"within", predicted.within}, {"unit", predicted.unit},
-          {"loss", predicted.loss},     {"least_loss", predicted.least_loss},
-          {"cost", predicted.cost},     {"cost_of_least_loss", predicted.cost_of_least_loss}};
+Json to_json(const Nearness& nearness) {
+  return {{"within", nearness.within},
+          {"unit", nearness.unit},
+          {"measured", nearness.measured},
+          {"loss", nearness.loss},
+          {"least_loss", nearness.least_loss},
+          {"cost", nearness.cost},
+          {"cost_of_least_loss", nearness.cost_of_least_loss}};
 }
 
 Json to_json(const Plan& plan) {
@@ -157,7 +162,7 @@ Json to_json(const Plan& plan) {
   }
   return {{"version", kVersion},
           {"strategy", plan.strategy},
-          {"predicted", plan.predicted ? to_json(*plan.predicted) : Json()},
+          {"nearness", plan.nearness ? to_json(*plan.nearness) : Json()},
           {"grid", to_json(plan.grid)},
           {"sites", std::move(sites)}};
 }
@@ -167,7 +172,7 @@ Plan plan_from_json(const Json& json, const std::string& file) {
   const int version = root.check_version(kVersion);
   Plan plan{.strategy = root["strategy"].text()};
   if (version >= 2) plan.grid = grid_at(root["grid"]);
-  if (version >= 3) plan.predicted = predicted_at(root["predicted"]);
+  if (version >= 3) plan.nearness = nearness_at(root["nearness"]);
   for (const JsonPlace& site : root["sites"].elements()) {
     PlanEntry chosen{.site = site["name"].text(),
                      .expression = expression_at(site["expression"]),

@@ -8,6 +8,7 @@
 
 #include "normgraft/capture/capture.h"
 #include "normgraft/capture/pairs.h"
+#include "normgraft/choice/within.h"
 #include "normgraft/core/names.h"
 #include "normgraft/core/timer.h"
 #include "normgraft/data/loader.h"
@@ -118,14 +119,22 @@ Json asked_of(const SelectRequest& request) {
 
 namespace {
 
+constexpr size_t kPicturesWithin = 64;  ///< that plans are measured on
+
 Plan within(const RunFolder& run, const Fronts& fronts, double distance, Monitor& monitor) {
   const Mappings mappings = read_mappings(run.mappings());
-  if (!mappings.weighted) {
+  const CapturedRun captured = captured_run(run);
+  Network teacher = captured.network(run, monitor);
+  if (teacher.classes() < 2) {
     monitor.notice(
-        "select: these pairs were captured without weights, which nats need; the distance is one of R^2, "
-        "averaged over the sites");
+        "select: the model tells fewer than two classes apart, so nothing can be measured in nats; the "
+        "distance is one of R^2, averaged over the sites");
+    return predict_within(fronts, mappings, distance);
   }
-  return plan_within(fronts, mappings, distance);
+  std::vector<Picture> pictures = captured.pictures.judges();
+  pictures.resize(std::min(pictures.size(), kPicturesWithin));
+  const Yardstick yardstick(teacher, pictures, monitor);
+  return choose_within(fronts, mappings, std::move(teacher), yardstick, distance, monitor);
 }
 
 }  // namespace

@@ -28,10 +28,10 @@ std::string asked_text(const Json& run, const std::string& key) {
 }
 
 std::string chosen_by(const Plan& plan) {
-  if (!plan.predicted) return plan.strategy;
-  const PredictedLoss& p = *plan.predicted;
-  return fmt::format("{}: predicted to lose {:.3g}, where the best plan loses {:.3g}", plan.strategy, p.loss,
-                     p.least_loss);
+  if (!plan.nearness) return plan.strategy;
+  const Nearness& n = *plan.nearness;
+  return fmt::format("{} of the best plan: {:.3g} to {:.3g}, {}", plan.strategy, n.loss, n.least_loss,
+                     n.measured ? "measured before calibration" : "predicted");
 }
 
 std::string header(const ReportInput& input) {

@@ -8,9 +8,12 @@
 
 #include "candidates.h"
 #include "normgraft/capture/capture.h"
+#include "normgraft/choice/within.h"
 #include "normgraft/data/loader.h"
+#include "normgraft/evolve/plan_curve.h"
 #include "normgraft/graft/graft.h"
 #include "normgraft/graft/yardstick.h"
+#include "support/input_error.h"
 #include "support/small_model.h"
 #include "support/temporary_folder.h"
 
@@ -170,6 +173,75 @@ TEST_F(ChoiceTest, PredictsHalfTheWeightedSquaredErrorOfAPicture) {
   constexpr double kFitted = 15;  // of 24 pictures
   EXPECT_NEAR(predicted_divergence(Expression::parse("0"), site, Part::kFit) * kFitted,
               0.5 * (y.syy + y.weight * y.y * y.y), 1e-4 * y.syy);
+}
+
+class WithinTest : public ChoiceTest {
+ protected:
+  static Plan within(double distance) {
+    return choose_within(fixture_->fronts, fixture_->mappings, small_vit(), *fixture_->yardstick, distance,
+                         silent_monitor());
+  }
+
+  static double measured(const Plan& plan) {
+    Graft graft(small_vit());
+    for (const PlanEntry& entry : plan.entries) graft.set_function(entry.site, entry.expression);
+    return fixture_->yardstick->measure(graft.network()).kl;
+  }
+};
+
+TEST_F(WithinTest, IsNoFartherFromTheBestPlanThanAskedAndSaysWhatItMeasured) {
+  const PlanCurve curve(fixture_->fronts, fixture_->mappings);
+  const Plan best = curve.within(0);
+  std::set<double> costs;
+  for (const double distance : {1e-5, 1e-3, 1e-2, 0.1, 1.0}) {
+    const Plan plan = within(distance);
+    ASSERT_TRUE(plan.nearness);
+    EXPECT_TRUE(plan.nearness->measured);
+    EXPECT_NEAR(plan.nearness->loss, measured(plan), 1e-9);
+    EXPECT_NEAR(plan.nearness->least_loss, measured(best), 1e-9);
+    EXPECT_LE(plan.nearness->loss, plan.nearness->least_loss + distance);
+    EXPECT_LE(plan.nearness->cost, plan.nearness->cost_of_least_loss);
+    EXPECT_NEAR(plan.nearness->cost, cost_of(plan, flops_profile(kSearchClipCost)), 1e-6);
+    costs.insert(plan.nearness->cost);
+  }
+  EXPECT_GE(costs.size(), 2U) << "a wider distance leads to a cheaper plan";
+  EXPECT_EQ(within(0.01).strategy, "within 0.01 nats");
+}
+
+TEST_F(WithinTest, IsTheBestPlanAtNoDistanceAndTheCheapestAtAnyDistance) {
+  const PlanCurve curve(fixture_->fronts, fixture_->mappings);
+  EXPECT_EQ(within(0).nearness->cost, curve.within(0).nearness->cost);
+  EXPECT_EQ(within(1e6).nearness->cost, curve.within(1e6).nearness->cost);
+}
+
+TEST_F(WithinTest, LooksCloserWherePredictionsAreFarTooLow) {
+  // With weights a ten-thousandth of what they were, every plan is predicted to lose hardly anything.
+  Mappings light = fixture_->mappings;
+  for (SiteMapping& site : light.sites) {
+    for (auto& bins : site.bins[static_cast<size_t>(Measure::kWeight)]) {
+      for (Moments& bin : bins) {
+        bin.weight *= 1e-4;
+        bin.sxx *= 1e-4;
+        bin.sxy *= 1e-4;
+        bin.syy *= 1e-4;
+      }
+    }
+  }
+  const Plan plan =
+      choose_within(fixture_->fronts, light, small_vit(), *fixture_->yardstick, 0.01, silent_monitor());
+  EXPECT_LE(measured(plan), plan.nearness->least_loss + 0.01);
+}
+
+TEST_F(WithinTest, RefusesWhatIsNoDistance) {
+  EXPECT_EQ(testing::input_error([] { within(-0.1); }), "select: within is -0.1, expected 0 to 1000000");
+  EXPECT_NE(testing::input_error([] { predict_within(fixture_->fronts, fixture_->mappings, std::nan("")); }),
+            "");
+}
+
+TEST_F(WithinTest, IsPredictedAloneWhereAsked) {
+  const Plan plan = predict_within(fixture_->fronts, fixture_->mappings, 0.01);
+  EXPECT_FALSE(plan.nearness->measured);
+  EXPECT_LE(plan.nearness->loss, plan.nearness->least_loss + 0.01);
 }
 
 TEST_F(ChoiceTest, ExpectsAlongTheCurveWhatPlansNearTheBestLose) {

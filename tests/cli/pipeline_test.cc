@@ -67,8 +67,8 @@ TEST(Pipeline, RunsEveryStageAndAnswersInJson) {
   EXPECT_EQ(selected.at("strategy"), "within 0.01 nats");
   const Json nearest = run_json({"select", run, "--within", "0"}),
              any = run_json({"select", run, "--within", "1e6"});
-  EXPECT_EQ(nearest.at("predicted").at("loss"), nearest.at("predicted").at("least_loss"));
-  EXPECT_GT(nearest.at("predicted").at("cost"), any.at("predicted").at("cost"));
+  EXPECT_EQ(nearest.at("nearness").at("loss"), nearest.at("nearness").at("least_loss"));
+  EXPECT_GT(nearest.at("nearness").at("cost"), any.at("nearness").at("cost"));
   run_json({"select", run});
   EXPECT_EQ(run_json({"graft", run, "--sites", "blocks.0.norm1,norm", "-o", folder / "two"}).at("replaced"),
             2);

@@ -139,16 +139,16 @@ TEST(PlanJson, OfVersion1KnowsNeitherGridNorWhatWasSeen) {
   EXPECT_TRUE(plan_from_json(to_json(plan), "plan.json").entries[0].seen.is_entire());
 }
 
-TEST(PlanJson, OfVersion2DoesNotKnowWhatIsPredicted) {
+TEST(PlanJson, OfVersion2DoesNotKnowHowNearItIs) {
   Plan plan = select_plan(two_sites(), "knee");
-  plan.predicted = PredictedLoss{0.01, "nats", 0.3, 0.295, 1e6, 2e6};
+  plan.nearness = Nearness{0.01, "nats", true, 0.3, 0.295, 1e6, 2e6};
   Json json = to_json(plan);
   const Plan again = plan_from_json(json, "plan.json");
-  ASSERT_TRUE(again.predicted);
+  ASSERT_TRUE(again.nearness);
   EXPECT_EQ(to_json(again).dump(), json.dump());
   json["version"] = 2;
-  json.erase("predicted");
-  EXPECT_FALSE(plan_from_json(json, "plan.json").predicted);
+  json.erase("nearness");
+  EXPECT_FALSE(plan_from_json(json, "plan.json").nearness);
 }
 
 TEST(SelectPlan, RefusesAnUnknownStrategyAndNamesThoseThatExist) {

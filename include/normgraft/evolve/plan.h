@@ -5,7 +5,6 @@
 #include <vector>
 
 #include "normgraft/evolve/evolve.h"
-#include "normgraft/mapping/mapping.h"
 
 namespace normgraft {
 
@@ -20,11 +19,12 @@ struct PlanEntry {
   Interval seen = {};  ///< range of x captured, to prove what later stages make of it; entire() when unknown
 };
 
-/// What a plan is predicted to lose, beside the plan that loses least. Costs are those of a picture, in the
-/// unit of the fronts.
-struct PredictedLoss {
-  double within = 0;  ///< the most that the plan may lose beyond the least
-  std::string unit;   ///< of losses
+/// How near a plan is to the one that is predicted to lose least, and what it saves. Costs are those of a
+/// picture, in the unit of the fronts.
+struct Nearness {
+  double within = 0;      ///< the most that the plan may lose beyond the least
+  std::string unit;       ///< of losses
+  bool measured = false;  ///< losses are those of grafts that are not calibrated; else predicted
   double loss = 0;
   double least_loss = 0;
   double cost = 0;
@@ -33,24 +33,13 @@ struct PredictedLoss {
 
 struct Plan {
   std::string strategy;  ///< in words: "within 0.01 nats", "budget", "knee", "min-error", "shape:<baseline>"
-  std::vector<PlanEntry> entries = {};          ///< in the order of the network
-  ConstantGrid grid = {};                       ///< where all constants lie
-  std::optional<PredictedLoss> predicted = {};  ///< of "within"
+  std::vector<PlanEntry> entries = {};    ///< in the order of the network
+  ConstantGrid grid = {};                 ///< where all constants lie
+  std::optional<Nearness> nearness = {};  ///< of "within"
 };
 
 /// How much more than the best plan a plan may lose where nothing else is asked for, in nats.
 inline constexpr double kWithin = 0.01;
-
-/// The cheapest plan for the whole network that is predicted to lose at most `within` more than the one that
-/// loses least. Candidates of a site are its front and its fitted closed forms; losses of sites add up, and
-/// are those on the pictures to choose by (fitted on, where there are none to choose by).
-///
-/// Where pairs are weighted, a loss is the divergence of the answers in nats (predicted_divergence). Where
-/// they are not, nothing tells what an error costs the answers; it is then 1 - R^2, averaged over the sites.
-///
-/// Throws InputError where `within` is not a number from 0 to 1e6, or fronts and mappings do not belong
-/// together.
-Plan plan_within(const Fronts& fronts, const Mappings& mappings, double within = kWithin);
 
 /// "knee": knee() of each front. "min-error": most_accurate(). "shape:NAME": the fitted closed form NAME at
 /// every site, the homogeneous baselines. Throws InputError naming the strategies that exist.
@@ -68,7 +57,7 @@ size_t knee(const std::vector<FrontPoint>& front);
 
 Json to_json(const Plan& plan);
 /// Throws InputError naming the field that is missing or wrong, or the newer version. Version 1 knows neither
-/// grid nor what was seen, and only version 3 what is predicted.
+/// grid nor what was seen, and only version 3 how near it is to the best.
 Plan plan_from_json(const Json& json, const std::string& file);
 
 }  // namespace normgraft

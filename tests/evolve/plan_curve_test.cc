@@ -1,9 +1,10 @@
+#include "normgraft/evolve/plan_curve.h"
+
 #include <gtest/gtest.h>
 
 #include <cmath>
 #include <set>
 
-#include "normgraft/evolve/plan.h"
 #include "support/input_error.h"
 #include "synthetic.h"
 
@@ -55,6 +56,10 @@ double loss_of(const Expression& f, const SiteMapping& mapping) {
   return predicted_divergence(f, mapping, Part::kChoose);
 }
 
+Plan curve_plan(const Fronts& f, const Mappings& m, double more = 0) {
+  return PlanCurve(f, m).within(more);
+}
+
 struct Tried {
   double cost = 0, loss = 0;
 };
@@ -77,7 +82,7 @@ std::vector<Tried> all_plans(const Mappings& m) {
   return plans;
 }
 
-TEST(PlanWithin, IsTheCheapestOfAllPlansThatLoseNoMoreThanTheDistanceBeyondTheBest) {
+TEST(PlanCurve, IsTheCheapestOfAllPlansThatLoseNoMoreThanTheDistanceBeyondTheBest) {
   const Mappings m = mappings();
   const std::vector<Tried> plans = all_plans(m);
   double least = 1e9;
@@ -88,63 +93,60 @@ TEST(PlanWithin, IsTheCheapestOfAllPlansThatLoseNoMoreThanTheDistanceBeyondTheBe
     for (const Tried& plan : plans) {
       if (plan.loss <= least + within * (1 + 1e-9) + 1e-12) cheapest = std::min(cheapest, plan.cost);
     }
-    const Plan plan = plan_within(fronts(), m, within);
+    const Plan plan = curve_plan(fronts(), m, within);
     double cost = 0, loss = 0;
     for (const PlanEntry& entry : plan.entries) {
       cost += entry.cost * kTokens * kChannels;
       loss += loss_of(entry.expression, m.site(entry.site));
     }
     EXPECT_DOUBLE_EQ(cost, cheapest) << within;
-    ASSERT_TRUE(plan.predicted);
-    EXPECT_DOUBLE_EQ(plan.predicted->cost, cost);
-    EXPECT_NEAR(plan.predicted->loss, loss, 1e-9);
-    EXPECT_NEAR(plan.predicted->least_loss, least, 1e-9);
-    EXPECT_DOUBLE_EQ(plan.predicted->within, within);
+    ASSERT_TRUE(plan.nearness);
+    EXPECT_DOUBLE_EQ(plan.nearness->cost, cost);
+    EXPECT_NEAR(plan.nearness->loss, loss, 1e-9);
+    EXPECT_NEAR(plan.nearness->least_loss, least, 1e-9);
+    EXPECT_DOUBLE_EQ(plan.nearness->within, within);
     costs.insert(cost);
   }
   EXPECT_GE(costs.size(), 4U) << "the distances lead to different plans";
 }
 
-TEST(PlanWithin, SavesWhereErrorsCostTheAnswersLeast) {
-  const Plan plan = plan_within(fronts(), mappings(), 0.01);
+TEST(PlanCurve, SavesWhereErrorsCostTheAnswersLeast) {
+  const Plan plan = curve_plan(fronts(), mappings(), 0.01);
   EXPECT_LT(plan.entries[0].cost, plan.entries[2].cost);
 }
 
-TEST(PlanWithin, SaysItsStrategyItsDistanceAndWhy) {
-  const Plan plan = plan_within(fronts(), mappings(), 0.01);
+TEST(PlanCurve, SaysItsStrategyItsDistanceAndWhy) {
+  const Plan plan = curve_plan(fronts(), mappings(), 0.01);
   EXPECT_EQ(plan.strategy, "within 0.01 nats");
-  EXPECT_EQ(plan.predicted->unit, "nats");
+  EXPECT_EQ(plan.nearness->unit, "nats");
   EXPECT_EQ(plan.entries[2].reason.find("For the whole network: "), 0U) << plan.entries[2].reason;
   EXPECT_NE(plan.entries[2].reason.find("nats more here"), std::string::npos) << plan.entries[2].reason;
-  EXPECT_EQ(plan_from_json(to_json(plan), "plan.json").predicted->within, 0.01);
+  EXPECT_EQ(plan_from_json(to_json(plan), "plan.json").nearness->within, 0.01);
 }
 
-TEST(PlanWithin, CountsRSquaredWherePairsHaveNoWeights) {
+TEST(PlanCurve, CountsRSquaredWherePairsHaveNoWeights) {
   const Mappings m = mappings(false);
-  const Plan plan = plan_within(fronts(), m, 0.01);
+  const Plan plan = curve_plan(fronts(), m, 0.01);
   EXPECT_EQ(plan.strategy, "within 0.01 of mean R2");
   double lost = 0;
   for (const PlanEntry& entry : plan.entries) {
     const Samples samples = make_samples(m.site(entry.site), Measure::kWeight, Part::kChoose);
     lost += (1 - evaluate_fit(entry.expression, samples).r2) / 3;
   }
-  EXPECT_NEAR(plan.predicted->loss, lost, 1e-9);
-  EXPECT_LE(lost, plan.predicted->least_loss + 0.01);
+  EXPECT_NEAR(plan.nearness->loss, lost, 1e-9);
+  EXPECT_LE(lost, plan.nearness->least_loss + 0.01);
 }
 
-TEST(PlanWithin, PassesOverWhatIsNotFinite) {
+TEST(PlanCurve, PassesOverWhatIsNotFinite) {
   Fronts some = fronts();
   some.sites[0].front.insert(some.sites[0].front.begin(), point(0, "log(x)"));
-  EXPECT_NE(plan_within(some, mappings(), 1e6).entries[0].expression, Expression::parse("log(x)"));
+  EXPECT_NE(curve_plan(some, mappings(), 1e6).entries[0].expression, Expression::parse("log(x)"));
 }
 
-TEST(PlanWithin, RefusesWhatIsNoDistanceAndFrontsOfOtherMappings) {
-  EXPECT_EQ(input_error([] { plan_within(fronts(), mappings(), -0.1); }),
-            "select: within is -0.1, expected 0 to 1000000");
-  EXPECT_NE(input_error([] { plan_within(fronts(), mappings(), std::nan("")); }), "");
+TEST(PlanCurve, RefusesFrontsOfOtherMappings) {
   Fronts other = fronts();
   other.sites[1].site = "norm";
-  EXPECT_NE(input_error([&] { plan_within(other, mappings()); }).find("norm"), std::string::npos);
+  EXPECT_NE(input_error([&] { curve_plan(other, mappings()); }).find("norm"), std::string::npos);
 }
 
 }  // namespace
