@@ -6,6 +6,7 @@
 #include <map>
 #include <memory>
 #include <set>
+#include <vector>
 
 #include "normgraft/core/error.h"
 #include "ranges.h"
@@ -47,13 +48,20 @@ int bits_of(Kept kind, const Precision& format) {
 
 class Integers : public Arithmetic {
  public:
-  Integers(const Precision& format, const std::map<std::string, RangeWatcher::Place>& places) {
+  Integers(const Precision& format, const std::map<std::string, RangeWatcher::Place>& places,
+           const std::vector<Site>& sites) {
     for (const auto& [name, place] : places) {
       const int bits = bits_of(place.kind, format);
       if (place.kind == Kept::kAttention) {
         grids_[name] = grid_between(0, 1, bits);
       } else {
         grids_[name] = best_grid(place.seen, bits);
+      }
+    }
+    for (const Site& site : sites) {  // a function takes r no further
+      const Carried& c = site.carried;
+      if (c.channel && c.low < c.high) {
+        grids_.at(site.name + ".r") = grid_between(c.low, c.high, format.stream_bits);
       }
     }
   }
@@ -113,7 +121,7 @@ void use_arithmetic(Network& network, const Precision& format, const Tensor& ima
   watcher->count();
   network.forward(images);
   monitor.check();
-  network.set_arithmetic(std::make_shared<Integers>(format, watcher->places()));
+  network.set_arithmetic(std::make_shared<Integers>(format, watcher->places(), network.sites()));
   round_tensors(network, format);
   monitor.notice(fmt::format("arithmetic: {}, the steps of {} places chosen by {} pictures",
                              to_string(format), watcher->places().size(), images.size(0)));

@@ -43,8 +43,8 @@ IntegerGrid grid_between(double low, double high, int bits) {
   const auto intervals = static_cast<double>((int64_t{1} << bits) - 1);
   IntegerGrid grid;
   grid.bits = bits;
-  grid.step = std::max((std::max(high, 0.0) - std::min(low, 0.0)) / intervals, kSmallestStep);
-  grid.least = std::llround(std::min(low, 0.0) / grid.step);
+  grid.step = std::max((high - low) / intervals, kSmallestStep);
+  grid.least = std::llround(low / grid.step);
   return grid;
 }
 

@@ -61,7 +61,7 @@ TEST(Arithmetic, ErrsAsMuchAsItsNumbersAreCoarse) {
   EXPECT_GT(w8a16, 1e-3);
   EXPECT_LT(w8a16, w8a8);
   EXPECT_LT(w8a8, coarse);
-  EXPECT_LT(coarse, 0.1);
+  EXPECT_LT(coarse, 0.2);
 }
 
 TEST(Arithmetic, OfIntegersKeepsTheStreamInAsManyValuesAsItsBitsHave) {
@@ -97,12 +97,10 @@ TEST(Arithmetic, GivesTheTellingChannelAStepOfItsOwn) {
   const Tensor images = small_images(64);
   const Pass wide = pass(network, images);
   const Pass kept = pass(in_arithmetic(network, {NumberKind::kW8A8, 8}), images);
-  const auto r = [](const Tensor& x) { return x.select(-1, 0); };
-  const Tensor range = r(wide.x[0]).max() - r(wide.x[0]).min();
-  const double step_of_r = range.item<double>() / 255;
-  const double error_of_r = (r(kept.x[0]) - r(wide.x[0])).abs().max().item<double>();
-  EXPECT_GT(distinct(r(kept.x[0])), 20);
-  EXPECT_LT(error_of_r, 6 * step_of_r);  // r reaches to 0, which its step covers too
+  const Carried& carried = network.sites()[0].carried;
+  const double step = (carried.high - carried.low) / 255;
+  EXPECT_LT((told(carried, kept.x[0]) - told(carried, wide.x[0])).abs().max().item<double>(), 0.51 * step);
+  EXPECT_GT(distinct(kept.x[0].select(-1, 0)), 20);
 }
 
 TEST(Arithmetic, LeavesABlindLinearBlind) {

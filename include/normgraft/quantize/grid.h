@@ -4,16 +4,15 @@
 
 namespace normgraft {
 
-/// The values of an integer of some bits: step times each whole number from `least` to least + 2^bits - 1,
-/// with 0 among them. (x = step (q - zero point), arXiv 1712.05877, equation 1, with the zero point taken
-/// from q.)
+/// The values of an integer of some bits: step times each whole number from `least` to least + 2^bits - 1. (x
+/// = step (q - zero point), arXiv 1712.05877, equation 1, with the zero point taken from q.)
 struct IntegerGrid {
   double step = 1;  ///< > 0
   int64_t least = 0;
   int bits = 8;
 };
 
-/// The finest grid that reaches from `low` to `high`, about: low <= 0 <= high.
+/// The finest grid that reaches from `low` to `high`, up to half a step; 0 is on it where it lies between.
 IntegerGrid grid_between(double low, double high, int bits);
 
 /// The nearest value of the grid to each of x; beyond its ends, the end.
