@@ -75,6 +75,12 @@ TEST_F(BadInput, AnUnknownCommandOrOptionIsRefusedInOneLine) {
   expect_refusal(run_program({"eval", model()}), {"--data"});
   expect_refusal(run_program({"eval", model(), "--data", pictures(), "--under", "blur,fog"}),
                  {"fog", "plain, contrast or blur"});
+  expect_refusal(run_program({"eval", model(), "--data", pictures(), "--arithmetic", "int4"}),
+                 {"int4", "w8a8, w8a16"});
+  expect_refusal(run_program({"eval", model(), "--data", pictures(), "--stream", "12"}), {"--stream", "12"});
+  expect_refusal(run_program({"eval", model(), "--data", pictures(), "--arithmetic", "w8a8", "--calibration",
+                              path("nowhere")}),
+                 {"nowhere"});
 }
 
 TEST_F(BadInput, AnErrorIsOneLineThoughANameInItHasTwo) {

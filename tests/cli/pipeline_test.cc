@@ -81,6 +81,12 @@ TEST(Pipeline, RunsEveryStageAndAnswersInJson) {
   for (const char* condition : {"contrast", "blur"})
     EXPECT_TRUE(judged.at("under").at(condition).contains("kl"));
   EXPECT_GT(judged.at("kl").get<double>(), 0.0);
+  EXPECT_EQ(judged.at("arithmetic"), "float32");
+  const Json integers = run_json({"eval", run + "/grafted", "--teacher", model, "--data", pictures,
+                                  "--arithmetic", "w8a8", "--stream", "8"});
+  EXPECT_EQ(integers.at("arithmetic"), "w8a8");
+  EXPECT_EQ(integers.at("stream"), 8);
+  EXPECT_NE(integers.at("kl"), judged.at("kl"));
 
   const Json trained = run_json({"realign", run, "--train", pictures, "--epochs", "2"});
   for (const char* key : {"top1_before", "top1_after", "epochs", "images_per_second"})
@@ -270,6 +276,13 @@ TEST(Pipeline, RunJudgesEveryStepOfTheStaircaseUnderAllConditions) {
     for (const char* condition : {"contrast", "blur"}) {
       for (const char* figure : {"top1", "agreement", "kl"})
         EXPECT_TRUE(accuracy[i].at("under").at(condition).contains(figure));
+    }
+    for (const char* format : {"bfloat16", "w8a8, stream int16"}) {
+      const Json& judged = accuracy[i].at("arithmetic").at(format);
+      EXPECT_GT(judged.at("kl"), 0.0) << format;
+      if (steps[i] == "teacher") {
+        EXPECT_LT(judged.at("kl"), 0.1) << format;
+      }
     }
   }
   for (size_t i = 3; i < steps.size(); ++i)

@@ -149,6 +149,23 @@ TEST(Report, ShowsWhatIsLeftUnderHalvedContrastAndBlur) {
                    "<td class=\"n\">0.310</td><td class=\"n\">0.500</td><td class=\"n\">0.750</td>"));
 }
 
+TEST(Report, ShowsLayerNormAndGraftInOtherArithmetics) {
+  ReportInput input = small_input();
+  EXPECT_EQ(count(render_report(input), "float32"), 0u);
+  input.accuracy[0]["arithmetic"] = Json::parse(R"({"bfloat16": {"top1": 0.71}, "w<8": {"top1": 0.7}})");
+  input.accuracy[2]["arithmetic"] = Json::parse(R"({"bfloat16": {"top1": 0.64, "kl": 0.4}, "w<8": 3})");
+  const std::string page = render_report(input);
+  EXPECT_TRUE(well_formed(page));
+  EXPECT_TRUE(
+      says(page, "<th class=\"n\">float32</th><th class=\"n\">bfloat16</th><th class=\"n\">w&lt;8</th>"));
+  EXPECT_TRUE(says(page,
+                   "<td class=\"stage\">teacher</td><td class=\"n\">72.1</td><td class=\"n\">71.0</td>"
+                   "<td class=\"n\">70.0</td>"));
+  EXPECT_TRUE(says(page,
+                   "<td class=\"stage\">realigned</td><td class=\"n\">65.0</td><td class=\"n\">64.0</td>"
+                   "<td class=\"n\"></td><td class=\"n\">0.310</td><td class=\"n\">0.400</td>"));
+}
+
 TEST(Report, ShowsLossAgainstCostWithThePlansThatStandOut) {
   ReportInput input = small_input();
   EXPECT_EQ(count(render_report(input), "id=\"choice\""), 0u);
