@@ -130,7 +130,7 @@ MUTANTS = of_rooms(
            r"site\.candidates\[indices\[i\]\]\.loss = losses\[i\];", ";",
            "a measured loss replaced by an expected one"),
     Mutant("refused-kept", "src/choice/within.cc",
-           r"if \(kl <= least \+ within\)", "if (true)",
+           r"if \(more <= within\)", "if (true)",
            "a plan kept that is measured to be too far from the best"),
     Mutant("one-trial", "src/choice/within.cc",
            r"kTrials = 6", "kTrials = 1",

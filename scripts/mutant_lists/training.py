@@ -109,7 +109,7 @@ MUTANTS = of_rooms(
            "const Yardstick yardstick(teacher, split.report, monitor);",
            "a calibration that chooses by the pictures to report on"),
     Mutant("plan-chosen-by-the-fit", "src/pipeline/stages.cc",
-           r"Yardstick yardstick\(teacher, captured\.pictures\.judges\(\), monitor\);",
+           r"Yardstick yardstick\(teacher, captured\.pictures\.judges\(\), monitor\);(?=\s*Choice)",
            "Yardstick yardstick(teacher, captured.pictures.fit, monitor);",
            "a plan chosen by the pictures fitted to"),
     Mutant("uncalibrated", "src/pipeline/graft_stage.cc",

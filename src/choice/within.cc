@@ -15,7 +15,8 @@
 namespace normgraft {
 namespace {
 
-constexpr int kTrials = 6;           ///< plans that are measured beside the best
+constexpr int kTrials = 6;  ///< plans that are measured beside the best
+constexpr double kStandardErrors = 2;
 constexpr double kAim = 0.8;         ///< share of the distance that a next plan is to lose
 constexpr double kLeastStep = 1e-3;  ///< factors between predicted losses of plans that are tried in turn
 constexpr double kLargestStep = 0.5;
@@ -26,14 +27,17 @@ class Scale {
   Scale(Network network, const Yardstick& yardstick, Monitor& monitor)
       : graft_(std::move(network)), yardstick_(yardstick), monitor_(monitor) {}
 
-  double operator()(const Plan& plan) {
+  /// The divergence of each picture's answer, F64 [B].
+  Tensor operator()(const Plan& plan) {
     monitor_.check();
     for (const PlanEntry& entry : plan.entries) graft_.set_function(entry.site, entry.expression);
-    const double kl = yardstick_.measure(graft_.network()).kl;
+    const Tensor kl = divergence(yardstick_.teacher_logits(), yardstick_.logits(graft_.network()));
     monitor_.progress("select", ++measured_, kTrials + 1, "plans at most",
-                      fmt::format("divergence {:.4f}", kl));
+                      fmt::format("divergence {:.4f}", mean(kl)));
     return kl;
   }
+
+  static double mean(const Tensor& kl) { return kl.mean().item<double>(); }
 
  private:
   Graft graft_;
@@ -41,6 +45,15 @@ class Scale {
   Monitor& monitor_;
   int64_t measured_ = 0;
 };
+
+/// What a plan loses more than the best, as far as other pictures may tell: the mean over these and
+/// kStandardErrors of it.
+double excess(const Tensor& kl, const Tensor& least) {
+  const Tensor more = kl - least;
+  const auto pictures = static_cast<double>(more.numel());
+  const double error = pictures > 1 ? more.std().item<double>() / std::sqrt(pictures) : 0;
+  return more.mean().item<double>() + kStandardErrors * error;
+}
 
 void check(double within) {
   require_within("select", "within", within, 0.0, 1e6);
@@ -55,16 +68,17 @@ Plan choose_within(const Fronts& fronts, const Mappings& mappings, Network netwo
   const PlanCurve curve(fronts, mappings);
   Scale scale(std::move(network), yardstick, monitor);
   Plan kept = curve.within(0);
-  const double least = scale(kept);
-  double loss = least;
+  const Tensor least = scale(kept);
+  Tensor loss = least;
   double near = 0, far = 0, far_cost = -1;  // along the curve: what is kept, the nearest that is refused
   double next = within;
   for (int trial = 0; trial < kTrials; ++trial) {
     Plan plan = curve.within(next);
     const double cost = plan.nearness->cost;
     if (cost == kept.nearness->cost) break;
-    const double kl = cost == far_cost ? std::numeric_limits<double>::infinity() : scale(plan);
-    if (kl <= least + within) {
+    const Tensor kl = cost == far_cost ? Tensor() : scale(plan);
+    const double more = kl.defined() ? excess(kl, least) : std::numeric_limits<double>::infinity();
+    if (more <= within) {
       kept = std::move(plan);
       loss = kl;
       near = next;
@@ -74,15 +88,15 @@ Plan choose_within(const Fronts& fronts, const Mappings& mappings, Network netwo
       far_cost = cost;
     }
     // Losses grow as they are predicted to, but for a factor.
-    next = near > 0 ? std::sqrt(near * far)
-                    : far * std::clamp(kAim * within / (kl - least), kLeastStep, kLargestStep);
+    next =
+        near > 0 ? std::sqrt(near * far) : far * std::clamp(kAim * within / more, kLeastStep, kLargestStep);
   }
   kept.strategy = fmt::format("within {:g} nats", within);
   kept.nearness = Nearness{.within = within,
                            .unit = "nats",
                            .measured = true,
-                           .loss = loss,
-                           .least_loss = least,
+                           .loss = Scale::mean(loss),
+                           .least_loss = Scale::mean(least),
                            .cost = kept.nearness->cost,
                            .cost_of_least_loss = kept.nearness->cost_of_least_loss};
   return kept;

@@ -119,8 +119,6 @@ Json asked_of(const SelectRequest& request) {
 
 namespace {
 
-constexpr size_t kPicturesWithin = 64;  ///< that plans are measured on
-
 Plan within(const RunFolder& run, const Fronts& fronts, double distance, Monitor& monitor) {
   const Mappings mappings = read_mappings(run.mappings());
   const CapturedRun captured = captured_run(run);
@@ -131,9 +129,7 @@ Plan within(const RunFolder& run, const Fronts& fronts, double distance, Monitor
         "distance is one of R^2, averaged over the sites");
     return predict_within(fronts, mappings, distance);
   }
-  std::vector<Picture> pictures = captured.pictures.judges();
-  pictures.resize(std::min(pictures.size(), kPicturesWithin));
-  const Yardstick yardstick(teacher, pictures, monitor);
+  const Yardstick yardstick(teacher, captured.pictures.judges(), monitor);
   return choose_within(fronts, mappings, std::move(teacher), yardstick, distance, monitor);
 }
 

@@ -9,8 +9,9 @@ namespace normgraft {
 class Network;
 class Yardstick;
 
-/// A cheap plan for the whole network whose graft is measured to lose at most `within` nats more than that of
-/// the plan that is predicted to lose least. Neither graft is calibrated. Plans of a PlanCurve are measured,
+/// A cheap plan for the whole network whose graft loses at most `within` nats more than that of the plan that
+/// is predicted to lose least: the mean over the pictures, and twice its standard error, as other pictures
+/// will come. Neither graft is calibrated. Plans of a PlanCurve are measured,
 /// first the one whose predicted loss is that near, then plans in between: seven at most. The cheapest that
 /// is near enough is taken.
 ///
