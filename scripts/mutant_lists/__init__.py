@@ -1,9 +1,9 @@
 """The breaks, a file for each group of rooms, in the order of the rooms."""
 
-from . import foundation, functions, grafting, mappings, network, pictures, report, search, training
+from . import foundation, functions, grafting, mappings, network, pictures, quantize, report, search, training
 
 LIGHT_ROOMS = ("core", "expr", "mapping", "cost", "evolve", "data", "emit", "report")  # build without LibTorch
-TORCH_ROOMS = ("network", "models", "capture", "graft", "calibrate", "choice", "eval", "realign", "pipeline", "cli")
+TORCH_ROOMS = ("network", "models", "capture", "graft", "calibrate", "choice", "quantize", "eval", "realign", "pipeline", "cli")
 ROOMS = LIGHT_ROOMS + TORCH_ROOMS
 
 ALL = [
@@ -15,5 +15,6 @@ ALL = [
     *report.MUTANTS,
     *network.MUTANTS,
     *grafting.MUTANTS,
+    *quantize.MUTANTS,
     *training.MUTANTS,
 ]
