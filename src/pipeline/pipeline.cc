@@ -79,7 +79,8 @@ class Pipeline {
 
   static std::set<std::string> judged_formats(const Json& entry) {
     std::set<std::string> names;
-    for (const auto& [name, judged] : entry.value("arithmetic", Json::object()).items()) names.insert(name);
+    const Json judged = entry.value("arithmetic", Json::object());
+    for (const auto& [name, judgement] : judged.items()) names.insert(name);
     return names;
   }
 
