@@ -255,10 +255,11 @@ The sites: R^2 on pictures held out, under Fisher weights and of plain pairs, an
 
 def steps_section(m):
     teacher = m.known["seed 1"]["answer"]["accuracy"][0]
+    constants = f""" `constants`: {m.epochs} epochs of
+`realign --mode constants` on the calibration pictures, without labels; what comes before is free of training.""" if m.epochs else " No training."
     return f"""## {pathlib.Path(m.model).name}
 
-Teacher: top-1 {interval(teacher, 'top1', 100, 1)} %. Most accurate functions, seconds summed from capture on. `constants`: {m.epochs} epochs of
-`realign --mode constants` on the calibration pictures, without labels; what comes before is free of training.
+Teacher: top-1 {interval(teacher, 'top1', 100, 1)} %. The default plan, seconds summed from capture on.{constants}
 
 {steps_table(m)}
 
