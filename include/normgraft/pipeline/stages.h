@@ -47,7 +47,8 @@ Mappings capture_stage(const RunFolder& run, const CaptureRequest& request, Moni
 Fronts evolve_stage(const RunFolder& run, const EvolveOptions& options, Monitor& monitor);
 
 struct SelectRequest {
-  /// "within" (choose_within; predict_within without classes), "budget" (choose_plan), or what select_plan() understands.
+  /// "within" (choose_within; predict_within without classes), "budget" (choose_plan), or what select_plan()
+  /// understands.
   std::string strategy = "within";
   double within = kWithin;        ///< of the strategy "within"
   std::string profile = "flops";  ///< of the budget
