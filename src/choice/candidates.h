@@ -13,11 +13,10 @@ namespace normgraft {
 /// A function that a site may get.
 struct Candidate {
   FrontPoint point;
-  std::string origin;  ///< "front", or the closed form's name
-  double cost = 0;     ///< for one picture, in the profile's unit
-  double predicted =
-      0;            ///< divergence of a graft of this site alone, by predicted_divergence() on Part::kFit
-  double loss = 0;  ///< its share of what a plan with it is expected to lose, set by expect()
+  std::string origin;    ///< "front", or the closed form's name
+  double cost = 0;       ///< for one picture, in the profile's unit
+  double predicted = 0;  ///< divergence of a graft of this site alone: predicted_divergence(), Part::kFit
+  double loss = 0;       ///< its share of what a plan with it is expected to lose, set by expect()
 };
 
 /// Candidates of one site by increasing cost, and among equals by predicted loss.

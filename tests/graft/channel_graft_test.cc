@@ -8,30 +8,20 @@
 #include "normgraft/network/carrier.h"
 #include "normgraft/network/first_carrier.h"
 #include "normgraft/network/safetensors.h"
+#include "support/carrying_model.h"
 #include "support/input_error.h"
-#include "support/small_model.h"
 #include "support/temporary_folder.h"
 
 namespace normgraft {
 namespace {
 
+using testing::carrying_vit;
 using testing::input_error;
 using testing::small_vit;
 using testing::TemporaryFolder;
+using testing::uneven_images;
 
 constexpr const char* kFunction = "x*clip(1.25-r+0.5*r*r, 0.1, 4)";
-
-Tensor some_images(int64_t count = 4) {
-  at::manual_seed(5);
-  return at::randn({count, 3, 32, 32}) * (at::rand({count, 1, 1, 1}) + 0.5);
-}
-
-Network carrying_vit() {
-  const at::NoGradGuard no_grad;
-  Network network = small_vit();
-  let_channel_carry_scale(network, {some_images(32), {}}, {}, silent_monitor());
-  return network;
-}
 
 Graft channel_graft() {
   Graft graft(carrying_vit());
@@ -88,7 +78,7 @@ TEST(ChannelGraft, ComputesTheSameFunctionsOnItsWay) {
   const at::NoGradGuard no_grad;
   const Graft graft = channel_graft();
   size_t seen = 0;
-  graft.forward(some_images(), [&](size_t site, const Tensor& x, const Tensor& y) {
+  graft.forward(uneven_images(4), [&](size_t site, const Tensor& x, const Tensor& y) {
     ++seen;
     const Carried& carried = graft.network().sites()[site].carried;
     EXPECT_TRUE(at::allclose(y.to(at::kDouble), by_hand(carried, x), 1e-4, 1e-5)) << site;
@@ -131,7 +121,7 @@ TEST(ChannelGraft, SavesAndLoadsTheSameNetwork) {
   save_graft(folder / "graft", graft);
   const Graft loaded = load_graft(folder / "graft", {}, silent_monitor());
   EXPECT_EQ(loaded.functions(), graft.functions());
-  EXPECT_TRUE(at::equal(loaded.forward(some_images()), graft.forward(some_images())));
+  EXPECT_TRUE(at::equal(loaded.forward(uneven_images(4)), graft.forward(uneven_images(4))));
 }
 
 TEST(ChannelGraft, GivesConstantsBackThatNoProofHoldsForWithinTheRangeOfR) {
@@ -155,8 +145,8 @@ TEST(CarryingModel, ComputesTheSameOnceSavedAndLoaded) {
   const Network loaded = load_model(folder / "model", {}, silent_monitor());
   for (size_t site = 0; site < network.sites().size(); ++site)
     EXPECT_EQ(loaded.sites()[site].carried, network.sites()[site].carried) << site;
-  EXPECT_TRUE(at::equal(loaded.enter(some_images()), network.enter(some_images())));
-  EXPECT_TRUE(at::equal(loaded.forward(some_images()), network.forward(some_images())));
+  EXPECT_TRUE(at::equal(loaded.enter(uneven_images(4)), network.enter(uneven_images(4))));
+  EXPECT_TRUE(at::equal(loaded.forward(uneven_images(4)), network.forward(uneven_images(4))));
 }
 
 TEST(CarryingModel, IsRefusedInOneLineWithoutOrWithAWrongTensorOfItsCarrier) {

@@ -9,7 +9,7 @@
 #include "normgraft/network/first_carrier.h"
 #include "normgraft/network/r_slopes.h"
 #include "normgraft/realign/realign.h"
-#include "support/small_model.h"
+#include "support/carrying_model.h"
 #include "support/temporary_folder.h"
 #include "trained_slopes.h"
 
@@ -18,20 +18,10 @@
 namespace normgraft {
 namespace {
 
+using testing::carrying_vit;
 using testing::small_vit;
 using testing::TemporaryFolder;
-
-Tensor some_images(int64_t count) {
-  at::manual_seed(5);
-  return at::randn({count, 3, 32, 32}) * (at::rand({count, 1, 1, 1}) + 0.5);
-}
-
-Network carrying_vit() {
-  const at::NoGradGuard no_grad;
-  Network network = small_vit();
-  let_channel_carry_scale(network, {some_images(32), {}}, {}, silent_monitor());
-  return network;
-}
+using testing::uneven_images;
 
 Graft graft_of(const Network& network) {
   Graft graft(network);
@@ -41,7 +31,7 @@ Graft graft_of(const Network& network) {
 }
 
 TEST(TrainedSlopes, HaveTheGradientOfEachChange) {
-  const Tensor images = some_images(2);
+  const Tensor images = uneven_images(2);
   Graft graft = graft_of(carrying_vit());
   auto all = trained_slopes(graft.network(), [](size_t) { return true; });
   ASSERT_EQ(all.size(), 5U);
