@@ -8,25 +8,19 @@
 #include "normgraft/data/loader.h"
 #include "normgraft/eval/evaluate.h"
 #include "normgraft/graft/graft.h"
-#include "normgraft/network/carrier.h"
-#include "support/small_model.h"
+#include "support/carrying_model.h"
 #include "support/temporary_folder.h"
 
 namespace normgraft {
 namespace {
 
 using testing::small_vit;
-
-Tensor some_images(int64_t count) {
-  at::manual_seed(5);
-  return at::randn({count, 3, 32, 32}) * (at::rand({count, 1, 1, 1}) + 0.5);
-}
+using testing::uneven_images;
 
 /// A graft whose channel tells r, with functions at all sites but the last, and a share of the range of r.
 Graft channel_graft(double share = 1) {
   const at::NoGradGuard no_grad;
-  Network network = small_vit();
-  let_channel_carry_scale(network, {some_images(32), {}}, {}, silent_monitor());
+  Network network = testing::carrying_vit();
   for (size_t i = 0; i < network.sites().size(); ++i) {
     Carried carried = network.sites()[i].carried;
     const double away = (1 - share) / 2 * (carried.high - carried.low);
@@ -72,7 +66,7 @@ TEST(RRange, CountsWhatEachTokensRDoesAtTheSitesWithAFunction) {
   Network network = graft.network();
   RWatch watch(network);
   for (const double contrast : {1.0, 30.0}) {
-    const Tensor images = some_images(7) * contrast;
+    const Tensor images = uneven_images(7) * contrast;
     const Tensor logits = network.forward(images);
     EXPECT_TRUE(at::equal(logits, graft.forward(images))) << "a count changes nothing";
     const RRange found = watch.take(), expected = counted_by_hand(graft, images);
@@ -80,7 +74,7 @@ TEST(RRange, CountsWhatEachTokensRDoesAtTheSitesWithAFunction) {
     EXPECT_EQ(found, expected);
     EXPECT_EQ(beyond(found, &RCount::tokens), 4 * 7 * 17);
   }
-  const RRange far = counted_by_hand(graft, some_images(7) * 30);
+  const RRange far = counted_by_hand(graft, uneven_images(7) * 30);
   ASSERT_GT(beyond(far, &RCount::beyond), beyond(far, &RCount::fourfold));
   EXPECT_EQ(beyond(watch.take(), &RCount::tokens), 0) << "each count is told once";
 }
@@ -95,7 +89,7 @@ TEST(RRange, CountsAnRFourfoldBeyondWhereAStreamIsFarFromAnythingCaptured) {
     bias[0] = r;
     Network network = graft.network();
     RWatch watch(network);
-    network.forward(some_images(3));
+    network.forward(uneven_images(3));
     const RCount count = watch.take().at(graft.network().sites()[2].name);
     EXPECT_GT(count.fourfold, 3 * 17 / 2) << r;
     EXPECT_GE(count.beyond, count.fourfold);
