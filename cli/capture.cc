@@ -57,6 +57,10 @@ void add_capture_options(CLI::App& command, CaptureRequest& request) {
           "channel: a channel of the stream tells the spread of a token; mean: the mean of the token does; "
           "none: the stream stays as it is")
       ->default_str("the first of these that the model allows");
+  command
+      .add_option("--r-units", request.r_units,
+                  "with a channel: hidden units of each MLP that help to tell the spread")
+      ->capture_default_str();
 }
 
 void add_capture(CLI::App& app, Context& context) {

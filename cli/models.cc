@@ -78,13 +78,19 @@ void add_cost(CLI::App& app, Context& context) {
         };
         add("LayerNorm", cost.layernorm);
         add("graft", cost.graft);
+        std::string text = table.text();
+        if (cost.telling_ops > 0) {
+          text += fmt::format("\ntelling the spread adds {:.3f} MFLOPs to the matrix products",
+                              cost.telling_ops / 1e6);
+        }
         context.print(Json{{"layernorm", as_json(cost.layernorm)},
                            {"graft", as_json(cost.graft)},
                            {"profile", cost.profile},
+                           {"telling", {{"ops", cost.telling_ops}}},
                            {"unit", cost.unit},
                            {"sites", cost.sites},
                            {"replaced", cost.replaced}},
-                      table.text());
+                      text);
       });
   command->add_option("model", options->model, "model folder, grafted or not")->required();
   command->add_option("--profile", options->profile, "flops, or a JSON file")->capture_default_str();

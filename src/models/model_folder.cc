@@ -11,12 +11,14 @@
 #include "normgraft/core/json_place.h"
 #include "normgraft/expr/expression_json.h"
 #include "normgraft/network/first_carrier.h"
+#include "normgraft/network/r_units.h"
 #include "normgraft/network/safetensors.h"
 
 namespace normgraft {
 namespace {
 
 constexpr int kStreamVersion = 2;
+constexpr int64_t kMostUnits = 1 << 20;  ///< of r, at a site
 /// Left before every name by wrappers: DistributedDataParallel, torch.compile, Lightning and the like.
 constexpr std::array kPrefixes = {"module.", "_orig_mod.", "model."};
 
@@ -59,6 +61,7 @@ void read_stream(const Path& path, const Json& config, Network& network) {
       carried.channel = true;
       carried.low = within.low;
       carried.high = within.high;
+      if (const auto units = site.find("units")) carried.units = units->integer(0, kMostUnits);
     }
     network.set_carried(network.site_named(name), carried);
   }
@@ -70,6 +73,7 @@ Json stream_json(const Network& network) {
     if (site.carried == Carried{}) continue;
     sites[site.name] = {{"blind", site.carried.blind}, {"ratio", site.carried.ratio}};
     if (site.carried.channel) sites[site.name]["channel"] = {site.carried.low, site.carried.high};
+    if (site.carried.units > 0) sites[site.name]["units"] = site.carried.units;
   }
   return {{"version", kStreamVersion}, {"sites", sites}};
 }
@@ -108,6 +112,7 @@ Network load_model(const Path& path, const ModelOptions& options, Monitor& monit
     Network network = family.load(std::move(checkpoint), options, monitor);
     read_stream(config_path, config, network);
     set_first_carrier(network, first_carrier);
+    check_r_units(network);
     return network;
   }
   throw InputError(fmt::format("checkpoint {} is of no known family ({})", checkpoint.weights.string(),

@@ -141,7 +141,7 @@ class Vit : public Architecture {
   }
 
   Json config(Tensors& tensors, const Preprocessing& preprocessing) const override {
-    return vit_json(c_, blocks_, tensors, preprocessing);
+    return vit_json(c_, vit_blocks(tensors, c_.channels), tensors, preprocessing);
   }
 
  private:
@@ -158,8 +158,12 @@ class Vit : public Architecture {
     return site;
   }
 
-  static Writer mlp_of(int64_t block) {
-    return {linear_named(vit_block_name(block, "mlp.fc2")), vit_block_name(block, "ls2.gamma")};
+  Writer mlp_of(int64_t block) const {
+    Writer writer{linear_named(vit_block_name(block, "mlp.fc2")), vit_block_name(block, "ls2.gamma")};
+    if (blocks_.mlp == MlpKind::kPlain && !blocks_.mlp_norm) {
+      writer.hidden = HiddenUnits{linear_named(vit_block_name(block, "mlp.fc1")), c_.activation};
+    }
+    return writer;
   }
 
   bool takes_largest() const { return c_.pooling == Pooling::kMax || c_.pooling == Pooling::kAverageMax; }

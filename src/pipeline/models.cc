@@ -6,6 +6,7 @@
 #include "normgraft/core/error.h"
 #include "normgraft/emit/exporter.h"
 #include "normgraft/graft/graft.h"
+#include "normgraft/network/r_units.h"
 #include "normgraft/pipeline/stages.h"
 #include "normgraft/quantize/arithmetic.h"
 #include "pictures.h"
@@ -46,7 +47,10 @@ Json describe_model(const Path& model, const ModelOptions& options, Monitor& mon
     stream[site.name] = {{"carrier", to_string(carrier_at(site))},
                          {"ratio", site.carried.ratio},
                          {"blind", site.carried.blind}};
-    if (site.carried.channel) stream[site.name]["channel"] = {site.carried.low, site.carried.high};
+    if (site.carried.channel) {
+      stream[site.name]["channel"] = {site.carried.low, site.carried.high};
+      stream[site.name]["units"] = site.carried.units;
+    }
   }
   for (const auto& [site, f] : graft.functions()) functions[site] = f.to_string();
   Json json{{"architecture", network.architecture().name()},
@@ -91,9 +95,13 @@ ModelCost cost_of_model(const Path& model, const std::string& profile_name, cons
   const Graft graft = load_graft(model, options, monitor);
   const auto shapes = site_shapes(graft.network());
   const Functions functions = graft.functions();
-  return {layernorm_cost(shapes), graft_cost(shapes, functions, profile),
-          profile.name,           profile.unit,
-          shapes.size(),          functions.size()};
+  return {layernorm_cost(shapes),
+          graft_cost(shapes, functions, profile),
+          telling_ops(graft.network()),
+          profile.name,
+          profile.unit,
+          shapes.size(),
+          functions.size()};
 }
 
 void export_model(const Path& model, const std::string& target, const Path& folder,

@@ -52,14 +52,16 @@ Carrier best_carrier(const Network& network) {
   return hides_mean(network) ? Carrier::kMean : Carrier::kNone;
 }
 
-void prepare_network(Network& network, Carrier carrier, const std::vector<Picture>& fit, Monitor& monitor) {
+void prepare_network(Network& network, Carrier carrier, int64_t r_units, const std::vector<Picture>& fit,
+                     Monitor& monitor) {
   if (carrier == Carrier::kNone) return;
   if (carrier == Carrier::kChannel && !can_free_channel(network)) {
     throw InputError(fmt::format("capture: no channel of {} can be freed for a carrier, expected carrier {}",
                                  network.architecture().name(), to_string(best_carrier(network))));
   }
   const WalkImages images{walk_images(network, fit, kPicturesOfCapture, "capture", monitor), {}};
-  const CarrierOptions options = carrier_options(network, images);
+  CarrierOptions options = carrier_options(network, images);
+  options.units = r_units;
   if (carrier == Carrier::kChannel) {
     let_channel_carry_scale(network, images, options, monitor);
   } else {

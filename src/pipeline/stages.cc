@@ -10,6 +10,7 @@
 #include "normgraft/capture/pairs.h"
 #include "normgraft/choice/within.h"
 #include "normgraft/core/names.h"
+#include "normgraft/core/require.h"
 #include "normgraft/core/timer.h"
 #include "normgraft/data/loader.h"
 #include "normgraft/graft/yardstick.h"
@@ -56,12 +57,14 @@ Json asked_of(const CaptureRequest& request) {
               {"weights", to_string(request.options.pairs.weights)},
               {"label_samples", request.options.pairs.probes},
               {"carrier", request.carrier ? Json(to_string(*request.carrier)) : Json()},
+              {"r_units", request.r_units},
               {"seed", request.seed},
               {"model_options", model_options_json(request.model_options)}};
 }
 
 Mappings capture_stage(const RunFolder& run, const CaptureRequest& request, Monitor& monitor) {
   request.options.validate();
+  require_within("capture", "r units", request.r_units, int64_t{0}, int64_t{4096});
   const Timer timer;
   const PictureSplit split =
       split_pictures(unlabelled_pictures(request.data, request.pictures, request.seed, monitor));
@@ -72,7 +75,7 @@ Mappings capture_stage(const RunFolder& run, const CaptureRequest& request, Moni
                              split.fit.size(), split.choose.size(), split.report.size()));
   const Carrier carrier = request.carrier.value_or(best_carrier(network));
   monitor.notice(fmt::format("capture: the stream carries the spread of a token in: {}", to_string(carrier)));
-  prepare_network(network, carrier, split.fit, monitor);
+  prepare_network(network, carrier, request.r_units, split.fit, monitor);
   const int64_t batch = pairs_batch(network, weights);
   monitor.notice(fmt::format("capture: batches of {} pictures, about {} MiB", batch,
                              pairs_bytes(network, weights, batch) >> 20));

@@ -6,6 +6,7 @@
 
 #include "network/fixtures.h"
 #include "normgraft/models/model_folder.h"
+#include "normgraft/network/r_units.h"
 #include "normgraft/network/safetensors.h"
 #include "normgraft/network/stream.h"
 
@@ -103,6 +104,22 @@ TEST_F(Checkpoint, KeepsWhatItsStreamCarries) {
   for (size_t site = 0; site < network.sites().size(); ++site) {
     EXPECT_EQ(read.sites()[site].carried, network.sites()[site].carried) << network.sites()[site].name;
   }
+}
+
+TEST_F(Checkpoint, KeepsUnitsOfRAndRefusesThoseThatOthersRead) {
+  Network network = load();
+  free_channel(network);
+  add_r_units(network, 3);
+  save_model(folder_ / "units", network);
+  const Network read = load_model(folder_ / "units", {}, listener_);
+  EXPECT_EQ(read.sites()[2].carried.units, 3);
+  EXPECT_EQ(read.tensors().at("blocks.1.mlp.fc1.weight").size(0),
+            load().tensors().at("blocks.1.mlp.fc1.weight").size(0) + 3);
+  network.tensors().at("blocks.0.mlp.fc2.weight") += 1;
+  save_model(folder_ / "read", network);
+  const std::string fault = testing::input_error([&] { load_model(folder_ / "read", {}, listener_); });
+  EXPECT_NE(fault.find("but others read them too in \"blocks.0.mlp.fc2.weight\""), std::string::npos)
+      << fault;
 }
 
 TEST_F(Checkpoint, TakesFromTimmsNameWhatItDoesNotSay) {

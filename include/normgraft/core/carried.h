@@ -1,5 +1,7 @@
 #pragma once
 
+#include <cstdint>
+
 namespace normgraft {
 
 /// What is known of the numbers that pass a norm site, beyond what the norm needs. Stored with the model and
@@ -14,6 +16,8 @@ struct Carried {
   bool channel = false;
   /// Where `channel`: the range within which a function takes r; beyond it, the nearer end.
   double low = 0, high = 0;
+  /// Where `channel`: of the hidden units that the writer of x reads, the last so many are read by r alone.
+  int64_t units = 0;
 
   bool operator==(const Carried&) const = default;
 };

@@ -38,6 +38,8 @@ struct CarrierOptions {
   /// Of the regressions, in units of the mean squared input, > 0; where there are pictures to choose by,
   /// these choose it.
   double damping = 0.1;
+  /// Hidden units of each MLP for r alone (r_units.h), where a channel is carried from scratch; >= 0
+  int64_t units = 8;
   /// By site; empty: those of TokenCosts at each.
   std::vector<SiteCosts> costs = {};
 };

@@ -63,6 +63,9 @@ class Network {
   Tensor pass(size_t site, const Tensor& x, const Observer& observer = {}) const;
   Tensor leave(const Tensor& x, const Observer& observer = {}) const;
 
+  /// gamma * y + beta at a site, from its x: what its readers read.
+  Tensor normalised(size_t site, const Tensor& x, const Observer& observer = {}) const;
+
   /// Whether a Linear behind a site writes the stream: the next site has a writer.
   bool writes_behind(size_t site) const {
     return site + 1 < sites_.size() && sites_[site + 1].writer.has_value();
@@ -80,8 +83,6 @@ class Network {
   Operations operations() const { return Operations(tensors_, arithmetic_.get()); }
   /// x of a site as the arithmetic keeps it.
   Tensor keep_stream(size_t site, const Tensor& x) const;
-  /// gamma * y + beta at a site.
-  Tensor normalised(size_t site, const Tensor& x, const Observer& observer) const;
 
   std::shared_ptr<const Architecture> architecture_;
   Preprocessing preprocessing_;

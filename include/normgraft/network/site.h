@@ -26,10 +26,18 @@ struct LinearNames {
   std::string weight, bias;
 };
 
+/// What a Linear reads where that is activation(linear(z)), unit by unit, of what the site before gives, z.
+/// More units may then be added to both.
+struct HiddenUnits {
+  LinearNames linear;
+  std::string activation;  ///< what activate() knows
+};
+
 /// A Linear whose output is added to the residual stream, through LayerScale where `scale` [D] is there.
 struct Writer {
   LinearNames linear;
   std::string scale;  ///< empty, or the name of a tensor that may be absent
+  std::optional<HiddenUnits> hidden = {};
 };
 
 /// One norm of a network, and its place in the residual stream.

@@ -36,6 +36,7 @@ Evaluation eval_model(const EvalRequest& request, Monitor& monitor);
 /// What the norm sites of a model cost for one picture.
 struct ModelCost {
   NormCost layernorm, graft;
+  double telling_ops = 0;  ///< beside those of the sites: of what tells r (telling_ops)
   std::string profile, unit;
   size_t sites = 0, replaced = 0;
 };

@@ -10,6 +10,7 @@
 #include "normgraft/evolve/evolve.h"
 #include "normgraft/evolve/plan.h"
 #include "normgraft/models/options.h"
+#include "normgraft/network/carrier.h"
 #include "normgraft/pipeline/run_folder.h"
 #include "normgraft/realign/realign.h"
 
@@ -39,6 +40,7 @@ struct CaptureRequest {
   /// Of the network that is captured and grafted on; nothing: the best that the network allows, a channel
   /// before the mean before none.
   std::optional<Carrier> carrier;
+  int64_t r_units = CarrierOptions{}.units;  ///< of each MLP, where a channel is the carrier; 0 to 4096
   ModelOptions model_options;
 };
 /// Splits the pictures (split_pictures), prepares the network and captures its mappings.
