@@ -83,7 +83,7 @@ MUTANTS = of_rooms(
     Mutant("head-dist-sees-the-mean", "src/models/vit.cc",
            r"return \{linear_named\(\"head\"\), linear_named\(\"head_dist\"\)\};", 'return {linear_named("head")};',
            "the head of the distillation token left out of what reads the last norm", room="network"),
-    Mutant("teacher-ignored-by-carrier", "src/network/carrier.cc",
+    Mutant("teacher-ignored-by-carrier", "src/network/carrier_walk.cc",
            r"if \(wanted\.defined\(\)\)", "if (false)",
            "writers that are not fitted to the teacher's stream"),
     Mutant("carrier-near-zero", "src/network/carrier.cc",

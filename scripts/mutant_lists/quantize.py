@@ -12,7 +12,7 @@ MUTANTS = of_rooms(
     Mutant("stream-unkept", "src/network/network.cc",
            r"if \(!arithmetic_\) return x;", "return x;",
            "a stream that stays in F32"),
-    Mutant("metric-forgotten", "src/network/carrier.cc",
+    Mutant("metric-forgotten", "src/network/carrier_walk.cc",
            r"return metric_\.defined\(\) && told", "return false && metric_.defined() && told",
            "the last writers' regressions without the metric of classes"),
     Mutant("metric-of-lengths", "src/network/class_metric.cc",
