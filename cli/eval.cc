@@ -34,15 +34,23 @@ std::string as_text(const Evaluation& e, const Precision& format) {
 
 void add_eval(CLI::App& app, Context& context) {
   auto request = std::make_shared<EvalRequest>();
-  CLI::App* command = add_command(app, context, "eval", "accuracy of a model, and its distance to a teacher",
-                                  [&context, request] {
-                                    const Evaluation evaluation = eval_model(*request, context.console);
-                                    Json json = to_json(evaluation);
-                                    json["arithmetic"] = to_string(request->format.kind);
-                                    if (request->format.integers())
-                                      json["stream"] = request->format.stream_bits;
-                                    context.print(json, as_text(evaluation, request->format));
-                                  });
+  auto stream_bits = std::make_shared<std::optional<int>>();
+  const auto work = [&context, request, stream_bits] {
+    if (stream_bits->has_value()) {
+      request->format.stream_bits = **stream_bits;
+      if (!request->format.integers()) {
+        context.console.notice(fmt::format("eval: --stream {} is not used, {} has no integers", **stream_bits,
+                                           to_string(request->format.kind)));
+      }
+    }
+    const Evaluation evaluation = eval_model(*request, context.console);
+    Json json = to_json(evaluation);
+    json["arithmetic"] = to_string(request->format.kind);
+    if (request->format.integers()) json["stream"] = request->format.stream_bits;
+    context.print(json, as_text(evaluation, request->format));
+  };
+  CLI::App* command =
+      add_command(app, context, "eval", "accuracy of a model, and its distance to a teacher", work);
   command->add_option("model", request->model, "model folder or .safetensors file")->required();
   command->add_option("--data", request->data, "ImageFolder tree with labels")->required();
   command->add_option("--classes", request->classes,
@@ -65,9 +73,9 @@ void add_eval(CLI::App& app, Context& context) {
           [request](const std::string& name) { request->format.kind = number_kind_named(name); },
           fmt::format("numbers that the model computes in: {}", fmt::join(number_kind_names(), ", ")))
       ->default_str("float32");
-  command->add_option("--stream", request->format.stream_bits, "bits of the residual stream, of integers")
+  command->add_option("--stream", *stream_bits, "bits of the residual stream, of integers")
       ->check(CLI::IsMember({8, 16}))
-      ->capture_default_str();
+      ->default_str("16");
   command->add_option(
       "--calibration", request->calibration,
       "pictures that choose the steps of integers: a picture folder, or a run for those it was "

@@ -94,6 +94,7 @@ TEST(Pipeline, RunsEveryStageAndAnswersInJson) {
   EXPECT_EQ(trained.at("epochs"), 2);
 
   const Json cost = run_json({"cost", run + "/grafted"});
+  EXPECT_GT(cost.at("telling").at("ops").get<double>(), 0.0);
   EXPECT_LT(cost.at("graft").at("bytes").get<double>(), cost.at("layernorm").at("bytes").get<double>());
 
   EXPECT_EQ(run_json({"export", run + "/grafted", "-o", folder / "exported"}).at("target"), "torch");
