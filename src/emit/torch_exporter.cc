@@ -13,7 +13,8 @@ namespace {
 constexpr const char* kHead = R"py(# Written by normgraft.
 """Scalar functions in place of LayerNorm: f(x) replaces (x - mean) / sqrt(var + eps).
 
-Where RANGES has a site, its function is f(x, r): channel 0 of x is r, one number of the token.
+Where RANGES has a site, its function is f(x, r): channel 0 of x is r, one number of the token. WIDENED names the
+Linears that have a few more hidden units, which help to tell r.
 
 With timm, the network that the folder of this file describes, weights loaded:
 
@@ -84,8 +85,8 @@ def create(folder):
 def load(model, folder):
     """Puts the functions and the weights of `folder` into `model`, in place.
 
-    Convolutions and Linears get the biases of the file and lose those that it has not; the LayerNorms that stay get
-    the eps of config.json. Raises ValueError, leaving the model as it was, where anything else does not fit.
+    Convolutions and Linears get the biases of the file and lose those that it has not, those of WIDENED become as
+    large as there; the LayerNorms that stay get the eps of config.json. Raises ValueError, leaving the model as it was, where anything else does not fit.
     """
     weights = pathlib.Path(folder) / "model.safetensors"
     eps = _config(folder)["norm_eps"]
@@ -96,6 +97,9 @@ def load(model, folder):
     expected = {_place(name): shape for name, shape in CARRIER.items()}
     expected.update({name: list(value.shape) for name, value in model.state_dict().items() if name not in biased})
     expected.update({name: [len(module.weight)] for name, module in biased.items() if name in state})
+    for linear, shape in WIDENED.items():
+        sizes = {f"{linear}.weight": shape, f"{linear}.bias": shape[:1]}
+        expected.update({name: size for name, size in sizes.items() if name in expected})
     faults = [f"{name} is missing" for name in expected if name not in state]
     faults += [f"{name} is not in the model" for name in state if name not in expected]
     faults += [f"{name} has shape {list(state[name].shape)}, expected {shape}" for name, shape in expected.items()
@@ -103,6 +107,12 @@ def load(model, folder):
     if faults:
         others = f" (and {len(faults) - 1} more)" if len(faults) > 1 else ""
         raise ValueError(f"{weights} does not fit the model: {faults[0]}{others}")
+    for linear, (outputs, inputs) in WIDENED.items():
+        module = model.get_submodule(linear)
+        module.weight = torch.nn.Parameter(module.weight.new_zeros(outputs, inputs))
+        module.out_features, module.in_features = outputs, inputs
+        if module.bias is not None:
+            module.bias = torch.nn.Parameter(module.weight.new_zeros(outputs))
     for name, module in biased.items():
         if name not in state:
             module.bias = None
@@ -206,7 +216,7 @@ class TorchExporter : public Exporter {
           "export torch: norm site {} keeps its norm, expected a function where a channel tells r",
           quoted(site)));
     }
-    std::string definitions, functions, ranges, carrier;
+    std::string definitions, functions, ranges, carrier, widened;
     std::set<std::string> taken;
     for (const auto& [site, f] : input.functions) {
       const std::string function = identifier(site, taken);
@@ -220,8 +230,13 @@ class TorchExporter : public Exporter {
       if (!name.starts_with("carrier.")) continue;
       carrier += fmt::format("    {}: [{}],\n", quoted(name), fmt::join(tensor.shape, ", "));
     }
+    for (const std::string& linear : input.widened) {
+      widened += fmt::format("    {}: [{}],\n", quoted(linear),
+                             fmt::join(input.tensors.at(linear + ".weight").shape, ", "));
+    }
     write_atomically(folder / "graft.py", kHead + definitions + table("FUNCTIONS", functions) +
-                                              table("RANGES", ranges) + table("CARRIER", carrier) + kTail);
+                                              table("RANGES", ranges) + table("CARRIER", carrier) +
+                                              table("WIDENED", widened) + kTail);
   }
 };
 

@@ -27,6 +27,11 @@ Carrier carrier_at(const Site& site) {
   return site.carried.ratio > 0 ? Carrier::kMean : Carrier::kNone;
 }
 
+/// "blocks.3.mlp.fc1", a Linear by its module.
+std::string module_of(const LinearNames& linear) {
+  return linear.weight.substr(0, linear.weight.rfind('.'));
+}
+
 std::vector<SiteShape> site_shapes(const Network& network) {
   std::vector<SiteShape> shapes;
   for (const Site& site : network.sites()) shapes.push_back({site.name, site.tokens, site.channels});
@@ -117,8 +122,13 @@ void export_model(const Path& model, const std::string& target, const Path& fold
     tensors[name] = {tensor.sizes().vec(), {tensor.data_ptr<float>(), static_cast<size_t>(tensor.numel())}};
   }
   std::map<std::string, Carried> carried;
-  for (const Site& site : graft.network().sites()) carried[site.name] = site.carried;
-  to.write({functions, {}, tensors, carried}, folder);
+  std::set<std::string> widened;
+  for (const Site& site : graft.network().sites()) {
+    carried[site.name] = site.carried;
+    if (site.carried.units == 0) continue;
+    widened.insert({module_of(site.writer->hidden->linear), module_of(site.writer->linear)});
+  }
+  to.write({functions, {}, tensors, carried, widened}, folder);
   save_graft(folder, graft);
 }
 

@@ -22,9 +22,12 @@ carrier = {name: torch.randn(shape, generator=generator) for name, shape in
            {"carrier.numbers": [17], "carrier.projections": [4, 16], "carrier.scales": [4]}.items()}
 
 
+WIDER = 4 + 3 / 16  # 3 hidden units more for each MLP, as WIDENED says of both
+
+
 def write():
-    """A folder with the carrier's tensors. Returns the logits of its network."""
-    networks.write(folder, networks.config())
+    """A folder with the carrier's tensors and wider MLPs. Returns the logits of its network."""
+    networks.write(folder, networks.config(mlp_ratio=WIDER))
     network, _ = vit.load(folder)
 
     def add_r(module, inputs, x):
@@ -71,11 +74,14 @@ network = other_network()
 for _ in range(2):  # a second time changes nothing
     networks.assert_close(networks.logits(graft.load(network, folder), pictures), expected)
 networks.assert_close(networks.logits(graft.apply(network), pictures), expected)
-again = graft.apply(other_network())
+again = graft.apply(vit.build(networks.config(mlp_ratio=WIDER)).eval())
 again.load_state_dict(network.state_dict())
 networks.assert_close(networks.logits(again, pictures), expected)
 network = graft.load(other_network().double(), folder)
 networks.assert_close(networks.logits(network, pictures.double()).float(), expected)
+
+mlp = network.blocks[1].mlp
+assert (mlp.fc1.out_features, mlp.fc2.in_features, list(mlp.fc1.bias.shape)) == (67, 67, [67])
 
 network = other_network()
 network.norm_pre = torch.nn.LayerNorm(16)

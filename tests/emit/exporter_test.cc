@@ -149,12 +149,18 @@ TEST(TorchExporter, GivesFunctionsOfRTheChannelThatTellsIt) {
                               {"blocks.1.norm2", Expression::parse("sigmoid(r)")},
                               {"norm", Expression::parse("tanh(0.6*x)*r")}};
   ExportTensors tensors = tensors_for(functions);
-  const std::vector<float> values(64);
+  const std::vector<float> values(67 * 16);
   const std::span<const float> all = values;
+  std::set<std::string> widened;
+  for (const std::string mlp : {"blocks.0.mlp.", "blocks.1.mlp."}) {
+    tensors[mlp + "fc1.weight"] = {{67, 16}, all};
+    tensors[mlp + "fc2.weight"] = {{16, 67}, all};
+    widened.insert({mlp + "fc1", mlp + "fc2"});
+  }
   tensors["carrier.numbers"] = {{17}, all.first(17)};
-  tensors["carrier.projections"] = {{4, 16}, all};
+  tensors["carrier.projections"] = {{4, 16}, all.first(64)};
   tensors["carrier.scales"] = {{4}, all.first(4)};
-  exporter("torch").write({functions, {}, tensors, testing::channels_for(functions, -0.5, 0.25)},
+  exporter("torch").write({functions, {}, tensors, testing::channels_for(functions, -0.5, 0.25), widened},
                           folder.path());
   testing::run_script("check_channel.py", folder.path());
 }

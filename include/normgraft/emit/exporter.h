@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <map>
+#include <set>
 #include <span>
 #include <string>
 #include <string_view>
@@ -38,6 +39,8 @@ struct ExportInput {
                                  ///< and SITE.bias (beta), both of shape [D]
   std::map<std::string, Carried> carried = {};  ///< by norm site, with or without a function; a site that is
                                                 ///< not named carries nothing
+  std::set<std::string> widened = {};  ///< Linears that are larger than the architecture says, by hidden
+                                       ///< units of r; each has NAME.weight [out, in] among the tensors
 };
 
 /// Writes the functions of a graft for one target.
