@@ -60,7 +60,7 @@ void add_capture_options(CLI::App& command, CaptureRequest& request) {
   command
       .add_option("--r-units", request.r_units,
                   "with a channel: hidden units of each MLP that help to tell the spread")
-      ->capture_default_str();
+      ->default_str("a forty-eighth of those it has");
 }
 
 void add_capture(CLI::App& app, Context& context) {

@@ -21,7 +21,7 @@ constexpr double kMargin = 0.1;  ///< of the range of r seen, on either side
 
 void check(const Network& network, const CarrierOptions& options) {
   require(options.damping > 0, "carrier", "damping", options.damping, "a number above 0");
-  require(options.units >= 0, "carrier", "units", options.units, "0 or more");
+  require(options.units.value_or(0) >= 0, "carrier", "units", options.units.value_or(0), "0 or more");
   require(options.costs.empty() || options.costs.size() == network.sites().size(), "carrier", "costs",
           options.costs.size(), "one for each site, or none");
   if (!hides_mean(network)) {
@@ -113,7 +113,7 @@ void let_channel_carry_scale(Network& network, const WalkImages& images, const C
                              Monitor& monitor) {
   check(network, options);
   free_channel(network);
-  add_r_units(network, options.units);
+  add_r_units(network, options.units.value_or(default_r_units(network)));
   tell_first_spread(network, images, options);
   const NormsAtTheEnd guard(network);
   for (size_t site = 0; site < network.sites().size(); ++site) {

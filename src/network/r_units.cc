@@ -3,11 +3,15 @@
 #include <ATen/ATen.h>
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "normgraft/core/error.h"
 #include "normgraft/network/first_carrier.h"
 
 namespace normgraft {
 namespace {
+
+constexpr int64_t kHiddenForOne = 48;
 
 Tensor with_zeros(const Tensor& tensor, int64_t dimension, int64_t count) {
   std::vector<int64_t> shape = tensor.sizes().vec();
@@ -36,6 +40,15 @@ void add_r_units(Network& network, int64_t units) {
     carried.units += units;
     network.set_carried(site, carried);
   }
+}
+
+int64_t default_r_units(const Network& network) {
+  int64_t hidden = 0;
+  for (const Site& site : network.sites()) {
+    if (!site.writer || !site.writer->hidden) continue;
+    hidden = std::max(hidden, network.tensors().at(site.writer->linear.weight).size(1));
+  }
+  return (hidden + kHiddenForOne - 1) / kHiddenForOne;
 }
 
 int64_t check_r_units(const Network& network) {

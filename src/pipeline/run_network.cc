@@ -52,8 +52,8 @@ Carrier best_carrier(const Network& network) {
   return hides_mean(network) ? Carrier::kMean : Carrier::kNone;
 }
 
-void prepare_network(Network& network, Carrier carrier, int64_t r_units, const std::vector<Picture>& fit,
-                     Monitor& monitor) {
+void prepare_network(Network& network, Carrier carrier, std::optional<int64_t> r_units,
+                     const std::vector<Picture>& fit, Monitor& monitor) {
   if (carrier == Carrier::kNone) return;
   if (carrier == Carrier::kChannel && !can_free_channel(network)) {
     throw InputError(fmt::format("capture: no channel of {} can be freed for a carrier, expected carrier {}",

@@ -17,8 +17,8 @@ Carrier best_carrier(const Network& network);
 /// Makes a network carry the scale of its tokens, fitted to the first of `fit`, with so many units of r in
 /// each MLP (r_units.h). It computes what it did before. Throws InputError where the network does not allow
 /// it.
-void prepare_network(Network& network, Carrier carrier, int64_t r_units, const std::vector<Picture>& fit,
-                     Monitor& monitor);
+void prepare_network(Network& network, Carrier carrier, std::optional<int64_t> r_units,
+                     const std::vector<Picture>& fit, Monitor& monitor);
 
 /// Leaves a prepared network in the run folder, or none where the model itself was captured.
 void record_network(const RunFolder& run, Carrier carrier, const Network& network);

@@ -57,14 +57,14 @@ Json asked_of(const CaptureRequest& request) {
               {"weights", to_string(request.options.pairs.weights)},
               {"label_samples", request.options.pairs.probes},
               {"carrier", request.carrier ? Json(to_string(*request.carrier)) : Json()},
-              {"r_units", request.r_units},
+              {"r_units", request.r_units ? Json(*request.r_units) : Json()},
               {"seed", request.seed},
               {"model_options", model_options_json(request.model_options)}};
 }
 
 Mappings capture_stage(const RunFolder& run, const CaptureRequest& request, Monitor& monitor) {
   request.options.validate();
-  require_within("capture", "r units", request.r_units, int64_t{0}, int64_t{4096});
+  require_within("capture", "r units", request.r_units.value_or(0), int64_t{0}, int64_t{4096});
   const Timer timer;
   const PictureSplit split =
       split_pictures(unlabelled_pictures(request.data, request.pictures, request.seed, monitor));

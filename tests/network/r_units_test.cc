@@ -59,6 +59,7 @@ TEST(RUnits, ChangeNothingWhereNothingReadsThem) {
     EXPECT_EQ(network.tensors().at(std::string(block) + "mlp.fc2.weight").size(1), kHidden + 4);
   }
   EXPECT_EQ(check_r_units(network), 8);
+  EXPECT_EQ(default_r_units(network), 2) << "a forty-eighth of 68";
   EXPECT_EQ(network.sites()[2].carried.units, 4);
   EXPECT_EQ(network.sites()[1].carried.units, 0) << "attention has no hidden units";
 }

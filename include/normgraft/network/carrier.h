@@ -1,5 +1,6 @@
 #pragma once
 
+#include <optional>
 #include <vector>
 
 #include "normgraft/core/monitor.h"
@@ -38,8 +39,9 @@ struct CarrierOptions {
   /// Of the regressions, in units of the mean squared input, > 0; where there are pictures to choose by,
   /// these choose it.
   double damping = 0.1;
-  /// Hidden units of each MLP for r alone (r_units.h), where a channel is carried from scratch; >= 0
-  int64_t units = 8;
+  /// Hidden units of each MLP for r alone (r_units.h), where a channel is carried from scratch, >= 0;
+  /// nothing: default_r_units()
+  std::optional<int64_t> units = {};
   /// By site; empty: those of TokenCosts at each.
   std::vector<SiteCosts> costs = {};
 };

@@ -14,6 +14,10 @@ namespace normgraft {
 /// writer has them says so (Carried::units). Channel 0 must be free (free_channel).
 void add_r_units(Network& network, int64_t units);
 
+/// A forty-eighth of the hidden units that MLPs have, rounded up: a little more than the 50th part of their
+/// multiplications. 0 where no MLP can take any.
+int64_t default_r_units(const Network& network);
+
 /// The units of all writers together. Throws InputError naming a site that says to have units which its
 /// writer lacks, or which others than r read.
 int64_t check_r_units(const Network& network);

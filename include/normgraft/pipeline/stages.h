@@ -10,7 +10,6 @@
 #include "normgraft/evolve/evolve.h"
 #include "normgraft/evolve/plan.h"
 #include "normgraft/models/options.h"
-#include "normgraft/network/carrier.h"
 #include "normgraft/pipeline/run_folder.h"
 #include "normgraft/realign/realign.h"
 
@@ -40,7 +39,8 @@ struct CaptureRequest {
   /// Of the network that is captured and grafted on; nothing: the best that the network allows, a channel
   /// before the mean before none.
   std::optional<Carrier> carrier;
-  int64_t r_units = CarrierOptions{}.units;  ///< of each MLP, where a channel is the carrier; 0 to 4096
+  /// Of each MLP, where a channel is the carrier, 0 to 4096; nothing: default_r_units()
+  std::optional<int64_t> r_units;
   ModelOptions model_options;
 };
 /// Splits the pictures (split_pictures), prepares the network and captures its mappings.
