@@ -24,6 +24,7 @@ void check(const Network& network, const CarrierOptions& options) {
   require(options.units.value_or(0) >= 0, "carrier", "units", options.units.value_or(0), "0 or more");
   require(options.costs.empty() || options.costs.size() == network.sites().size(), "carrier", "costs",
           options.costs.size(), "one for each site, or none");
+  check_r_units_are_its_own(network);
   if (!hides_mean(network)) {
     throw InputError("carrier: the mean of a token is seen by a norm of " + network.architecture().name() +
                      ", expected a network of LayerNorms ahead of their branches");

@@ -57,18 +57,28 @@ int64_t check_r_units(const Network& network) {
     const int64_t units = site.carried.units;
     if (units == 0) continue;
     const auto fail = [&](const std::string& what) {
-      throw InputError(fmt::format("norm site \"{}\": {} hidden units are said to be read by r alone, {}",
-                                   site.name, units, what));
+      throw InputError(
+          fmt::format("norm site \"{}\": {} hidden units of r are named, {}", site.name, units, what));
     };
     if (!site.carried.channel) fail("expected a channel that carries r");
     if (!site.writer || !site.writer->hidden) fail("expected a writer with hidden units");
-    const Tensor& second = network.tensors().at(site.writer->linear.weight);
-    if (units < 0 || units >= second.size(1)) fail(fmt::format("expected fewer than {}", second.size(1)));
-    if (second.slice(0, 1).slice(1, second.size(1) - units).any().item<bool>())
-      fail(fmt::format("but others read them too in \"{}\"", site.writer->linear.weight));
+    const int64_t hidden = network.tensors().at(site.writer->linear.weight).size(1);
+    if (units < 0 || units >= hidden) fail(fmt::format("expected fewer than {}", hidden));
     all += units;
   }
   return all;
+}
+
+void check_r_units_are_its_own(const Network& network) {
+  for (const Site& site : network.sites()) {
+    if (site.carried.units == 0) continue;
+    const std::string& name = site.writer->linear.weight;
+    const Tensor& weight = network.tensors().at(name);
+    if (!weight.slice(0, 1).slice(1, weight.size(1) - site.carried.units).any().item<bool>()) continue;
+    throw InputError(fmt::format(
+        "norm site \"{}\": tensor \"{}\" lets others read the hidden units of r, expected r alone", site.name,
+        name));
+  }
 }
 
 double telling_ops(const Network& network) {

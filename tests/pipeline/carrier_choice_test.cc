@@ -29,7 +29,7 @@ TEST(BestCarrier, IsAChannelBeforeTheMeanBeforeNone) {
 TEST(BestCarrier, IsNamedWhereAChannelIsAskedForThatCannotBeFreed) {
   Network network = without_head();
   try {
-    prepare_network(network, Carrier::kChannel, {}, silent_monitor());
+    prepare_network(network, Carrier::kChannel, {}, {}, silent_monitor());
     ADD_FAILURE();
   } catch (const InputError& error) {
     EXPECT_STREQ(error.what(),

@@ -48,7 +48,7 @@ TEST(TrainedSlopes, HaveTheGradientOfEachChange) {
     const Tensor gradient = slopes.gradient(by);
     const at::NoGradGuard no_grad;
     Tensor by_hand = at::zeros_like(gradient);
-    constexpr double kStep = 0.02;
+    constexpr double kStep = 0.005;
     for (int64_t j = 0; j < gradient.numel(); ++j) {
       double sides[2];
       for (const int side : {0, 1}) {

@@ -16,7 +16,7 @@ struct Carried {
   bool channel = false;
   /// Where `channel`: the range within which a function takes r; beyond it, the nearer end.
   double low = 0, high = 0;
-  /// Where `channel`: of the hidden units that the writer of x reads, the last so many are read by r alone.
+  /// Where `channel`: of the hidden units that the writer of x reads, the last so many were added for r.
   int64_t units = 0;
 
   bool operator==(const Carried&) const = default;

@@ -19,8 +19,12 @@ void add_r_units(Network& network, int64_t units);
 int64_t default_r_units(const Network& network);
 
 /// The units of all writers together. Throws InputError naming a site that says to have units which its
-/// writer lacks, or which others than r read.
+/// writer lacks.
 int64_t check_r_units(const Network& network);
+
+/// Throws InputError naming a tensor by which others than r read its units, as training of all weights lets
+/// them.
+void check_r_units_are_its_own(const Network& network);
 
 /// Multiplications and additions for one picture that the network's products have more than without a
 /// channel that tells r: those of units, 4 D for each of them and each token, and of the squares at the first
