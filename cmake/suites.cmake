@@ -9,7 +9,7 @@ foreach(suite IN LISTS suites)
   string(REGEX REPLACE "^\n(.*)[.]$" "\\1" suite "${suite}")
   string(APPEND script
     "add_test([==[${suite}]==] [==[${PROGRAM}]==] [==[--gtest_filter=${suite}.*]==])\n"
-    "set_tests_properties([==[${suite}]==] PROPERTIES TIMEOUT 600 ENVIRONMENT OMP_WAIT_POLICY=passive\n"
+    "set_tests_properties([==[${suite}]==] PROPERTIES TIMEOUT 1200 ENVIRONMENT OMP_WAIT_POLICY=passive\n"
     "  SKIP_REGULAR_EXPRESSION [==[${skipped}]==])\n")
 endforeach()
 file(WRITE ${FILE} "${script}")
