@@ -70,7 +70,7 @@ std::string figure(const Json& value) {
   return value.is_number() ? fmt::format("{:.4f}", value.get<double>()) : "-";
 }
 
-std::string as_text(const Json& json) {
+std::string search_text(const Json& json) {
   std::string text = fmt::format("{:<18}{:>9}{:>9}{:>9}{:>9}{:>7}  {}", "site", "ceiling", "R^2", "plain",
                                  "R^2", "cost", "most accurate function");
   for (const Json& site : json["sites"]) {
@@ -137,7 +137,7 @@ void add_evolve(CLI::App& app, Context& context) {
       add_command(app, context, "evolve", "search a scalar function for each norm site", [&context, options] {
         options->search.threads = context.threads;
         const Json json = as_json(evolve_stage(RunFolder(options->run), options->search, context.console));
-        context.print(json, as_text(json));
+        context.print(json, search_text(json));
       });
   command->add_option("run", options->run, "run folder with mappings.ngm")->required();
   command->add_option("--sites", options->search.sites, "only these sites")->delimiter(',');

@@ -5,4 +5,4 @@ cd "$(dirname "$0")/.."
 scripts/install-dependencies.sh --tests
 cmake --preset ci >/dev/null
 cmake --build --preset ci
-exec ctest --test-dir build/ci --output-on-failure "$@"
+exec ctest --test-dir build/ci --parallel "$(nproc)" --output-on-failure "$@"

@@ -35,7 +35,7 @@ MUTANTS = of_rooms(
            r"kHalvingsOfR = 8", "kHalvingsOfR = 0",
            "the interval of r never cut"),
     Mutant("r-in-few-pieces", "src/expr/tail.cc",
-           r"kHalvingsOfR = 8", "kHalvingsOfR = 0",
+           r"kTailHalvingsOfR = 8", "kTailHalvingsOfR = 0",
            "a tail proved for all of the interval of r at once or not at all"),
     Mutant("half-of-r-proved", "src/expr/tail.cc",
            r"std::max\(left, tail_in_pieces\(program, \{middle, r\.high\}, halvings - 1\)\)", "left",

@@ -4,7 +4,7 @@
 namespace normgraft {
 namespace {
 
-constexpr int kVersion = 3;
+constexpr int kFrontsVersion = 3;
 
 Json to_json(const FrontPoint& point) {
   return {{"expression", point.expression.to_string()},
@@ -101,7 +101,7 @@ SiteFront site_from(const JsonPlace& place, int seeds, int version) {
 Json to_json(const Fronts& fronts) {
   Json sites = Json::array();
   for (const SiteFront& site : fronts.sites) sites.push_back(to_json(site));
-  return {{"version", kVersion},
+  return {{"version", kFrontsVersion},
           {"options", to_json(fronts.options)},
           {"unit", fronts.unit},
           {"sites", std::move(sites)}};
@@ -109,7 +109,7 @@ Json to_json(const Fronts& fronts) {
 
 Fronts fronts_from_json(const Json& json, const std::string& file) {
   const JsonPlace root(json, file);
-  const int version = root.check_version(kVersion);
+  const int version = root.check_version(kFrontsVersion);
   Fronts fronts{.options = evolve_options_at(root["options"]), .unit = root["unit"].text()};
   for (const JsonPlace& site : root["sites"].elements()) {
     fronts.sites.push_back(site_from(site, fronts.options.seeds, version));

@@ -13,7 +13,7 @@
 namespace normgraft {
 namespace {
 
-constexpr int kVersion = 3;
+constexpr int kPlanVersion = 3;
 constexpr std::string_view kShape = "shape:";
 
 std::string figure(double value) {
@@ -160,7 +160,7 @@ Json to_json(const Plan& plan) {
                      {"reason", chosen.reason},
                      {"seen", chosen.seen.finite() ? Json{chosen.seen.low, chosen.seen.high} : Json()}});
   }
-  return {{"version", kVersion},
+  return {{"version", kPlanVersion},
           {"strategy", plan.strategy},
           {"nearness", plan.nearness ? to_json(*plan.nearness) : Json()},
           {"grid", to_json(plan.grid)},
@@ -169,7 +169,7 @@ Json to_json(const Plan& plan) {
 
 Plan plan_from_json(const Json& json, const std::string& file) {
   const JsonPlace root(json, file);
-  const int version = root.check_version(kVersion);
+  const int version = root.check_version(kPlanVersion);
   Plan plan{.strategy = root["strategy"].text()};
   if (version >= 2) plan.grid = grid_at(root["grid"]);
   if (version >= 3) plan.nearness = nearness_at(root["nearness"]);

@@ -10,11 +10,11 @@
 namespace normgraft {
 namespace {
 
-constexpr double kInfinity = std::numeric_limits<double>::infinity();
+constexpr double kInf = std::numeric_limits<double>::infinity();
 
 /// The least interval with all of these values; entire() when one of them is NaN.
 Interval hull(std::initializer_list<double> values) {
-  Interval result{kInfinity, -kInfinity};
+  Interval result{kInf, -kInf};
   for (double v : values) {
     if (std::isnan(v)) return Interval::entire();
     result.low = std::min(result.low, v);
@@ -29,8 +29,8 @@ Interval rising(double (*f)(double), Interval a, Interval range) {
   double low = f(a.low);
   double high = f(a.high);
   for (int ulp = 0; ulp < 4; ++ulp) {
-    low = std::nextafter(low, -kInfinity);
-    high = std::nextafter(high, kInfinity);
+    low = std::nextafter(low, -kInf);
+    high = std::nextafter(high, kInf);
   }
   return {std::max(low, range.low), std::min(high, range.high)};
 }
@@ -291,7 +291,7 @@ constexpr Primitive kExpPrimitive{
     .derivative = [](double, double, double v, const float*, double& da, double&, double*) { da = v; },
     .bound =
         [](Interval a, Interval, const float*) {
-          return rising(std::exp, a, {0, kInfinity});
+          return rising(std::exp, a, {0, kInf});
         }};
 
 constexpr Primitive kLogPrimitive{
@@ -303,7 +303,7 @@ constexpr Primitive kLogPrimitive{
     .derivative = [](double a, double, double, const float*, double& da, double&, double*) { da = 1 / a; },
     .bound =
         [](Interval a, Interval, const float*) {
-          return a.low < 0 ? Interval::entire() : rising(std::log, a, {-kInfinity, kInfinity});
+          return a.low < 0 ? Interval::entire() : rising(std::log, a, {-kInf, kInf});
         }};
 
 constexpr std::array kRegistry{kConstantPrimitive, kXPrimitive,     kRPrimitive,       kAddPrimitive,

@@ -12,7 +12,7 @@ namespace {
 constexpr double kInfinity = std::numeric_limits<double>::infinity();
 
 /// How often the interval of r may be halved: on less of it more can be proved.
-constexpr int kHalvingsOfR = 8;
+constexpr int kTailHalvingsOfR = 8;
 
 /// From here on outwards the range of a node is taken.
 constexpr double kFar = 1e3;
@@ -241,7 +241,7 @@ Tail tail_in_pieces(std::span<const Instruction> program, Interval r, int halvin
 Tail tail(const Expression& expression, Interval r) {
   const bool reads_r = expression.reads(Op::kR);
   if (reads_r && !r.finite()) return Tail::kUnbounded;
-  return tail_in_pieces(expression.program(), r, reads_r ? kHalvingsOfR : 0);
+  return tail_in_pieces(expression.program(), r, reads_r ? kTailHalvingsOfR : 0);
 }
 
 }  // namespace normgraft

@@ -13,9 +13,9 @@
 namespace normgraft {
 namespace {
 
-constexpr size_t kPoints = 192;   ///< that stand for the samples while knots are looked for
-constexpr int kSweeps = 6;        ///< over all knots, of moves that lower the error
-constexpr int kIterations = 100;  ///< of the fit on all samples
+constexpr size_t kPoints = 192;       ///< that stand for the samples while knots are looked for
+constexpr int kSweeps = 6;            ///< over all knots, of moves that lower the error
+constexpr int kLineIterations = 100;  ///< of the fit on all samples
 
 /// What lines are fitted to, by increasing x.
 struct Points {
@@ -293,7 +293,8 @@ std::vector<Expression> fit_lines(const Outline& o, const Allowed& allowed, FitW
     };
     for (const std::vector<double>& start : starts) {
       Expression f = expression_of(lines_between(all, start));
-      const double reached = fit_linked_constants(f, links_of(k), o.samples, kIterations, workspace, allowed);
+      const double reached =
+          fit_linked_constants(f, links_of(k), o.samples, kLineIterations, workspace, allowed);
       Expression solved = expression_of(lines_between(all, knots_of(f)));  // where the iteration ended early
       const double error_solved = block_error(solved, o.samples, workspace);
       keep_better(std::move(f), reached);

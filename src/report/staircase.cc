@@ -10,8 +10,8 @@
 namespace normgraft {
 namespace {
 
-constexpr double kWidth = 392, kPlot = 216;
-constexpr double kLetterWidth = 5.3;  ///< of a tick's label, in pixels
+constexpr double kStaircaseWidth = 392, kPlot = 216;
+constexpr double kTickLetterWidth = 5.3;  ///< of a tick's label, in pixels
 constexpr Margins kMargins{34, 6, 10, 36};
 
 /// A stage after the teacher and what was spent on it alone.
@@ -50,8 +50,8 @@ Axis step_axis(const std::vector<Step>& steps) {
   Axis axis{-0.5, count - 0.5, "", {}, false};
   size_t longest = 0;
   for (const Step& step : steps) longest = std::max({longest, step.name.size(), step.seconds.size()});
-  axis.slanted =
-      kLetterWidth * static_cast<double>(longest) > (kWidth - kMargins.left - kMargins.right) / count;
+  axis.slanted = kTickLetterWidth * static_cast<double>(longest) >
+                 (kStaircaseWidth - kMargins.left - kMargins.right) / count;
   for (size_t i = 0; i < steps.size(); ++i) {
     const auto& [stage, name, seconds] = steps[i];
     const double at = static_cast<double>(i);
@@ -70,7 +70,7 @@ Margins margins_of(const Axis& axis) {
   if (!axis.slanted) return margins;
   size_t longest = 0;
   for (const Tick& tick : axis.ticks) longest = std::max(longest, tick.label.size());
-  margins.bottom = std::min(22 + 0.77 * kLetterWidth * static_cast<double>(longest), 180.0);
+  margins.bottom = std::min(22 + 0.77 * kTickLetterWidth * static_cast<double>(longest), 180.0);
   return margins;
 }
 
@@ -104,7 +104,7 @@ std::string draw_panel(const std::vector<Json>& stages, const std::vector<Step>&
   }
   const Axis x = step_axis(steps);
   const Margins margins = margins_of(x);
-  Chart chart(kWidth, kPlot + margins.top + margins.bottom, x, value_axis(values, figure),
+  Chart chart(kStaircaseWidth, kPlot + margins.top + margins.bottom, x, value_axis(values, figure),
               figure.title + " after each stage", margins);
   if (reference) chart.rule(*reference, "best dash medium");
 

@@ -7,15 +7,15 @@
 namespace normgraft {
 namespace {
 
-struct Case {
+struct FilterCase {
   std::string op;
   Json arguments;
   std::function<void(Image&)> apply;
   int tolerance = 0;
 };
 
-std::vector<Case> all_cases() {
-  std::vector<Case> cases = {
+std::vector<FilterCase> all_filter_cases() {
+  std::vector<FilterCase> cases = {
       {"auto_contrast", Json::object(), auto_contrast},
       {"equalize", Json::object(), equalize},
       {"invert", Json::object(), invert},
@@ -46,7 +46,7 @@ std::vector<Case> all_cases() {
 TEST(Filters, DoWhatPillowDoes) {
   TemporaryFolder folder;
   Pillow pillow(folder);
-  const std::vector<Case> cases = all_cases();
+  const std::vector<FilterCase> cases = all_filter_cases();
   std::vector<Path> files = {folder / "a.jpg", folder / "b.png", folder / "flat.png"};
   pillow.make(files[0], "RGB", 90, 70);
   pillow.make(files[1], "L", 41, 57);
@@ -55,13 +55,13 @@ TEST(Filters, DoWhatPillowDoes) {
   files.insert(files.end(), real.begin(), real.end());
   std::vector<size_t> results;
   for (const Path& file : files) {
-    for (const Case& c : cases) results.push_back(pillow.apply(c.op, file, c.arguments));
+    for (const FilterCase& c : cases) results.push_back(pillow.apply(c.op, file, c.arguments));
   }
   pillow.run();
   size_t next = 0;
   for (const Path& file : files) {
     const Image image = decode_image(file);
-    for (const Case& c : cases) {
+    for (const FilterCase& c : cases) {
       Image ours = image;
       c.apply(ours);
       expect_same(ours, pillow.result(results[next++]), c.op + " " + c.arguments.dump() + " " + file.string(),

@@ -3,14 +3,14 @@
 namespace normgraft {
 namespace {
 
-struct Case {
+struct ResizeCase {
   int width, height;
   int new_width, new_height;
   std::vector<double> box = {};  ///< left, top, right, bottom; all when empty
 };
 
 TEST(Resize, GivesTheBytesOfPillow) {
-  const std::vector<Case> cases = {
+  const std::vector<ResizeCase> cases = {
       {97, 61, 41, 29},                               // shrink
       {97, 61, 211, 190},                             // enlarge
       {200, 31, 50, 93},                              // shrink one side, enlarge the other
@@ -28,7 +28,7 @@ TEST(Resize, GivesTheBytesOfPillow) {
   Pillow pillow(folder);
   std::vector<size_t> results;
   for (size_t i = 0; i < cases.size(); ++i) {
-    const Case& c = cases[i];
+    const ResizeCase& c = cases[i];
     const Path file = folder / fmt::format("{}.png", i);
     pillow.make(file, "RGB", c.width, c.height);
     for (const char* filter : {"bilinear", "bicubic"}) {
@@ -39,7 +39,7 @@ TEST(Resize, GivesTheBytesOfPillow) {
   }
   pillow.run();
   for (size_t i = 0; i < cases.size(); ++i) {
-    const Case& c = cases[i];
+    const ResizeCase& c = cases[i];
     const Image image = decode_image(folder / fmt::format("{}.png", i));
     for (size_t f = 0; f < 2; ++f) {
       const Interpolation interpolation = f == 0 ? Interpolation::kBilinear : Interpolation::kBicubic;

@@ -7,7 +7,7 @@
 namespace normgraft {
 namespace {
 
-std::string message_of(const EvolveOptions& options) {
+std::string refusal_of(const EvolveOptions& options) {
   try {
     options.validate();
   } catch (const InputError& error) {
@@ -17,32 +17,32 @@ std::string message_of(const EvolveOptions& options) {
 }
 
 TEST(EvolveOptions, AreValidByDefault) {
-  EXPECT_EQ(message_of({}), "valid");
+  EXPECT_EQ(refusal_of({}), "valid");
 }
 
 TEST(EvolveOptions, NameTheFieldItsValueAndItsRange) {
-  EXPECT_EQ(message_of({.population = 7}), "evolve: population is 7, expected 8 to 100000");
-  EXPECT_EQ(message_of({.generations = 0}), "evolve: generations is 0, expected 1 to 100000");
-  EXPECT_EQ(message_of({.population = 20, .tournament = 21}), "evolve: tournament is 21, expected 1 to 20");
-  EXPECT_EQ(message_of({.max_nodes = 201}), "evolve: max_nodes is 201, expected 1 to 200");
-  EXPECT_EQ(message_of({.initial_depth = 0}), "evolve: initial_depth is 0, expected 1 to 10");
-  EXPECT_EQ(message_of({.constant_iterations = -1}), "evolve: constant_iterations is -1, expected 0 to 1000");
-  EXPECT_NE(message_of({.tail_penalty = std::nan("")}).find("tail_penalty is nan"), std::string::npos);
-  EXPECT_EQ(message_of({.seeds = 0}), "evolve: seeds is 0, expected 1 to 1000");
-  EXPECT_EQ(message_of({.threads = -1}), "evolve: threads is -1, expected 0 to 4096");
-  EXPECT_EQ(message_of({.search_bins = 8}), "evolve: search_bins is 8, expected 16 to 65536");
-  EXPECT_EQ(message_of({.function_set = "papers"}),
+  EXPECT_EQ(refusal_of({.population = 7}), "evolve: population is 7, expected 8 to 100000");
+  EXPECT_EQ(refusal_of({.generations = 0}), "evolve: generations is 0, expected 1 to 100000");
+  EXPECT_EQ(refusal_of({.population = 20, .tournament = 21}), "evolve: tournament is 21, expected 1 to 20");
+  EXPECT_EQ(refusal_of({.max_nodes = 201}), "evolve: max_nodes is 201, expected 1 to 200");
+  EXPECT_EQ(refusal_of({.initial_depth = 0}), "evolve: initial_depth is 0, expected 1 to 10");
+  EXPECT_EQ(refusal_of({.constant_iterations = -1}), "evolve: constant_iterations is -1, expected 0 to 1000");
+  EXPECT_NE(refusal_of({.tail_penalty = std::nan("")}).find("tail_penalty is nan"), std::string::npos);
+  EXPECT_EQ(refusal_of({.seeds = 0}), "evolve: seeds is 0, expected 1 to 1000");
+  EXPECT_EQ(refusal_of({.threads = -1}), "evolve: threads is -1, expected 0 to 4096");
+  EXPECT_EQ(refusal_of({.search_bins = 8}), "evolve: search_bins is 8, expected 16 to 65536");
+  EXPECT_EQ(refusal_of({.function_set = "papers"}),
             "evolve: function_set is papers, expected hardware, paper, or primitives like +,*,clip=2");
 }
 
 TEST(EvolveOptions, NameTheStartThatCannotBeUsed) {
-  EXPECT_EQ(message_of({.max_nodes = 4, .starts = {"x", "tanh(2*x)+1"}}),
+  EXPECT_EQ(refusal_of({.max_nodes = 4, .starts = {"x", "tanh(2*x)+1"}}),
             "evolve: start tanh(2*x)+1: 6 nodes, expected at most max_nodes = 4");
-  EXPECT_EQ(message_of({.starts = {"x*rsqrt(r)"}}),
+  EXPECT_EQ(refusal_of({.starts = {"x*rsqrt(r)"}}),
             "evolve: start x*rsqrt(r): it reads r, expected a function of x alone");
-  EXPECT_EQ(message_of({.function_set = "+,r"}).find("evolve: function_set is +,r"), 0U);
-  EXPECT_TRUE(message_of({.starts = {"tan(x)"}}).starts_with("evolve: start tan(x): "));
-  EXPECT_EQ(message_of({.digits = 3, .fraction_bits = 8}),
+  EXPECT_EQ(refusal_of({.function_set = "+,r"}).find("evolve: function_set is +,r"), 0U);
+  EXPECT_TRUE(refusal_of({.starts = {"tan(x)"}}).starts_with("evolve: start tan(x): "));
+  EXPECT_EQ(refusal_of({.digits = 3, .fraction_bits = 8}),
             "evolve: digits is 3 and fraction_bits is 8, expected one of them");
 }
 
@@ -96,7 +96,7 @@ TEST(FunctionSet, MayBeAListOfPrimitivesWithWeights) {
   EXPECT_TRUE(set.linear_scaling);
   EXPECT_FALSE(function_set("clip,tanh").linear_scaling);
   for (const char* wrong : {"", "+,", "x", "+=0", "+=-1", "+=a", "+=1=2", "+,sin"}) {
-    EXPECT_NE(message_of({.function_set = wrong}), "valid") << wrong;
+    EXPECT_NE(refusal_of({.function_set = wrong}), "valid") << wrong;
   }
 }
 

@@ -7,7 +7,7 @@
 namespace normgraft {
 namespace {
 
-class VariationOf : public testing::TestWithParam<const char*> {};
+class VariationOf : public ::testing::TestWithParam<const char*> {};
 
 bool only_published_bounds(const Expression& f) {
   for (const Instruction& step : f.program()) {
@@ -49,7 +49,7 @@ TEST_P(VariationOf, KeepsThousandsOfTreesWellFormedAndWithinTheBounds) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(FunctionSets, VariationOf, testing::Values("paper", "hardware"));
+INSTANTIATE_TEST_SUITE_P(FunctionSets, VariationOf, ::testing::Values("paper", "hardware"));
 
 TEST(Variation, DrawsConstantsOnTheScaleOfXAndOfItsReciprocal) {
   const Variation variation(function_set("hardware"), 1000.0, 20);

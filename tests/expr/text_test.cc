@@ -25,7 +25,7 @@ std::string error_of(std::string_view text) {
 }
 
 /// Equal programs down to the bits of the constants, which tell 0 from -0.
-::testing::AssertionResult same(const Expression& a, const Expression& b) {
+::testing::AssertionResult same_expression(const Expression& a, const Expression& b) {
   if (a.size() != b.size()) return ::testing::AssertionFailure() << "sizes differ";
   for (size_t i = 0; i < a.size(); ++i) {
     const Instruction& p = a.program()[i];
@@ -225,7 +225,7 @@ TEST(Printer, GivesTextThatReadsBackAsTheSameProgram) {
   for (int i = 0; i < 20'000; ++i) {
     const Expression e = random_expression_of_two(random, 1 + static_cast<int>(random.below(7)));
     const std::string text = e.to_string();
-    ASSERT_TRUE(same(Expression::parse(text), e)) << text;
+    ASSERT_TRUE(same_expression(Expression::parse(text), e)) << text;
   }
 }
 
@@ -235,7 +235,7 @@ TEST(Printer, GivesBackEveryFloat) {
     const float value = std::bit_cast<float>(static_cast<uint32_t>(random()));
     if (!std::isfinite(value)) continue;
     const Expression e({{Op::kConstant, {value}}});
-    ASSERT_TRUE(same(Expression::parse(e.to_string()), e)) << e.to_string();
+    ASSERT_TRUE(same_expression(Expression::parse(e.to_string()), e)) << e.to_string();
   }
 }
 

@@ -17,7 +17,7 @@ std::map<std::string, Expression> by_name(const std::vector<Baseline>& baselines
 }
 
 /// Synthetic pairs y = f(x), x with heavy tails.
-SiteMapping capture_of(const std::function<double(double)>& f) {
+SiteMapping heavy_tailed(const std::function<double(double)>& f) {
   Random random{51};
   std::vector<synthetic::Picture> pictures(5);
   for (auto& p : pictures) {
@@ -43,7 +43,7 @@ class EachFamily : public testing::TestWithParam<Family> {};
 
 TEST_P(EachFamily, IsRecoveredFromPairsOfItsOwn) {
   const auto& [name, f] = GetParam();
-  const SiteMapping site = capture_of(f);
+  const SiteMapping site = heavy_tailed(f);
   const Samples samples = make_samples(site, Measure::kCount, Part::kFit);
   const Expression fitted = by_name(fit_baselines(samples, site.range())).at(name);
   EXPECT_NEAR(evaluate_fit(fitted, samples).r2, 1, 1e-6) << fitted.to_string();
@@ -233,7 +233,7 @@ TEST(Baselines, CopeWithSamplesThatDetermineLittle) {
       [](double) { return 0.0; }, [](double) { return 2.5; }, [](double x) { return -x; },
       [](double x) { return x > 0 ? 1.0 : -1.0; }};
   for (const auto& f : degenerate) {
-    const SiteMapping site = capture_of(f);
+    const SiteMapping site = heavy_tailed(f);
     const Samples samples = make_samples(site, Measure::kCount, Part::kFit);
     for (const Baseline& b : fit_baselines(samples, site.range())) {
       EXPECT_TRUE(std::isfinite(evaluate_fit(b.expression, samples).error)) << b.name;

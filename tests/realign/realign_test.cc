@@ -7,21 +7,16 @@
 
 #include "normgraft/core/error.h"
 #include "normgraft/graft/graft.h"
+#include "realign/small_graft.h"
 #include "support/small_model.h"
 #include "support/temporary_folder.h"
 
 namespace normgraft {
 namespace {
 
+using testing::small_graft;
 using testing::small_vit;
 using testing::TemporaryFolder;
-
-Graft small_graft() {
-  Graft graft(small_vit());
-  for (const Site& site : graft.network().sites())
-    graft.set_function(site.name, Expression::parse("clip(0.6*x, -1.2, 1.3)"));
-  return graft;
-}
 
 RealignOptions quick_options(RealignMode mode) {
   RealignOptions options;

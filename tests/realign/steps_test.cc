@@ -10,6 +10,7 @@
 #include "normgraft/graft/yardstick.h"
 #include "normgraft/network/batches.h"
 #include "normgraft/realign/realign.h"
+#include "realign/small_graft.h"
 #include "stream_hint.h"
 #include "support/small_model.h"
 #include "support/temporary_folder.h"
@@ -19,15 +20,9 @@
 namespace normgraft {
 namespace {
 
+using testing::small_graft;
 using testing::small_vit;
 using testing::TemporaryFolder;
-
-Graft small_graft() {
-  Graft graft(small_vit());
-  for (const Site& site : graft.network().sites())
-    graft.set_function(site.name, Expression::parse("clip(0.6*x, -1.2, 1.3)"));
-  return graft;
-}
 
 /// All that the constants mode moves, one tensor after another.
 std::vector<Tensor> moved_tensors(Graft& graft) {

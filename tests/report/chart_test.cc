@@ -10,8 +10,6 @@
 namespace normgraft {
 namespace {
 
-constexpr double kNan = std::numeric_limits<double>::quiet_NaN();
-
 std::vector<std::string> labels(const Axis& axis) {
   std::vector<std::string> out;
   for (const Tick& tick : axis.ticks) out.push_back(tick.label);
@@ -91,7 +89,7 @@ TEST(Chart, BreaksALineWhereItIsNotFinite) {
   Chart chart = unit_chart();
   chart.line(std::vector<PlotPoint>{{0, 0},
                                     {0.1, 0.1},
-                                    {0.2, kNan},
+                                    {0.2, NAN},
                                     {0.3, 0.3},
                                     {0.4, std::numeric_limits<double>::infinity()},
                                     {0.5, 0},
@@ -124,14 +122,14 @@ TEST(Chart, KeepsLabelsApart) {
 }
 
 TEST(GapAxis, PutsWhatIsAtTheCeilingOrAboveOnTheCeilingsLine) {
-  const GapAxis axis(std::vector<double>{0.3, 0.002, -0.1, kNan});
+  const GapAxis axis(std::vector<double>{0.3, 0.002, -0.1, NAN});
   EXPECT_EQ(axis.at(0), axis.ceiling());
   EXPECT_EQ(axis.at(-0.1), axis.ceiling());
   EXPECT_LT(axis.ceiling(), axis.at(0.002));
   EXPECT_DOUBLE_EQ(axis.at(0.1), -1);
   EXPECT_GT(axis.axis().high, axis.at(0.3));
   EXPECT_LT(axis.axis().low, axis.ceiling());
-  EXPECT_TRUE(std::isnan(axis.at(kNan)));
+  EXPECT_TRUE(std::isnan(axis.at(NAN)));
 }
 
 TEST(GapAxis, StandsWithoutGaps) {

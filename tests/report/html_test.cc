@@ -2,12 +2,10 @@
 
 #include <gtest/gtest.h>
 
-#include <limits>
+#include <cmath>
 
 namespace normgraft {
 namespace {
-
-constexpr double kNan = std::numeric_limits<double>::quiet_NaN();
 
 TEST(Html, EscapesWhatMarkupIsMadeOf) {
   EXPECT_EQ(escape_html("a<b>&\"c\"'d'\x02\n"), "a&lt;b&gt;&amp;&quot;c&quot;&#39;d&#39;  ");
@@ -17,7 +15,7 @@ TEST(Html, EscapesWhatMarkupIsMadeOf) {
 TEST(Html, WritesNumbersForReaders) {
   EXPECT_EQ(format_fixed(-1.25, 1), "−1.2");
   EXPECT_EQ(format_fixed(-0.001, 2), "0.00");
-  EXPECT_EQ(format_fixed(kNan, 2), "–");
+  EXPECT_EQ(format_fixed(NAN, 2), "–");
   EXPECT_EQ(format_percent(0.7213, 1), "72.1");
   EXPECT_EQ(format_short(27), "27");
   EXPECT_EQ(format_short(-0.00012), "−0.00012");
@@ -44,7 +42,7 @@ TEST(Html, TakesOnlyValuesOfTheRightKind) {
   EXPECT_FALSE(number_at(json, "c"));
   EXPECT_FALSE(number_at(json, "missing"));
   EXPECT_FALSE(number_at(Json(3), "a"));
-  EXPECT_FALSE(number_at(Json{{"a", kNan}}, "a"));
+  EXPECT_FALSE(number_at(Json{{"a", NAN}}, "a"));
   EXPECT_EQ(text_at(json, "b"), "text");
   EXPECT_EQ(text_at(json, "a"), "");
   EXPECT_EQ(text_at(Json::array(), "b"), "");
