@@ -1,18 +1,14 @@
 #include "normgraft/integer/arena.h"
 
-#include <fmt/format.h>
-
 #include <algorithm>
 #include <numeric>
-
-#include "normgraft/core/error.h"
 
 namespace normgraft {
 namespace {
 
 /// What a step does to buffers.
 struct Access {
-  std::optional<BufferIndex> from;
+  std::optional<BufferIndex> from = {};
   BufferIndex to = 0;
   int64_t rows = 0;         ///< that it can compute
   int64_t first_row = 0;    ///< of `to`
@@ -81,13 +77,19 @@ std::vector<Use> used_steps(const IntegerProgram& program) {
     }
     uses.push_back({i, access, begins});
   }
-  for (size_t b = 0; b < needed.size(); ++b) {
-    if (std::find(needed[b].begin(), needed[b].end(), true) == needed[b].end()) continue;
-    throw InputError(fmt::format("integer program: a row of buffer \"{}\" is read that no step has written",
-                                 program.buffers[b].name));
-  }
   std::reverse(uses.begin(), uses.end());
   return uses;
+}
+
+/// Puts off what reads no buffer until what it writes is wanted: patches are then cut one by one.
+void put_off_sources(std::vector<Use>& uses) {
+  for (size_t u = uses.size(); u-- > 0;) {
+    if (uses[u].access.from) continue;
+    const BufferIndex to = uses[u].access.to;
+    const auto wants = [to](const Use& use) { return use.access.from == to || use.access.to == to; };
+    const auto begin = uses.begin() + static_cast<std::ptrdiff_t>(u);
+    std::rotate(begin, begin + 1, std::find_if(begin + 1, uses.end(), wants));
+  }
 }
 
 /// A stay of a buffer's numbers: from the use that begins to write them to the last that reads them.
@@ -189,8 +191,9 @@ int64_t place(std::vector<ArenaSlot>& slots) {
       slot.offset = std::max(slot.offset, other->offset + other->bytes);
     }
     size = std::max(size, slot.offset + slot.bytes);
-    const auto after = std::upper_bound(placed.begin(), placed.end(), slot.offset,
-                                        [](int64_t offset, const ArenaSlot* s) { return offset < s->offset; });
+    const auto after =
+        std::upper_bound(placed.begin(), placed.end(), slot.offset,
+                         [](int64_t offset, const ArenaSlot* s) { return offset < s->offset; });
     placed.insert(after, &slot);
   }
   return size;
@@ -199,7 +202,8 @@ int64_t place(std::vector<ArenaSlot>& slots) {
 }  // namespace
 
 ArenaPlan plan_arena(const IntegerProgram& program) {
-  const std::vector<Use> uses = used_steps(program);
+  std::vector<Use> uses = used_steps(program);
+  put_off_sources(uses);
   Stays stays = stays_of(program, uses);
   const std::vector<size_t> firsts = passes_of(uses, stays.all);
   const auto pass_of = [&firsts](size_t use) {
@@ -221,8 +225,7 @@ ArenaPlan plan_arena(const IntegerProgram& program) {
     PlannedStep step{.step = uses[u].step, .from = stays.from[u], .to = stays.to[u]};
     if (const int64_t scratch = uses[u].access.scratch; scratch > 0) {
       step.scratch = plan.slots.size();
-      plan.slots.push_back(
-          {.rows = 1, .first_pass = pass, .last_pass = pass, .bytes = aligned(4 * scratch)});
+      plan.slots.push_back({.rows = 1, .first_pass = pass, .last_pass = pass, .bytes = aligned(4 * scratch)});
     }
     plan.passes[pass].steps.push_back(step);
   }

@@ -13,26 +13,26 @@ constexpr int64_t kArenaAlignment = 8;
 
 /// A piece of the arena, and what lies there meanwhile.
 struct ArenaSlot {
-  std::optional<BufferIndex> buffer;   ///< none: numbers of 32 bits that one step alone needs
-  bool one_row = false;                ///< row n alone, in the pass that computes it
-  int64_t rows = 0;                    ///< that lie there, from row 0 on
+  std::optional<BufferIndex> buffer = {};  ///< none: numbers of 32 bits that one step alone needs
+  bool one_row = false;                    ///< row n alone, in the pass that computes it
+  int64_t rows = 0;                        ///< that lie there, from row 0 on
   size_t first_pass = 0, last_pass = 0;
   int64_t offset = 0, bytes = 0;
 };
 
 /// A step, where its numbers lie, and how much of it is computed.
 struct PlannedStep {
-  size_t step = 0;                  ///< in the program
-  std::optional<size_t> from;       ///< slot
-  size_t to = 0;                    ///< slot
-  std::optional<size_t> scratch;    ///< slot: of attention, a score for each row and a sum for each channel of a head
+  size_t step = 0;                     ///< in the program
+  std::optional<size_t> from = {};     ///< slot
+  size_t to = 0;                       ///< slot
+  std::optional<size_t> scratch = {};  ///< slot: scores of all rows, sums of a head
 };
 
 /// Steps that run together, row by row: for each of `rows` rows, all of them in order. Row n is the row of
 /// `from` for a step that reads rows, and row n + first_row of `to`.
 struct Pass {
   int64_t rows = 0;
-  std::vector<PlannedStep> steps;
+  std::vector<PlannedStep> steps = {};
 };
 
 /// How a program runs in one piece of memory.
@@ -45,10 +45,9 @@ struct ArenaPlan {
 
 /// Plans the memory of a program (checked). A buffer lies in the arena from the step that begins to write it
 /// to the last one that reads it, and where it is then written anew, that is another stay. What nobody reads
-/// is not computed: a step whose rows are not read, or its last rows. Steps between which the rows of a buffer
-/// go one by one are one pass, and the buffer is one row: the hidden layer of a perceptron, the output of a
-/// norm. Stays that do not meet in time share memory, first fit, the largest first. Throws InputError naming a
-/// buffer of which a row is read that no step has written.
+/// is not computed: a step whose rows are not read, or its last rows. Steps between which the rows of a
+/// buffer go one by one are one pass, and the buffer is one row: the hidden layer of a perceptron, the output
+/// of a norm. Stays that do not meet in time share memory, first fit, the largest first.
 ArenaPlan plan_arena(const IntegerProgram& program);
 
 }  // namespace normgraft
