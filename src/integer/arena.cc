@@ -97,8 +97,7 @@ struct Stay {
   BufferIndex buffer = 0;
   size_t first = 0, last = 0;  ///< uses
   int64_t rows = 0;
-  size_t touches = 0;   ///< uses that read or write it
-  bool by_rows = true;  ///< all read and write row n alone
+  bool one_row = false;
 };
 
 struct Stays {
@@ -112,27 +111,23 @@ Stays stays_of(const IntegerProgram& program, const std::vector<Use>& uses) {
   std::vector<size_t> current(program.buffers.size());
   for (size_t u = 0; u < uses.size(); ++u) {
     const Access& access = uses[u].access;
-    const auto touch = [&](BufferIndex buffer, int64_t rows, bool by_rows) {
+    const auto touch = [&](BufferIndex buffer, int64_t rows) {
       const size_t index = current[static_cast<size_t>(buffer)];
-      Stay& stay = stays.all[index];
-      stay.last = u;
-      stay.rows = std::max(stay.rows, rows);
-      ++stay.touches;
-      stay.by_rows &= by_rows;
+      stays.all[index].last = u;
+      stays.all[index].rows = std::max(stays.all[index].rows, rows);
       return index;
     };
     stays.from.emplace_back();
     if (access.from) {
       const int64_t rows = access.mixes_rows ? buffer_at(program, *access.from).rows : access.rows;
-      stays.from.back() = touch(*access.from, rows, !access.mixes_rows);
+      stays.from.back() = touch(*access.from, rows);
     }
     if (uses[u].begins) {
       current[static_cast<size_t>(access.to)] = stays.all.size();
       stays.all.push_back({.buffer = access.to, .first = u});
     }
-    stays.to.push_back(touch(access.to, access.first_row + access.rows, access.first_row == 0));
+    stays.to.push_back(touch(access.to, access.first_row + access.rows));
   }
-  stays.all[current[static_cast<size_t>(program.logits)]].by_rows = false;  // the caller reads it
   return stays;
 }
 
@@ -151,17 +146,15 @@ bool may_interleave(const std::vector<Use>& uses, size_t first, size_t last) {
   return true;
 }
 
-/// The first use of each pass. Uses are joined where that lets a stay be one row; such stays are marked by
-/// rows = 1 and by_rows, others lose by_rows.
+/// The first use of each pass. Uses are joined where a stay can be one row then.
 std::vector<size_t> passes_of(const std::vector<Use>& uses, std::vector<Stay>& stays) {
   std::vector<size_t> first_of(uses.size()), last_of(uses.size());  // of the pass that a use is in
   std::iota(first_of.begin(), first_of.end(), 0);
   std::iota(last_of.begin(), last_of.end(), 0);
   for (Stay& stay : stays) {
     const size_t first = first_of[stay.first], last = last_of[stay.last];
-    stay.by_rows =
-        stay.by_rows && stay.touches == stay.last - stay.first + 1 && may_interleave(uses, first, last);
-    if (!stay.by_rows) continue;
+    if (!may_interleave(uses, first, last)) continue;
+    stay.one_row = true;
     stay.rows = 1;
     for (size_t u = first; u <= last; ++u) first_of[u] = first, last_of[u] = last;
   }
@@ -213,7 +206,7 @@ ArenaPlan plan_arena(const IntegerProgram& program) {
   for (const Stay& stay : stays.all) {
     const IntegerBuffer& buffer = buffer_at(program, stay.buffer);
     plan.slots.push_back({.buffer = stay.buffer,
-                          .one_row = stay.by_rows,
+                          .one_row = stay.one_row,
                           .rows = stay.rows,
                           .first_pass = pass_of(stay.first),
                           .last_pass = pass_of(stay.last),

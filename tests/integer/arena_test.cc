@@ -166,7 +166,7 @@ IntegerProgram random_graph(Random& random) {
     const auto to = static_cast<BufferIndex>(below(count));
     const int64_t from_rows = program.buffers[static_cast<size_t>(from)].rows;
     const int64_t to_rows = program.buffers[static_cast<size_t>(to)].rows;
-    const int64_t kind = below(6);
+    const int64_t kind = below(7);
     if (from == to || kind == 0) {
       fill(to);
     } else if (kind == 1 && from_rows == to_rows) {
@@ -174,7 +174,7 @@ IntegerProgram random_graph(Random& random) {
       whole.push_back(to);
     } else if (kind == 2 && from_rows == to_rows && is_whole(to)) {
       program.steps.push_back({"first", FirstSpreadStep{.from = from, .to = to}});
-    } else if (kind == 3 && is_whole(to)) {
+    } else if (kind > 3 && is_whole(to)) {
       const int64_t rows = 1 + below(std::min(from_rows, to_rows));
       LinearStep step{.from = from, .to = to, .rows = rows, .first_row = below(to_rows - rows + 1)};
       step.adds = below(2) == 0;
@@ -216,6 +216,23 @@ TEST(Arena, PlansOfRandomNetworksGiveEachStepTheRowsThatItReads) {
     const IntegerProgram program = testing::random_integer_program(random);
     ASSERT_TRUE(is_faithful(program, plan_arena(program))) << i;
   }
+}
+
+/// Row 1 is replaced by what row 0 of h gives after row 1 of h was added to it.
+TEST(Arena, DoesNotRunRowByRowWhatWritesABufferAtDifferentRows) {
+  IntegerProgram program;
+  enum : BufferIndex { kX, kH, kSum, kMixed, kLogits };
+  for (const char* name : {"x", "h", "sum", "mixed", "logits"}) program.buffers.push_back({name, 3, 3, 8});
+  program.buffers[kLogits].rows = 1;
+  program.logits = kLogits;
+  program.steps = {{"x", FillStep{kX, "x"}},
+                   {"sum", FillStep{kSum, "sum"}},
+                   {"h", CurveStep{kX, kH, {}, 2}},
+                   {"adds", LinearStep{.from = kH, .to = kSum, .adds = true, .rows = 2}},
+                   {"replaces", LinearStep{.from = kH, .to = kSum, .rows = 2, .first_row = 1}},
+                   {"mixed", AttentionStep{.from = kSum, .to = kMixed, .heads = 1}},
+                   {"head", LinearStep{.from = kMixed, .to = kLogits, .rows = 1}}};
+  EXPECT_TRUE(is_faithful(program, plan_arena(program)));
 }
 
 TEST(Arena, KeepsSlotsApartThatAreThereTogetherAndAligned) {
