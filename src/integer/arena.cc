@@ -81,14 +81,15 @@ std::vector<Use> used_steps(const IntegerProgram& program) {
   return uses;
 }
 
-/// Puts off what reads no buffer until what it writes is wanted: patches are then cut one by one.
+/// Puts off what reads no buffer until what it writes is read: patches are then cut one by one.
 void put_off_sources(std::vector<Use>& uses) {
   for (size_t u = uses.size(); u-- > 0;) {
     if (uses[u].access.from) continue;
     const BufferIndex to = uses[u].access.to;
     const auto wants = [to](const Use& use) { return use.access.from == to || use.access.to == to; };
     const auto begin = uses.begin() + static_cast<std::ptrdiff_t>(u);
-    std::rotate(begin, begin + 1, std::find_if(begin + 1, uses.end(), wants));
+    const auto wanting = std::find_if(begin + 1, uses.end(), wants);
+    if (wanting != uses.end() && wanting->access.from == to) std::rotate(begin, begin + 1, wanting);
   }
 }
 

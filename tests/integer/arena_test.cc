@@ -218,20 +218,21 @@ TEST(Arena, PlansOfRandomNetworksGiveEachStepTheRowsThatItReads) {
   }
 }
 
-/// Row 1 is replaced by what row 0 of h gives after row 1 of h was added to it.
+/// Row 1 of the sum takes row 1 of h first and then row 0: with clamping the order counts.
 TEST(Arena, DoesNotRunRowByRowWhatWritesABufferAtDifferentRows) {
   IntegerProgram program;
   enum : BufferIndex { kX, kH, kSum, kMixed, kLogits };
   for (const char* name : {"x", "h", "sum", "mixed", "logits"}) program.buffers.push_back({name, 3, 3, 8});
   program.buffers[kLogits].rows = 1;
   program.logits = kLogits;
-  program.steps = {{"x", FillStep{kX, "x"}},
-                   {"sum", FillStep{kSum, "sum"}},
-                   {"h", CurveStep{kX, kH, {}, 2}},
-                   {"adds", LinearStep{.from = kH, .to = kSum, .adds = true, .rows = 2}},
-                   {"replaces", LinearStep{.from = kH, .to = kSum, .rows = 2, .first_row = 1}},
-                   {"mixed", AttentionStep{.from = kSum, .to = kMixed, .heads = 1}},
-                   {"head", LinearStep{.from = kMixed, .to = kLogits, .rows = 1}}};
+  program.steps = {
+      {"x", FillStep{kX, "x"}},
+      {"sum", FillStep{kSum, "sum"}},
+      {"h", CurveStep{kX, kH, {}, 2}},
+      {"adds", LinearStep{.from = kH, .to = kSum, .adds = true, .rows = 2}},
+      {"adds again", LinearStep{.from = kH, .to = kSum, .adds = true, .rows = 2, .first_row = 1}},
+      {"mixed", AttentionStep{.from = kSum, .to = kMixed, .heads = 1}},
+      {"head", LinearStep{.from = kMixed, .to = kLogits, .rows = 1}}};
   EXPECT_TRUE(is_faithful(program, plan_arena(program)));
 }
 
