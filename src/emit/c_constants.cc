@@ -3,6 +3,8 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include <iterator>
+
 namespace normgraft {
 namespace {
 
@@ -14,7 +16,7 @@ std::string array(const std::string& name, const IntegerTensor& tensor) {
     const bool breaks = i == 0 || text.size() - line > 110;
     text += breaks ? "\n    " : " ";
     if (breaks) line = text.size();
-    text += c_number(tensor.at(i)) + ",";
+    fmt::format_to(std::back_inserter(text), "{},", tensor.at(i));
   }
   return text + "\n};\n";
 }

@@ -35,11 +35,6 @@ std::string c_comment(std::string_view text) {
   return comment;
 }
 
-std::string c_number(int64_t value) {
-  if (value == INT32_MIN) return "INT32_MIN";
-  return value > INT32_MAX ? fmt::format("INT64_C({})", value) : fmt::format("{}", value);
-}
-
 std::string c_string(std::string_view text) {
   std::string literal = "\"";
   for (const char c : text) {

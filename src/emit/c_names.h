@@ -1,6 +1,5 @@
 #pragma once
 
-#include <cstdint>
 #include <set>
 #include <string>
 #include <string_view>
@@ -20,9 +19,6 @@ class CNames {
 
 /// For a comment: what is neither a letter nor a digit nor one of "._- ," as "_".
 std::string c_comment(std::string_view text);
-
-/// A literal. -2147483648 in C is not of the type of its neighbours; INT32_MIN is.
-std::string c_number(int64_t value);
 
 /// A string literal of these bytes, in ASCII.
 std::string c_string(std::string_view text);

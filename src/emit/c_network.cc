@@ -49,7 +49,7 @@ class NetworkWriter {
   /// The initialiser of a curve.
   std::string curve(const Curve& curve) {
     const int64_t intervals = program_.tensors.at(curve.knots).size() - 1;
-    return fmt::format("{{{}, {}, {}, {}}}", constants_.pointer(curve.knots), c_number(curve.low), intervals,
+    return fmt::format("{{{}, {}, {}, {}}}", constants_.pointer(curve.knots), curve.low, intervals,
                        curve.shift);
   }
 
@@ -120,7 +120,7 @@ class NetworkWriter {
     const std::string p = parameters(
         "linear", place,
         fmt::format("{}, {}, {}, {}, {}", constants_.pointers({s.weight, s.bias, s.multiplier, s.shift}),
-                    buffer(s.from).width, buffer(s.to).width, c_number(s.zero), s.adds ? 1 : 0));
+                    buffer(s.from).width, buffer(s.to).width, s.zero, s.adds ? 1 : 0));
     return fmt::format("{}(&{}, {}, {})", kernel, p, at.from, at.to);
   }
 
@@ -142,21 +142,19 @@ class NetworkWriter {
 
   std::string call(const std::string& place, const NormStep& s, const At& at) {
     const std::string kernel = kernels_.norm(at.from_bits, at.to_bits);
-    const std::string p =
-        parameters("norm", place,
-                   fmt::format("{}, {}, {}, {}, {}", c_number(s.eps), buffer(s.to).width,
-                               c_number(s.rescale.multiplier), s.variance_shift, s.rescale.shift));
+    const std::string p = parameters("norm", place,
+                                     fmt::format("{}, {}, {}, {}, {}", s.eps, buffer(s.to).width,
+                                                 s.rescale.multiplier, s.variance_shift, s.rescale.shift));
     return fmt::format("{}(&{}, {}, {})", kernel, p, at.from, at.to);
   }
 
   std::string call(const std::string& place, const FirstSpreadStep& s, const At& at) {
     const int knots = knot_bits(s.log2);
     const std::string kernel = kernels_.first_spread(at.from_bits, at.to_bits, knots);
-    const std::string p =
-        parameters(fmt::format("first_spread_{}", knots), place,
-                   fmt::format("{}, {}, {}, {}, {}, {}, {}", constants_.pointers({s.scale, s.number}),
-                               curve(s.log2), buffer(s.from).width, c_number(s.rescale.multiplier),
-                               c_number(s.zero), s.number_shift, s.rescale.shift));
+    const std::string p = parameters(
+        fmt::format("first_spread_{}", knots), place,
+        fmt::format("{}, {}, {}, {}, {}, {}, {}", constants_.pointers({s.scale, s.number}), curve(s.log2),
+                    buffer(s.from).width, s.rescale.multiplier, s.zero, s.number_shift, s.rescale.shift));
     return fmt::format("{}(&{}, n, {}, {})", kernel, p, at.from, at.to);
   }
 
@@ -167,7 +165,7 @@ class NetworkWriter {
     const std::string p = parameters(
         fmt::format("attention_{}_{}", exp, reciprocal), place,
         fmt::format("{}, {}, {}, {}, {}, {}, {}", exp_curve, curve(s.reciprocal), buffer(s.from).rows,
-                    s.heads, buffer(s.to).width / s.heads, c_number(s.rescale.multiplier), s.rescale.shift));
+                    s.heads, buffer(s.to).width / s.heads, s.rescale.multiplier, s.rescale.shift));
     return fmt::format("{}(&{}, {}, n, {}, {})", kernel, p, at.from, at.to, at.scratch);
   }
 
