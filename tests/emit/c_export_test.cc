@@ -79,7 +79,7 @@ class CExportOn : public ::testing::TestWithParam<Machine> {
 };
 
 TEST_P(CExportOn, GivesTheLogitsOfTheInterpreterBitByBit) {
-  for (uint64_t i = 0; i < 6; ++i) {
+  for (uint64_t i = 0; i < 4; ++i) {
     SCOPED_TRACE(i);
     Random random({61, i});
     const IntegerProgram program = testing::random_integer_program(random);
@@ -141,7 +141,7 @@ bool is_harmless(const std::string& symbol) {
 }
 
 TEST(CExport, HasNoFloatingPointAndAllocatesNothing) {
-  for (uint64_t i = 0; i < 3; ++i) {
+  for (uint64_t i = 0; i < 2; ++i) {
     Random random({63, i});
     const TemporaryFolder folder;
     write_c(testing::random_integer_program(random), folder.path());
