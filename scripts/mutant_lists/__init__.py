@@ -1,14 +1,15 @@
 """The breaks, a file for each group of rooms, in the order of the rooms."""
 
-from . import foundation, functions, grafting, mappings, network, pictures, quantize, report, search, training
+from . import c_export, foundation, functions, grafting, mappings, network, pictures, quantize, report, search, training
 
-LIGHT_ROOMS = ("core", "expr", "mapping", "cost", "evolve", "data", "emit", "report")  # build without LibTorch
+LIGHT_ROOMS = ("core", "expr", "mapping", "cost", "evolve", "data", "integer", "emit", "report")  # build without LibTorch
 TORCH_ROOMS = ("network", "models", "capture", "graft", "calibrate", "choice", "quantize", "eval", "realign", "pipeline", "cli")
 ROOMS = LIGHT_ROOMS + TORCH_ROOMS
 
 ALL = [
     *foundation.MUTANTS,
     *functions.MUTANTS,
+    *c_export.MUTANTS,
     *mappings.MUTANTS,
     *search.MUTANTS,
     *pictures.MUTANTS,

@@ -6,6 +6,7 @@
 #include "normgraft/core/error.h"
 #include "normgraft/emit/exporter.h"
 #include "normgraft/graft/graft.h"
+#include "normgraft/integer/program_folder.h"
 #include "normgraft/network/r_units.h"
 #include "normgraft/pipeline/stages.h"
 #include "normgraft/quantize/arithmetic.h"
@@ -112,6 +113,11 @@ ModelCost cost_of_model(const Path& model, const std::string& profile_name, cons
 void export_model(const Path& model, const std::string& target, const Path& folder,
                   const ModelOptions& options, Monitor& monitor) {
   const Exporter& to = exporter(target);
+  if (is_integer_folder(model)) {
+    throw InputError(
+        fmt::format("export --to {}: {} is a network of integers, expected a grafted model, or --to c",
+                    target, model.string()));
+  }
   const Graft graft = load_graft(model, options, monitor);
   const Functions functions = graft.functions();
   if (functions.empty()) {
@@ -130,6 +136,14 @@ void export_model(const Path& model, const std::string& target, const Path& fold
   }
   to.write({functions, {}, tensors, carried, widened}, folder);
   save_graft(folder, graft);
+}
+
+CExport export_as_c(const Path& model, CWeights weights, const Path& folder) {
+  if (!is_integer_folder(model)) {
+    throw InputError(fmt::format("export --to c: {} is no network of integers, expected what quantize writes",
+                                 model.string()));
+  }
+  return write_c(read_integer_folder(model), folder, weights);
 }
 
 }  // namespace normgraft

@@ -2,12 +2,16 @@
 #include <fmt/format.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cstdlib>
 
 #include "command_line.h"
 #include "normgraft/core/files.h"
 #include "normgraft/graft/graft.h"
+#include "normgraft/integer/arena.h"
+#include "normgraft/integer/program_folder.h"
 #include "normgraft/network/carrier.h"
+#include "support/integer_programs.h"
 #include "support/small_model.h"
 #include "support/temporary_folder.h"
 
@@ -97,6 +101,49 @@ TEST(Export, ToTorchOfAGraftWhoseChannelTellsRGivesItsLogitsInAnIndependentNetwo
   for (const Site& site : graft.network().sites())
     graft.set_function(site.name, Expression::parse("x*exp(-r)"));
   expect_close(logits_in_pytorch(testing::small_vit(), graft, images), graft.forward(images));
+}
+
+TEST(Export, ToCOfANetworkOfIntegersWritesWhatAMakefileBuilds) {
+  const TemporaryFolder folder;
+  Random random({71});
+  const IntegerProgram program = testing::random_integer_program(random);
+  write_integer_folder(folder / "integers", program);
+  for (const std::string weights : {"array", "binary"}) {
+    const auto outcome = run_program(
+        {"export", folder / "integers", "--to", "c", "--weights", weights, "-o", folder / weights, "--json"});
+    ASSERT_EQ(outcome.code, 0) << outcome.err;
+    EXPECT_EQ(Json::parse(outcome.out)["arena_bytes"], plan_arena(program).bytes);
+    const std::string command =
+        fmt::format("make -C {} > {}/made 2>&1", (folder / weights).string(), folder.path().string());
+    EXPECT_EQ(std::system(command.c_str()), 0) << read_file(folder / "made", "output");
+    EXPECT_EQ(std::filesystem::exists(folder / weights / "network.weights"), weights == "binary");
+  }
+}
+
+TEST(Export, SaysInOneLineWhichModelsATargetTakes) {
+  const TemporaryFolder folder;
+  Random random({72});
+  write_integer_folder(folder / "integers", testing::random_integer_program(random));
+  save_graft(folder / "grafted", graft_of_all_sites(testing::small_vit()));
+  const auto complaint = [&](const std::string& model, std::vector<std::string> options) {
+    std::vector<std::string> arguments = {"export", folder / model, "-o", folder / "exported"};
+    arguments.insert(arguments.end(), options.begin(), options.end());
+    const auto outcome = run_program(arguments);
+    EXPECT_EQ(outcome.code, 2);
+    EXPECT_EQ(std::count(outcome.err.begin(), outcome.err.end(), '\n'), 1) << outcome.err;
+    EXPECT_FALSE(std::filesystem::exists(folder / "exported"));
+    return outcome.err;
+  };
+  EXPECT_NE(
+      complaint("grafted", {"--to", "c"}).find("is no network of integers, expected what quantize writes"),
+      std::string::npos);
+  EXPECT_NE(
+      complaint("integers", {"--to", "torch"}).find("is a network of integers, expected a grafted model"),
+      std::string::npos);
+  EXPECT_NE(complaint("integers", {"--to", "c", "--weights", "flash"}).find("expected array or binary"),
+            std::string::npos);
+  EXPECT_NE(complaint("grafted", {"--weights", "binary"}).find("expected --weights with --to c alone"),
+            std::string::npos);
 }
 
 }  // namespace

@@ -6,6 +6,7 @@
 
 #include "normgraft/core/monitor.h"
 #include "normgraft/cost/network.h"
+#include "normgraft/emit/c_exporter.h"
 #include "normgraft/eval/evaluate.h"
 #include "normgraft/models/options.h"
 #include "normgraft/quantize/precision.h"
@@ -44,8 +45,12 @@ ModelCost cost_of_model(const Path& model, const std::string& profile, const Mod
                         Monitor& monitor);
 
 /// Writes a grafted model for a target (exporter()) into a folder, beside the model folder's own files.
-/// Throws InputError for a model without functions.
+/// Throws InputError for a model without functions, and for a network of integers.
 void export_model(const Path& model, const std::string& target, const Path& folder,
                   const ModelOptions& options, Monitor& monitor);
+
+/// Writes a network of integers (integer/program_folder.h) as C (write_c). Throws InputError for another
+/// model.
+CExport export_as_c(const Path& model, CWeights weights, const Path& folder);
 
 }  // namespace normgraft
