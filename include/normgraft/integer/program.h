@@ -15,15 +15,16 @@ namespace normgraft {
 // no division by data. docs/integer.md specifies every step bit by bit; what is said here is its short form.
 //
 // round_shift(v, s) is floor((v + 2^(s-1)) / 2^s), v itself for s = 0. clamp(v) holds v within what the
-// buffer that takes it can hold, or within the limits that a step gives.
+// buffer that takes it can hold. No step reads the buffer that it writes, but a LinearStep that adds and a
+// FirstSpreadStep, which replaces one channel; both need rows that were written before.
 
 /// A constant of a network. Values are kept in the narrowest of the types that `bits` names.
 struct IntegerTensor {
-  std::vector<int64_t> shape;
+  std::vector<int64_t> shape{};
   int bits = 8;  ///< 8, 16 or 32, two's complement
-  std::vector<int8_t> values8;
-  std::vector<int16_t> values16;
-  std::vector<int32_t> values32;
+  std::vector<int8_t> values8{};
+  std::vector<int16_t> values16{};
+  std::vector<int32_t> values32{};
 
   int64_t size() const;             ///< the product of `shape`
   int64_t at(int64_t index) const;  ///< row-major
@@ -50,7 +51,7 @@ struct Rescale {
 /// d = clamp(q, low, low + (intervals << shift)) - low; i = min(d >> shift, intervals - 1); f = d - (i <<
 /// shift); value = knots[i] + round_shift((knots[i + 1] - knots[i]) * f, shift).
 struct Curve {
-  std::string knots;  ///< name of a tensor of 16 or 32 bits [intervals + 1]
+  std::string knots{};  ///< name of a tensor of 16 or 32 bits [intervals + 1], 1 to 65536 intervals
   int32_t low = 0;
   int shift = 0;  ///< 0 to 16
 };
@@ -69,18 +70,18 @@ struct PatchStep {
 /// to = tensor, of the buffer's shape.
 struct FillStep {
   BufferIndex to = 0;
-  std::string tensor;
+  std::string tensor{};
 };
 
-/// For output o of row n: v = sum over i of weight[o, i] * from[n, i] + bias[o] in 32 bits, then
-/// v = round_shift(v * multiplier[o], shift[o]) + zero in 64 bits, and
-/// to[n + first_row, o] = clamp(v), or clamp(to[n + first_row, o] + v) where it adds.
+/// `from` is of 8 or 16 bits. For output o of row n: v = sum over i of weight[o, i] * from[n, i] + bias[o] in
+/// 32 bits, then v = round_shift(v * multiplier[o], shift[o]) + zero in 64 bits, and to[n + first_row, o] =
+/// clamp(v), or clamp(to[n + first_row, o] + v) where it adds.
 struct LinearStep {
   BufferIndex from = 0, to = 0;
-  std::string weight;      ///< 8 bits [out, in]
-  std::string bias;        ///< 32 bits [out]
-  std::string multiplier;  ///< 32 bits [out]
-  std::string shift;       ///< 8 bits [out]
+  std::string weight{};      ///< 8 bits [out, in]
+  std::string bias{};        ///< 32 bits [out]
+  std::string multiplier{};  ///< 32 bits [out]
+  std::string shift{};       ///< 8 bits [out]
   int32_t zero = 0;
   bool adds = false;
   int64_t rows = 0;       ///< of `from` that are read, from row 0 on
@@ -91,7 +92,7 @@ struct LinearStep {
 /// to[n, c] = clamp(round_shift(from[n, c] * G, shift)) for c > 0, and to[n, 0] = 0.
 struct ScaleStep {
   BufferIndex from = 0, to = 0;
-  Curve g;
+  Curve g{};
   int shift = 0;
   int64_t rows = 0;  ///< the first rows alone are computed
 };
@@ -99,47 +100,49 @@ struct ScaleStep {
 /// to[n, c] = clamp(curve(from[n, c])): f(x) at a norm site, or an activation.
 struct CurveStep {
   BufferIndex from = 0, to = 0;
-  Curve f;
+  Curve f{};
   int64_t rows = 0;  ///< the first rows alone are computed
 };
 
 /// LayerNorm, for networks that keep it. With D channels, sum = sum of x, m_c = D x_c - sum (D times x less
 /// its mean), V = eps + sum of (m_c^2 >> variance_shift), root = the whole part of the root of V, all in 64
-/// bits; to[n, c] = clamp(rescale(round_shift(m_c * (2^46 / root), 26 - variance_shift / 2))), / being the
-/// whole part. (I-BERT, arXiv 2101.01321, has integer LayerNorms.)
+/// bits; to[n, c] = clamp(rescale(round_shift(m_c * (2^46 / root), 26 + variance_shift / 2))), / being the
+/// whole part. What is rescaled is y / sqrt(D) in 20 fractional bits. (I-BERT, arXiv 2101.01321, has integer
+/// LayerNorms.)
 struct NormStep {
   BufferIndex from = 0, to = 0;
   int64_t eps = 1;         ///< at least 1
   int variance_shift = 0;  ///< even, 0 to 16
-  Rescale rescale;
+  Rescale rescale{};
   int64_t rows = 0;  ///< the first rows alone are computed
 };
 
 /// r at the first site from K projections p of the embedded tokens: S = max(1, number[n] + sum over k of
 /// scale[k] * p[n, k]^2) in 64 bits; L = log2 of S in 16 fractional bits, by its leading one and `log2`, a
-/// curve over the 16 bits behind it; to[n, 0] = clamp(round_shift(L * rescale) + zero).
+/// curve over the 16 bits behind it (low = 0, intervals << shift = 65536); to[n, 0] = clamp(round_shift(L *
+/// rescale) + zero).
 struct FirstSpreadStep {
   BufferIndex from = 0, to = 0;
-  std::string scale;   ///< 32 bits [K]
-  std::string number;  ///< 32 bits [rows], shifted left by number_shift before it is added
+  std::string scale{};   ///< 32 bits [K]
+  std::string number{};  ///< 32 bits [rows], shifted left by number_shift before it is added
   int number_shift = 0;
-  Curve log2;  ///< from 0 to 65535 to 16 fractional bits
-  Rescale rescale;
+  Curve log2{};  ///< from 0 to 65535 to 16 fractional bits
+  Rescale rescale{};
   int32_t zero = 0;
 };
 
-/// Softmax attention of qkv codes [rows, 3 D], laid out (query, key, value) x heads x D / heads, head by head
-/// and row by row: s_j = q . k_j (32 bits); e_j = exp(max s - s_j) by the curve, whose values are not
-/// negative and which takes what its range does not hold as its end; E = sum e_j; a_c = sum e_j v_jc (32
-/// bits); with b the bit of E's leading one, f = floor(E * 2^(16 - b)) - 2^16 and R = reciprocal(f); to[n, c]
-/// = clamp(rescale(round_shift(a_c * R, b))) in 64 bits.
+/// Softmax attention of qkv codes [rows, 3 D] of 8 bits, laid out (query, key, value) x heads x D / heads,
+/// head by head and row by row: s_j = q . k_j (32 bits); e_j = exp(max s - s_j) by the curve, whose values
+/// are not negative and which takes what its range does not hold as its end; E = sum e_j; a_c = sum e_j v_jc
+/// (32 bits); with b the bit of E's leading one, f = floor(E * 2^(16 - b)) - 2^16 and R = reciprocal(f);
+/// to[n, c] = clamp(rescale(round_shift(a_c * R, b))) in 64 bits.
 struct AttentionStep {
   BufferIndex from = 0, to = 0;
   int64_t heads = 0;
-  Curve exp;
-  int exp_bits = 8;  ///< e_j is 0 to 2^exp_bits - 1; 8 or 15
-  Curve reciprocal;  ///< from 0 to 65535, the fraction of 1 <= m < 2, to 2^15 / m
-  Rescale rescale;
+  Curve exp{};         ///< at least 1 at 0
+  int exp_bits = 8;    ///< e_j is 0 to 2^exp_bits - 1; 8 or 15
+  Curve reciprocal{};  ///< of the fraction of 1 <= m < 2 to 2^15 / m: low = 0, intervals << shift = 65536
+  Rescale rescale{};
 };
 
 using IntegerStep = std::variant<PatchStep, FillStep, LinearStep, ScaleStep, CurveStep, NormStep,
@@ -166,18 +169,20 @@ struct IntegerProgram {
 
 /// Throws InputError naming the step, its place and the fault: buffers or tensors that are missing, of the
 /// wrong shape or width, numbers out of their ranges, a buffer that is read before it is written. What it
-/// lets pass can be run on any picture without reading or writing out of bounds.
+/// lets pass can be run on any picture without reading or writing out of bounds and without leaving 64 bits.
 void check(const IntegerProgram& program);
 
 /// How far a step's accumulators can reach, whatever the picture.
 struct AccumulatorBound {
   std::string place;
+  std::string sum;      ///< "output", "scores", "exponentials", "values"; in 64 bits "squares"
+  int bits = 32;        ///< what holds the sum: 32 or 64
   int64_t row = 0;      ///< the output whose bound is the largest
-  int64_t largest = 0;  ///< magnitude, after each addition
+  int64_t largest = 0;  ///< magnitude, after each addition in any order
 };
 
-/// The bound of every step that sums in 32 bits, from its weights and what its input can hold: no picture can
-/// make one overflow. Throws InputError naming the first place, row and bound that do not fit 32 bits. The
+/// The bound of every sum of every step, from its weights and what its input can hold: no picture can make
+/// one overflow. Throws InputError naming the first place, row and bound that do not fit 2^31 - 1. The
 /// program is checked (check).
 std::vector<AccumulatorBound> prove_no_overflow(const IntegerProgram& program);
 
