@@ -89,6 +89,14 @@ struct Limits {
   V32 lowest, largest;
 };
 
+#if HWY_TARGET == HWY_SCALAR
+HWY_INLINE V32 upper_half(V32 a, V32 b) {
+  return hn::Set(D32(), static_cast<int32_t>((int64_t{hn::GetLane(a)} * hn::GetLane(b)) >> 32));
+}
+HWY_INLINE V32 rounded_product(V32 a, V32 b, int shift) {
+  return hn::Set(D32(), static_cast<int32_t>(round_shift(int64_t{hn::GetLane(a)} * hn::GetLane(b), shift)));
+}
+#else
 /// The upper halves of the products of 32 bits.
 HWY_INLINE V32 upper_half(V32 a, V32 b) {
   const D32 d32;
@@ -96,6 +104,17 @@ HWY_INLINE V32 upper_half(V32 a, V32 b) {
   const auto odd = hn::BitCast(d32, hn::MulEven(hn::Shuffle2301(a), hn::Shuffle2301(b)));
   return hn::OddEven(odd, hn::Shuffle2301(even));
 }
+
+/// round_shift(a * b, shift) where it fits 32 bits; shift is 0 to 62.
+HWY_INLINE V32 rounded_product(V32 a, V32 b, int shift) {
+  const hn::RepartitionToWide<D32> d64;
+  const auto half = hn::Set(d64, shift == 0 ? 0 : int64_t{1} << (shift - 1));
+  const auto of = [&](V32 x) {
+    return hn::BitCast(D32(), hn::ShiftRightSame(hn::Add(hn::MulEven(x, b), half), shift));
+  };
+  return hn::OddEven(hn::Shuffle2301(of(hn::Shuffle2301(a))), of(a));
+}
+#endif
 
 /// Requantise in registers, for the outputs from `column` on.
 struct Unit {

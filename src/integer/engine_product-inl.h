@@ -30,8 +30,6 @@ namespace hn = hwy::HWY_NAMESPACE;
 
 using D32 = hn::CappedTag<int32_t, 16>;
 using V32 = hn::Vec<D32>;
-using D64 = hn::RepartitionToWide<D32>;
-using D16 = hn::Repartition<int16_t, D32>;
 
 HWY_INLINE size_t lanes() {
   return hn::Lanes(D32());
@@ -40,14 +38,29 @@ HWY_INLINE size_t lanes() {
 /// Rows of the other side that a product computes at once: as many as leave registers for the rest.
 constexpr size_t kTileRows = HWY_TARGET == HWY_AVX3 ? 6 : 3;
 
+#if HWY_TARGET == HWY_SCALAR
+template <size_t kRows, size_t kColumns>
+void short_tile(const std::byte* x, size_t x_stride, const std::byte* w, size_t groups, const int32_t* start,
+                int32_t* out, size_t out_stride) {
+  const auto* weights = reinterpret_cast<const int16_t*>(w);
+  for (size_t r = 0; r < kRows; ++r) {
+    const auto* row = reinterpret_cast<const int16_t*>(x + r * x_stride);
+    for (size_t c = 0; c < kColumns; ++c) {
+      int32_t sum = start[c];
+      for (size_t i = 0; i < 2 * groups; ++i) sum += row[i] * weights[(i / 2 * kColumns + c) * 2 + i % 2];
+      out[r * out_stride + c] = sum;
+    }
+  }
+}
+#else
 /// Sums of kRows x kColumns registers: out[r, :] = start + sum over groups of x[r, group] . w[group, :].
 /// Strides are in bytes and in numbers of 32 bits.
 template <size_t kRows, size_t kColumns>
 void short_tile(const std::byte* x, size_t x_stride, const std::byte* w, size_t groups, const int32_t* start,
                 int32_t* out, size_t out_stride) {
   const D32 d32;
-  const D16 d16;
   const size_t n = lanes();
+  const hn::Repartition<int16_t, D32> d16;
   V32 sums[kRows][kColumns];
   V32 more[kRows][kColumns];  // where the target sums pairs in two parts
   for (size_t c = 0; c < kColumns; ++c) {
@@ -58,7 +71,7 @@ void short_tile(const std::byte* x, size_t x_stride, const std::byte* w, size_t 
   }
   const auto* weights = reinterpret_cast<const int16_t*>(w);
   for (size_t g = 0; g < groups; ++g) {
-    hn::Vec<D16> wide[kColumns];
+    hn::Vec<decltype(d16)> wide[kColumns];
     for (size_t c = 0; c < kColumns; ++c) wide[c] = hn::LoadU(d16, weights + (g * kColumns + c) * 2 * n);
     for (size_t r = 0; r < kRows; ++r) {
       int32_t pair;
@@ -76,6 +89,7 @@ void short_tile(const std::byte* x, size_t x_stride, const std::byte* w, size_t 
     }
   }
 }
+#endif
 
 #if NORMGRAFT_BYTE_PRODUCTS
 template <size_t kRows, size_t kColumns>

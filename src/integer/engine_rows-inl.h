@@ -189,13 +189,13 @@ void norm_row_exactly(const NormPlan& plan, const Codes& to, const typename Kept
   }
 }
 
+#if HWY_TARGET != HWY_SCALAR
 /// As above in registers; false where the reciprocal is too wide for them. The codes behind the width are 0
 /// or are not counted.
 template <Storage kFrom, Storage kTo>
 bool norm_row(const NormPlan& plan, const Codes& to, const typename Kept<kFrom>::Code* x,
               typename Kept<kTo>::Code* y) {
   const D32 d32;
-  const D64 d64;
   const hn::RepartitionToWide<hn::RebindToUnsigned<D32>> u64;
   const size_t width = to.width, n = lanes();
   V32 sums = hn::Zero(d32);
@@ -221,18 +221,21 @@ bool norm_row(const NormPlan& plan, const Codes& to, const typename Kept<kFrom>:
   if (reciprocal > INT32_MAX) return false;
   const int shift = 26 + plan.variance_shift / 2;
   const V32 times = hn::Set(d32, static_cast<int32_t>(reciprocal));
-  const auto half = hn::Set(d64, int64_t{1} << (shift - 1));
   const Limits limits(to);
   const Unit change(plan.requantise, 0);
   for (size_t c = 0; c < width; c += n) {
     const V32 m = hn::Sub(hn::Mul(Kept<kFrom>::load(x + c), channels), sum);
-    const auto even = hn::ShiftRightSame(hn::Add(hn::MulEven(m, times), half), shift);
-    const auto odd = hn::ShiftRightSame(hn::Add(hn::MulEven(hn::Shuffle2301(m), times), half), shift);
-    const V32 v = hn::OddEven(hn::Shuffle2301(hn::BitCast(d32, odd)), hn::BitCast(d32, even));
+    const V32 v = rounded_product(m, times, shift);
     Kept<kTo>::store(change(v), limits.lowest, limits.largest, y + c);
   }
   return true;
 }
+#else
+template <Storage kFrom, Storage kTo>
+bool norm_row(const NormPlan&, const Codes&, const typename Kept<kFrom>::Code*, typename Kept<kTo>::Code*) {
+  return false;
+}
+#endif
 
 void norm(const NormPlan& plan, const Codes& from, const Codes& to, size_t first, size_t last) {
   with_storages(from, to, [&](auto f, auto t) {
