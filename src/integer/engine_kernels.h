@@ -89,12 +89,10 @@ struct NormPlan {
 
 struct AttentionPlan {
   size_t heads = 0, per_head = 0, rows = 0;
-  Storage scores = Storage::kShorts;  ///< of queries and keys
-  Storage values = Storage::kShorts;  ///< of e and the values
+  Storage values = Storage::kShorts;  ///< how e and the values are multiplied
   CurvePlan exp, reciprocal;
   Rescale rescale;
   Requantise requantise;  ///< the rescale, for all lanes
-  bool narrow = false;    ///< whether a_c R / 2^b fits 32 bits
 };
 
 /// The loops of IntegerEngine for one SIMD target. They compute rows first to last (not included).
