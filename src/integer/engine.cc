@@ -17,6 +17,7 @@ namespace {
 
 /// Rows that go through the steps of a phase at once: few enough that their codes stay in cache.
 constexpr size_t kRowsAtOnce = 24;
+constexpr size_t kRowsOfTile = 6;  ///< a multiple of what products take at once
 
 }  // namespace
 
@@ -65,7 +66,7 @@ class IntegerEngine::Impl {
   static void run_phase(const Phase& phase, const EngineRun& run, size_t threads) {
     const size_t rows = phase.rows();
     if (phase.works.empty()) {
-      const size_t parts = std::min(threads, rows), part = (rows + parts - 1) / parts;
+      const size_t part = (rows / threads / kRowsOfTile + 1) * kRowsOfTile, parts = (rows + part - 1) / part;
       each(phase.heads.heads * parts, threads, [&](size_t i) {
         const size_t first = i % parts * part;
         phase.heads.run(run, i / parts, first, std::min(first + part, rows));

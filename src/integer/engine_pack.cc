@@ -139,7 +139,7 @@ ScalePlan Packer::pack(const ScaleStep& step) const {
   made.lift = std::max(0, 33 - step.shift);
   if (step.shift <= 31 && x * most <= INT32_MAX - (int64_t{1} << 30)) {
     made.width = ScalePlan::Width::k32;
-  } else if ((x << made.lift) <= (int64_t{1} << 31) && step.shift + made.lift <= 62) {
+  } else if (made.lift < 31 && (x << made.lift) <= (int64_t{1} << 31) && step.shift + made.lift <= 62) {
     made.width = ScalePlan::Width::kUpperHalf;
   }
   return made;
@@ -163,7 +163,10 @@ Requantise Packer::everywhere(const Rescale& rescale, int64_t most) const {
 }
 
 NormPlan Packer::pack(const NormStep& step) const {
-  NormPlan made{.eps = step.eps, .variance_shift = step.variance_shift, .rescale = step.rescale};
+  NormPlan made;
+  made.eps = step.eps;
+  made.variance_shift = step.variance_shift;
+  made.rescale = step.rescale;
   // Where the root is at least 2^15, as it is where the reciprocal fits 32 bits, m_c is at most the root and
   // one, times 2^(variance_shift / 2).
   made.requantise = everywhere(step.rescale, int64_t{1} << 21);
