@@ -59,34 +59,36 @@ template <size_t kRows, size_t kColumns>
 void short_tile(const std::byte* x, size_t x_stride, const std::byte* w, size_t groups, const int32_t* start,
                 int32_t* out, size_t out_stride) {
   const D32 d32;
-  const size_t n = lanes();
   const hn::Repartition<int16_t, D32> d16;
-  V32 sums[kRows][kColumns];
-  V32 more[kRows][kColumns];  // where the target sums pairs in two parts
-  for (size_t c = 0; c < kColumns; ++c) {
-    for (size_t r = 0; r < kRows; ++r) {
-      sums[r][c] = hn::Zero(d32);
-      more[r][c] = hn::Zero(d32);
-    }
-  }
+  const size_t n = lanes();
+  constexpr size_t kAll = kRows * kColumns;
+  V32 sums[kAll];
+  V32 more[kAll];  // where the target sums pairs in two parts
+  // Unrolled, arrays stay in registers.
+#pragma GCC unroll 24
+  for (size_t i = 0; i < kAll; ++i) sums[i] = more[i] = hn::Zero(d32);
   const auto* weights = reinterpret_cast<const int16_t*>(w);
   for (size_t g = 0; g < groups; ++g) {
     hn::Vec<decltype(d16)> wide[kColumns];
+#pragma GCC unroll 4
     for (size_t c = 0; c < kColumns; ++c) wide[c] = hn::LoadU(d16, weights + (g * kColumns + c) * 2 * n);
+#pragma GCC unroll 6
     for (size_t r = 0; r < kRows; ++r) {
       int32_t pair;
       std::memcpy(&pair, x + r * x_stride + g * sizeof(pair), sizeof(pair));
       const auto both = hn::BitCast(d16, hn::Set(d32, pair));
+#pragma GCC unroll 4
       for (size_t c = 0; c < kColumns; ++c) {
-        sums[r][c] = hn::ReorderWidenMulAccumulate(d32, wide[c], both, sums[r][c], more[r][c]);
+        const size_t i = r * kColumns + c;
+        sums[i] = hn::ReorderWidenMulAccumulate(d32, wide[c], both, sums[i], more[i]);
       }
     }
   }
-  for (size_t r = 0; r < kRows; ++r) {
-    for (size_t c = 0; c < kColumns; ++c) {
-      const V32 sum = hn::RearrangeToOddPlusEven(sums[r][c], more[r][c]);
-      hn::StoreU(hn::Add(sum, hn::LoadU(d32, start + c * n)), d32, out + r * out_stride + c * n);
-    }
+#pragma GCC unroll 24
+  for (size_t i = 0; i < kAll; ++i) {
+    const size_t c = i % kColumns * n;
+    const V32 sum = hn::RearrangeToOddPlusEven(sums[i], more[i]);
+    hn::StoreU(hn::Add(sum, hn::LoadU(d32, start + c)), d32, out + i / kColumns * out_stride + c);
   }
 }
 #endif
@@ -95,27 +97,28 @@ void short_tile(const std::byte* x, size_t x_stride, const std::byte* w, size_t 
 template <size_t kRows, size_t kColumns>
 NORMGRAFT_BYTES_ATTR void byte_tile(const std::byte* x, size_t x_stride, const std::byte* w, size_t groups,
                                     const int32_t* start, int32_t* out, size_t out_stride) {
-  constexpr size_t kLanes = 16;
-  __m512i sums[kRows][kColumns];
-  for (size_t c = 0; c < kColumns; ++c) {
-    for (size_t r = 0; r < kRows; ++r) sums[r][c] = _mm512_loadu_si512(start + c * kLanes);
-  }
+  constexpr size_t kLanes = 16, kAll = kRows * kColumns;
+  __m512i sums[kAll];
+#pragma GCC unroll 24
+  for (size_t i = 0; i < kAll; ++i) sums[i] = _mm512_loadu_si512(start + i % kColumns * kLanes);
   for (size_t g = 0; g < groups; ++g) {
     __m512i weights[kColumns];
+#pragma GCC unroll 4
     for (size_t c = 0; c < kColumns; ++c) weights[c] = _mm512_loadu_si512(w + (g * kColumns + c) * 64);
+#pragma GCC unroll 6
     for (size_t r = 0; r < kRows; ++r) {
       int32_t four;
       std::memcpy(&four, x + r * x_stride + g * sizeof(four), sizeof(four));
       const __m512i all = _mm512_set1_epi32(four);
+#pragma GCC unroll 4
       for (size_t c = 0; c < kColumns; ++c) {
-        sums[r][c] = _mm512_dpbusd_epi32(sums[r][c], all, weights[c]);
+        sums[r * kColumns + c] = _mm512_dpbusd_epi32(sums[r * kColumns + c], all, weights[c]);
       }
     }
   }
-  for (size_t r = 0; r < kRows; ++r) {
-    for (size_t c = 0; c < kColumns; ++c) {
-      _mm512_storeu_si512(out + r * out_stride + c * kLanes, sums[r][c]);
-    }
+#pragma GCC unroll 24
+  for (size_t i = 0; i < kAll; ++i) {
+    _mm512_storeu_si512(out + i / kColumns * out_stride + i % kColumns * kLanes, sums[i]);
   }
 }
 #endif
