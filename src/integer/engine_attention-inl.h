@@ -35,8 +35,8 @@ struct Packing {
     return first * groups + group * std::min(panel, columns - first) + column - first;
   }
 
-  Side side() const {
-    return {reinterpret_cast<const std::byte*>(data.data()), storage, groups, columns, start.data()};
+  Side side(bool fused) const {
+    return {reinterpret_cast<const std::byte*>(data.data()), storage, fused, groups, columns, start.data()};
   }
 
   Storage storage;
@@ -172,7 +172,7 @@ void attend_head(const AttentionPlan& plan, const Codes& from, const Codes& to, 
     const size_t some = std::min(kTileRows, last - row);
     const auto* queries = reinterpret_cast<const std::byte*>(row_of<kFrom>(from, row) + head * per_head);
     product(
-        queries, from.stride * code_size, some, keys.side(), keys.columns,
+        queries, from.stride * code_size, some, keys.side(plan.fused), keys.columns,
         [&](size_t, size_t column) { return scores.data() + column; }, nothing);
     int64_t totals[kTileRows];
     for (size_t r = 0; r < some; ++r) {
@@ -180,7 +180,7 @@ void attend_head(const AttentionPlan& plan, const Codes& from, const Codes& to, 
                                    e.data() + r * keys.columns * e_size);
     }
     product(
-        e.data(), keys.columns * e_size, some, values.side(), values.columns,
+        e.data(), keys.columns * e_size, some, values.side(plan.fused), values.columns,
         [&](size_t, size_t column) { return sums.data() + column; }, nothing);
     with_storage(to.storage, [&](auto kept) {
       for (size_t r = 0; r < some; ++r) {

@@ -31,6 +31,7 @@ inline constexpr size_t kPanel = 4;  ///< SIMD registers of outputs that a produ
 /// in a panel, group after group of inputs; in a group, output by output, four bytes or two shorts.
 struct Packed {
   Storage storage = Storage::kShorts;  ///< kBytes or kShorts, as that of the other side; signed bytes
+  bool fused = false;                  ///< EngineKernels::bytes
   size_t groups = 0;
   size_t outputs = 0;  ///< a multiple of the SIMD lanes
   AlignedVector<std::byte> data;
@@ -89,6 +90,7 @@ struct NormPlan {
 
 struct AttentionPlan {
   size_t heads = 0, per_head = 0, rows = 0;
+  bool fused = false;                  ///< EngineKernels::bytes
   Storage values = Storage::kShorts;  ///< how e and the values are multiplied
   CurvePlan exp, reciprocal;
   Rescale rescale;
@@ -98,7 +100,7 @@ struct AttentionPlan {
 /// The loops of IntegerEngine for one SIMD target. They compute rows first to last (not included).
 struct EngineKernels {
   size_t lanes = 0;    ///< of 32 bits
-  bool bytes = false;  ///< whether codes of 8 bits lie as kBytes
+  bool bytes = false;  ///< whether codes of 8 bits lie as kBytes, and products add in one
   void (*linear)(const LinearPlan&, const Codes& from, const Codes& to, size_t first_row, size_t first,
                  size_t last) = nullptr;
   void (*scale)(const ScalePlan&, const Codes& from, const Codes& to, size_t first, size_t last) = nullptr;

@@ -59,6 +59,7 @@ Packed Packer::pack_weight(const LinearStep& step) const {
   const auto outputs = static_cast<size_t>(buffer(step.to).width);
   Packed made;
   made.storage = storage(buffer(step.from));
+  made.fused = kernels_.bytes;
   const bool bytes = made.storage == Storage::kBytes;
   const size_t in_group = bytes ? 4 : 2, panel = kPanel * kernels_.lanes;
   made.groups = (inputs + in_group - 1) / in_group;
@@ -181,6 +182,7 @@ AttentionPlan Packer::pack(const AttentionStep& step) const {
   made.heads = static_cast<size_t>(step.heads);
   made.per_head = static_cast<size_t>(buffer(step.to).width / step.heads);
   made.rows = static_cast<size_t>(from.rows);
+  made.fused = kernels_.bytes;
   made.values = step.exp_bits == 8 ? storage(from) : Storage::kShorts;
   made.exp = pack(step.exp);
   made.reciprocal = pack(step.reciprocal);

@@ -36,7 +36,7 @@ HWY_INLINE size_t lanes() {
 }
 
 /// Rows of the other side that a product computes at once: as many as leave registers for the rest.
-constexpr size_t kTileRows = HWY_TARGET == HWY_AVX3 ? 6 : 3;
+constexpr size_t kTileRows = HWY_TARGET == HWY_AVX3 ? 6 : 2;
 
 #if HWY_TARGET == HWY_SCALAR
 template <size_t kRows, size_t kColumns>
@@ -94,9 +94,10 @@ void short_tile(const std::byte* x, size_t x_stride, const std::byte* w, size_t 
 #endif
 
 #if NORMGRAFT_BYTE_PRODUCTS
-template <size_t kRows, size_t kColumns>
-NORMGRAFT_BYTES_ATTR void byte_tile(const std::byte* x, size_t x_stride, const std::byte* w, size_t groups,
-                                    const int32_t* start, int32_t* out, size_t out_stride) {
+/// As above, with what multiplies and adds in one: unsigned bytes by signed ones, or shorts.
+template <bool kBytes, size_t kRows, size_t kColumns>
+NORMGRAFT_BYTES_ATTR void fused_tile(const std::byte* x, size_t x_stride, const std::byte* w, size_t groups,
+                                     const int32_t* start, int32_t* out, size_t out_stride) {
   constexpr size_t kLanes = 16, kAll = kRows * kColumns;
   __m512i sums[kAll];
 #pragma GCC unroll 24
@@ -107,12 +108,13 @@ NORMGRAFT_BYTES_ATTR void byte_tile(const std::byte* x, size_t x_stride, const s
     for (size_t c = 0; c < kColumns; ++c) weights[c] = _mm512_loadu_si512(w + (g * kColumns + c) * 64);
 #pragma GCC unroll 6
     for (size_t r = 0; r < kRows; ++r) {
-      int32_t four;
-      std::memcpy(&four, x + r * x_stride + g * sizeof(four), sizeof(four));
-      const __m512i all = _mm512_set1_epi32(four);
+      int32_t group;
+      std::memcpy(&group, x + r * x_stride + g * sizeof(group), sizeof(group));
+      const __m512i all = _mm512_set1_epi32(group);
 #pragma GCC unroll 4
       for (size_t c = 0; c < kColumns; ++c) {
-        sums[r * kColumns + c] = _mm512_dpbusd_epi32(sums[r * kColumns + c], all, weights[c]);
+        __m512i& sum = sums[r * kColumns + c];
+        sum = kBytes ? _mm512_dpbusd_epi32(sum, all, weights[c]) : _mm512_dpwssd_epi32(sum, all, weights[c]);
       }
     }
   }
@@ -143,20 +145,29 @@ struct ShortTile {
 };
 #if NORMGRAFT_BYTE_PRODUCTS
 template <size_t kRows, size_t kColumns>
-struct ByteTile {
-  static constexpr Tile kFunction = byte_tile<kRows, kColumns>;
+struct FusedBytes {
+  static constexpr Tile kFunction = fused_tile<true, kRows, kColumns>;
+};
+template <size_t kRows, size_t kColumns>
+struct FusedShorts {
+  static constexpr Tile kFunction = fused_tile<false, kRows, kColumns>;
 };
 #endif
 
-HWY_INLINE Tile tile_of(Storage storage, size_t rows, size_t columns) {
-  using All = std::make_index_sequence<kTileRows * kPanel>;
+using AllTiles = std::make_index_sequence<kTileRows * kPanel>;
+
+/// How a side is multiplied: `fused` where the machine has what multiplies and adds in one.
+HWY_INLINE Tile tile_of(Storage storage, bool fused, size_t rows, size_t columns) {
 #if NORMGRAFT_BYTE_PRODUCTS
-  static constexpr auto kBytes = tiles_of<ByteTile>(All());
+  static constexpr auto kBytes = tiles_of<FusedBytes>(AllTiles());
+  static constexpr auto kFused = tiles_of<FusedShorts>(AllTiles());
   if (storage == Storage::kBytes) return kBytes.at[rows - 1][columns - 1];
+  if (fused) return kFused.at[rows - 1][columns - 1];
 #else
   (void)storage;
+  (void)fused;
 #endif
-  static constexpr auto kShorts = tiles_of<ShortTile>(All());
+  static constexpr auto kShorts = tiles_of<ShortTile>(AllTiles());
   return kShorts.at[rows - 1][columns - 1];
 }
 
@@ -164,6 +175,7 @@ HWY_INLINE Tile tile_of(Storage storage, size_t rows, size_t columns) {
 struct Side {
   const std::byte* data;
   Storage storage;
+  bool fused;  ///< whether it may be multiplied by what multiplies and adds in one
   size_t groups, columns;
   const int32_t* start;
 };
@@ -179,8 +191,8 @@ HWY_INLINE void product(const std::byte* x, size_t x_stride, size_t rows, const 
     const std::byte* data = side.data + column * side.groups * sizeof(int32_t);
     for (size_t row = 0; row < rows; row += kTileRows) {
       const size_t some = std::min(kTileRows, rows - row);
-      tile_of(side.storage, some, columns / lanes())(x + row * x_stride, x_stride, data, side.groups,
-                                                     side.start + column, place(row, column), out_stride);
+      const Tile tile = tile_of(side.storage, side.fused, some, columns / lanes());
+      tile(x + row * x_stride, x_stride, data, side.groups, side.start + column, place(row, column), out_stride);
       sink(row, column, some, columns);
     }
   }

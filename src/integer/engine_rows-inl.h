@@ -51,8 +51,9 @@ void linear(const LinearPlan& plan, const Codes& from, const Codes& to, size_t f
   alignas(64) int32_t sums[kTileRows * kPanel * 16];
   const size_t panel = kPanel * lanes();
   const size_t stride = from.stride * (from.storage == Storage::kBytes ? sizeof(uint8_t) : sizeof(int16_t));
-  const Side side{plan.weight.data.data(), plan.weight.storage, plan.weight.groups, plan.weight.outputs,
-                  plan.weight.start.data()};
+  const Packed& weight = plan.weight;
+  const Side side{weight.data.data(), weight.storage, weight.fused,
+                  weight.groups,      weight.outputs, weight.start.data()};
   const auto run = [&](auto settle_tile) {
     product(
         from.data + first * stride, stride, last - first, side, panel, [&](size_t, size_t) { return sums; },
