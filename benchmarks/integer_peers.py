@@ -6,7 +6,7 @@
 MODEL is the folder of deit_tiny_patch16_224. Debian's python3-torch exports it, as tests/oracle/vit.py computes it;
 ONNX Runtime prepares it (quant_pre_process) and quantises it with weights of 8 bits for each channel: activations of
 signed and of unsigned bytes as QDQ, of unsigned bytes as QOperator, each calibrated on random pictures, as speed does
-not depend on values. The engine runs a program of the same size, as a graft and with LayerNorms. Every measurement is a
+not depend on values. The engine runs random programs of the same size, as a graft and with LayerNorms, or folders. Every measurement is a
 process of its own. Prints the median pictures a second of each for batches of 1 and 32 and, of the rounds' ratios, the
 medians: the graft to each peer, to the best of them, and to the same program with LayerNorms. Run it on an idle machine.
 """
@@ -93,6 +93,8 @@ def main():
     parser.add_argument("model")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--rounds", type=int, default=7)
+    parser.add_argument("--graft", default="graft", help="an integer folder, instead of a random program")
+    parser.add_argument("--norms", default="norms", help="the same of the network that keeps its LayerNorms")
     parser.add_argument("--batches", type=int, nargs="+", default=[1, 32])
     arguments = parser.parse_args()
 
@@ -102,7 +104,8 @@ def main():
             files = prepare(arguments.model, Path(folder), batch)
             repeats = str(max(5, 128 // batch))
             sizes = [str(arguments.threads), str(batch), repeats]
-            commands = {name: [arguments.program, name, *sizes] for name in ("graft", "norms")}
+            commands = {"graft": [arguments.program, arguments.graft, *sizes],
+                        "norms": [arguments.program, arguments.norms, *sizes]}
             commands |= {name: [sys.executable, __file__, "measure", str(file), *sizes] for name, file in files.items()}
             rates = {name: [] for name in commands}
             for _ in range(arguments.rounds):
