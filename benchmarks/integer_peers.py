@@ -6,9 +6,10 @@
 MODEL is the folder of deit_tiny_patch16_224. Debian's python3-torch exports it, as tests/oracle/vit.py computes it;
 ONNX Runtime prepares it (quant_pre_process) and quantises it with weights of 8 bits for each channel: activations of
 signed and of unsigned bytes as QDQ, of unsigned bytes as QOperator, each calibrated on random pictures, as speed does
-not depend on values. The engine runs random programs of the same size, as a graft and with LayerNorms, or folders. Every measurement is a
-process of its own. Prints the median pictures a second of each for batches of 1 and 32 and, of the rounds' ratios, the
-medians: the graft to each peer, to the best of them, and to the same program with LayerNorms. Run it on an idle machine.
+not depend on values. The engine runs random programs of the same size, as a graft and with LayerNorms, or folders.
+Every measurement is a process of its own. Prints the median pictures a second of each for batches of 1 and 32 and, of
+the rounds' ratios, the medians: the graft to each peer, to the best of them, and to the same program with LayerNorms.
+Run it on an idle machine.
 """
 
 import argparse

@@ -22,8 +22,8 @@ normgraft::IntegerProgram random_program(bool norms, normgraft::Random& random) 
 
 }  // namespace
 
-// integer_throughput FOLDER|graft|norms [THREADS] [BATCH] [REPEATS]: the median of pictures a second, as JSON, of
-// an integer folder or of a random program with grafts or LayerNorms.
+// integer_throughput FOLDER|graft|norms [THREADS] [BATCH] [REPEATS]: the median of pictures a second, as
+// JSON, of an integer folder or of a random program with grafts or LayerNorms.
 int main(int argc, char** argv) {
   using namespace normgraft;
   if (argc < 2) return 2;

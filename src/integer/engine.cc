@@ -42,7 +42,8 @@ class IntegerEngine::Impl {
     arena.execute([&] {
       // A picture for each thread as long as there are enough, then all threads on each that is left.
       const size_t whole = batch / threads * threads;
-      tbb::parallel_for(size_t{0}, whole, [&](size_t i) { run_one(i, 1); }, tbb::simple_partitioner());
+      tbb::parallel_for(
+          size_t{0}, whole, [&](size_t i) { run_one(i, 1); }, tbb::simple_partitioner());
       for (size_t i = whole; i < batch; ++i) run_one(i, threads);
     });
     return logits;

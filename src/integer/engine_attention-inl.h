@@ -176,8 +176,8 @@ void attend_head(const AttentionPlan& plan, const Codes& from, const Codes& to, 
         [&](size_t, size_t column) { return scores.data() + column; }, nothing);
     int64_t totals[kTileRows];
     for (size_t r = 0; r < some; ++r) {
-      totals[r] = exponentials<kE>(scores.data() + r * keys.columns, rows, exp,
-                                   e.data() + r * keys.columns * e_size);
+      totals[r] =
+          exponentials<kE>(scores.data() + r * keys.columns, rows, exp, e.data() + r * keys.columns * e_size);
     }
     product(
         e.data(), keys.columns * e_size, some, values.side(plan.fused), values.columns,

@@ -66,9 +66,12 @@ using Tag = std::integral_constant<Storage, kStorage>;
 template <typename Use>
 HWY_INLINE void with_storage(Storage storage, Use&& use) {
   switch (storage) {
-    case Storage::kBytes: return use(Tag<Storage::kBytes>());
-    case Storage::kShorts: return use(Tag<Storage::kShorts>());
-    case Storage::kInts: return use(Tag<Storage::kInts>());
+    case Storage::kBytes:
+      return use(Tag<Storage::kBytes>());
+    case Storage::kShorts:
+      return use(Tag<Storage::kShorts>());
+    case Storage::kInts:
+      return use(Tag<Storage::kInts>());
   }
 }
 

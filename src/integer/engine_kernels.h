@@ -90,7 +90,7 @@ struct NormPlan {
 
 struct AttentionPlan {
   size_t heads = 0, per_head = 0, rows = 0;
-  bool fused = false;                  ///< EngineKernels::bytes
+  bool fused = false;                 ///< EngineKernels::bytes
   Storage values = Storage::kShorts;  ///< how e and the values are multiplied
   CurvePlan exp, reciprocal;
   Rescale rescale;

@@ -97,8 +97,8 @@ LinearPlan Packer::pack(const LinearStep& step) const {
     int64_t weights = 0;
     for (int64_t i = 0; i < inputs; ++i) weights += std::abs(weight.at(o * inputs + i));
     most = std::max(most, weights * reach(buffer(step.from)) + std::abs(bias.at(o)));
-    rescales.push_back({static_cast<int32_t>(tensor(step.multiplier).at(o)),
-                        static_cast<int>(tensor(step.shift).at(o))});
+    rescales.push_back(
+        {static_cast<int32_t>(tensor(step.multiplier).at(o)), static_cast<int>(tensor(step.shift).at(o))});
   }
   LinearPlan made{pack_weight(step), requantise(std::move(rescales), step.zero, most, kernels_.lanes),
                   step.adds};
@@ -118,7 +118,8 @@ CurvePlan Packer::pack(const Curve& curve) const {
   for (size_t i = 0; i + 1 < made.knots.size() && made.packs; ++i) {
     const int64_t rise = int64_t{made.knots[i + 1]} - made.knots[i];
     made.packs = is_short(made.knots[i]) && is_short(rise);
-    const uint32_t pair = static_cast<uint32_t>(made.knots[i]) << 16 | (static_cast<uint32_t>(rise) & 0xffffU);
+    const uint32_t pair =
+        static_cast<uint32_t>(made.knots[i]) << 16 | (static_cast<uint32_t>(rise) & 0xffffU);
     made.pairs.push_back(static_cast<int32_t>(pair));
   }
   if (!made.packs) {

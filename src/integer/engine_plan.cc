@@ -25,9 +25,12 @@ struct Place {
 
 size_t size_of(Storage storage) {
   switch (storage) {
-    case Storage::kBytes: return sizeof(uint8_t);
-    case Storage::kShorts: return sizeof(int16_t);
-    case Storage::kInts: break;
+    case Storage::kBytes:
+      return sizeof(uint8_t);
+    case Storage::kShorts:
+      return sizeof(int16_t);
+    case Storage::kInts:
+      break;
   }
   return sizeof(int32_t);
 }
@@ -39,9 +42,12 @@ size_t row_bytes(const Codes& codes) {
 int64_t get(const Codes& codes, size_t row, size_t column) {
   const std::byte* begin = codes.data + row * row_bytes(codes);
   switch (codes.storage) {
-    case Storage::kBytes: return int64_t{reinterpret_cast<const uint8_t*>(begin)[column]} - 128;
-    case Storage::kShorts: return reinterpret_cast<const int16_t*>(begin)[column];
-    case Storage::kInts: break;
+    case Storage::kBytes:
+      return int64_t{reinterpret_cast<const uint8_t*>(begin)[column]} - 128;
+    case Storage::kShorts:
+      return reinterpret_cast<const int16_t*>(begin)[column];
+    case Storage::kInts:
+      break;
   }
   return reinterpret_cast<const int32_t*>(begin)[column];
 }
@@ -54,8 +60,12 @@ void put(const Codes& codes, size_t row, size_t column, int64_t v) {
     case Storage::kBytes:
       reinterpret_cast<uint8_t*>(begin)[column] = static_cast<uint8_t>(code + 128);
       return;
-    case Storage::kShorts: reinterpret_cast<int16_t*>(begin)[column] = static_cast<int16_t>(code); return;
-    case Storage::kInts: reinterpret_cast<int32_t*>(begin)[column] = static_cast<int32_t>(code); return;
+    case Storage::kShorts:
+      reinterpret_cast<int16_t*>(begin)[column] = static_cast<int16_t>(code);
+      return;
+    case Storage::kInts:
+      reinterpret_cast<int32_t*>(begin)[column] = static_cast<int32_t>(code);
+      return;
   }
 }
 
@@ -116,11 +126,11 @@ class Planner {
   /// Adds a step to the last phase, or to a new one where it uses a buffer at another row than a step there.
   template <typename Run>
   void add(int64_t rows, std::initializer_list<Use> uses, Run run) {
-    const bool fits =
-        !phases_.empty() && !phases_.back().works.empty() && std::all_of(uses.begin(), uses.end(), [&](Use use) {
-          const auto found = begins_.find(use.buffer);
-          return found == begins_.end() || found->second == use.first_row;
-        });
+    const bool fits = !phases_.empty() && !phases_.back().works.empty() &&
+                      std::all_of(uses.begin(), uses.end(), [&](Use use) {
+                        const auto found = begins_.find(use.buffer);
+                        return found == begins_.end() || found->second == use.first_row;
+                      });
     if (!fits) {
       phases_.emplace_back();
       begins_.clear();
@@ -152,8 +162,7 @@ class Planner {
     const Place to = at(step.to);
     const int64_t rows = program_.buffers[static_cast<size_t>(step.to)].rows;
     const size_t row_size = row_bytes(to.codes);
-    const auto values =
-        std::make_shared<AlignedVector<std::byte>>(static_cast<size_t>(rows) * row_size);
+    const auto values = std::make_shared<AlignedVector<std::byte>>(static_cast<size_t>(rows) * row_size);
     Codes codes = to.codes;
     codes.data = values->data();
     const IntegerTensor& tensor = program_.tensors.at(step.tensor);
@@ -204,8 +213,8 @@ class Planner {
     const auto packed = std::make_shared<const AttentionPlan>(packer_.pack(step));
     Phase phase;
     phase.heads = {packed->heads, packed->rows,
-                   [packed, from, to, kernel = kernels_.attend](const EngineRun& run, size_t head, size_t first,
-                                                                size_t last) {
+                   [packed, from, to, kernel = kernels_.attend](const EngineRun& run, size_t head,
+                                                                size_t first, size_t last) {
                      kernel(*packed, from.in(run), to.in(run), head, first, last);
                    }};
     phases_.push_back(std::move(phase));

@@ -192,7 +192,8 @@ HWY_INLINE void product(const std::byte* x, size_t x_stride, size_t rows, const 
     for (size_t row = 0; row < rows; row += kTileRows) {
       const size_t some = std::min(kTileRows, rows - row);
       const Tile tile = tile_of(side.storage, side.fused, some, columns / lanes());
-      tile(x + row * x_stride, x_stride, data, side.groups, side.start + column, place(row, column), out_stride);
+      tile(x + row * x_stride, x_stride, data, side.groups, side.start + column, place(row, column),
+           out_stride);
       sink(row, column, some, columns);
     }
   }

@@ -77,7 +77,8 @@ void scale_row(const ScalePlan& plan, const Codes& to, const typename Kept<kFrom
   const Limits limits(to);
   const int64_t g = curve_at(plan.g, Kept<kFrom>::get(x[0]));
   if (plan.width == ScalePlan::Width::k64) {
-    for (size_t c = 0; c < to.width; ++c) put<kTo>(to, y + c, round_shift(Kept<kFrom>::get(x[c]) * g, plan.shift));
+    for (size_t c = 0; c < to.width; ++c)
+      put<kTo>(to, y + c, round_shift(Kept<kFrom>::get(x[c]) * g, plan.shift));
   } else {
     const V32 all = hn::Set(d32, static_cast<int32_t>(g));
     const bool upper = plan.width == ScalePlan::Width::kUpperHalf;
@@ -86,7 +87,8 @@ void scale_row(const ScalePlan& plan, const Codes& to, const typename Kept<kFrom
     for (size_t c = 0; c < to.width; c += lanes()) {
       const V32 v = Kept<kFrom>::load(x + c);
       const V32 scaled = upper ? upper_half(hn::ShiftLeftSame(v, plan.lift), all) : hn::Mul(v, all);
-      Kept<kTo>::store(hn::ShiftRightSame(hn::Add(scaled, half), shift), limits.lowest, limits.largest, y + c);
+      Kept<kTo>::store(hn::ShiftRightSame(hn::Add(scaled, half), shift), limits.lowest, limits.largest,
+                       y + c);
     }
   }
   y[0] = Kept<kTo>::put(0);
