@@ -174,6 +174,18 @@ TEST(IntegerEngineSteps, NormalisesRowsOfAnySpread) {
   }
 }
 
+TEST(IntegerEngineSteps, TakesTheWholePartOfARootThatAFloatRoundsUp) {
+  std::vector<int64_t> values(1100, -32768);
+  values[0] = 32767;
+  const int64_t width = 1100, above = (width - 1) * 65535, below = -65535;
+  const int64_t squares = above * above + (width - 1) * below * below;
+  const int64_t root = (int64_t{1} << 28) + 1;
+  Maker maker;
+  const BufferIndex codes = maker.fill(1, 16, values), normalised = maker.buffer(1, width, 32);
+  maker.add(NormStep{codes, normalised, root * root - 1 - squares, 0, {1, 0}, 1});
+  expect_agrees(maker.done(normalised), {0, 0, 0});
+}
+
 TEST(IntegerEngineSteps, AttendsToTheLargestQueriesKeysAndValues) {
   for (const int exp_bits : {8, 15}) {
     for (const int to : {8, 16}) {
