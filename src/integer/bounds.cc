@@ -58,7 +58,9 @@ struct Sums {
     Sum squares{"squares", 64};
     const Wide most_centred = (channels - 1) * span;
     const Wide square = most_centred * most_centred;
-    squares.add(0, std::max(square, channels * (square >> step.variance_shift) + step.eps));
+    squares.add(0, square);
+    // Beyond 64 bits already, the sum might not fit the 128 here.
+    if (square <= INT64_MAX) squares.add(0, channels * (square >> step.variance_shift) + step.eps);
     return {squares};
   }
 
