@@ -52,7 +52,8 @@ TEST(IntegerEngineSteps, ChangesUnitsOfAnyMultiplierAndShift) {
           for (int64_t i = 0; i < 40; ++i) values.push_back(i * 6151 % 65536 - 32768);
           const BufferIndex codes = maker.fill(1, 16, values);
           std::vector<int64_t> before;
-          for (int64_t i = 0; i < 24; ++i) before.push_back(clamp_to_bits(i % 3 == 0 ? INT32_MIN : i % 3 == 1 ? INT32_MAX : 7919 * i, bits));
+          for (int64_t i = 0; i < 24; ++i)
+            before.push_back(clamp_to_bits(i % 3 == 0 ? INT32_MIN : i % 3 == 1 ? INT32_MAX : 7919 * i, bits));
           const BufferIndex to = maker.fill(1, bits, before);
           maker.linear(
               codes, to, [](int64_t o) { return o * 5 - 60; },
