@@ -17,6 +17,8 @@ struct IntegerShape {
   int64_t height = 13, width = 10, patch_height = 4, patch_width = 3;  ///< a rest is left on both sides
   int64_t channels = 12, heads = 2, hidden = 20, depth = 3, classes = 5;
   int64_t projections = 3;  ///< that tell the first r
+  int site = -1;            ///< all norm sites are ScaleSteps (0), CurveSteps (1), NormSteps (2) or any (-1)
+  int bits = 0;             ///< of what norm sites, attention and fc1 write; 0: any
 
   int64_t patches() const { return (height / patch_height) * (width / patch_width); }
 };
@@ -32,7 +34,9 @@ inline IntegerShape shape_of_deit_tiny() {
           .hidden = 768,
           .depth = 12,
           .classes = 1000,
-          .projections = 4};
+          .projections = 4,
+          .site = -1,
+          .bits = 0};
 }
 
 inline IntegerShape random_integer_shape(Random& random) {
@@ -79,6 +83,7 @@ class IntegerProgramMaker {
     return low + static_cast<int64_t>(random_.below(static_cast<uint64_t>(high - low + 1)));
   }
   bool one_in(uint64_t n) { return random_.below(n) == 0; }
+  int any_bits() { return shape_.bits > 0 ? shape_.bits : one_in(2) ? 16 : 8; }
 
   BufferIndex buffer(const std::string& name, int64_t rows, int64_t width, int bits) {
     program_.buffers.push_back({name, rows, width, bits, random_.uniform(0.01, 1), 0, from_to(-5, 5), 0});
@@ -161,7 +166,7 @@ class IntegerProgramMaker {
   void add_site(const std::string& place, BufferIndex from, BufferIndex to, int64_t rows) {
     program_.sites.push_back(place);
     const int in = at(from).bits, out = at(to).bits;
-    switch (kind_++ % 3) {
+    switch (shape_.site >= 0 ? static_cast<uint64_t>(shape_.site) : kind_++ % 3) {
       case 0: {
         const int shift = static_cast<int>(from_to(16, 24));
         const double g = usual(out) / usual(in) * std::ldexp(1.0, shift);
@@ -203,10 +208,10 @@ class IntegerProgramMaker {
   void add_block(int64_t i) {
     const auto name = [&](const char* part) { return fmt::format("blocks.{}.{}", i, part); };
     const int64_t rows = shape_.patches() + 1, channels = shape_.channels;
-    const BufferIndex y = buffer(name("y"), rows, channels, one_in(2) ? 16 : 8);
+    const BufferIndex y = buffer(name("y"), rows, channels, any_bits());
     const BufferIndex qkv = buffer(name("qkv"), rows, 3 * channels, 8);
-    const BufferIndex mixed = buffer(name("mixed"), rows, channels, one_in(2) ? 16 : 8);
-    const BufferIndex wide = buffer(name("wide"), rows, shape_.hidden, one_in(2) ? 16 : 8);
+    const BufferIndex mixed = buffer(name("mixed"), rows, channels, any_bits());
+    const BufferIndex wide = buffer(name("wide"), rows, shape_.hidden, any_bits());
     const BufferIndex active = buffer(name("active"), rows, shape_.hidden, 8);
     add_site(name("norm1"), stream_, y, rows);
     add_linear(name("attn.qkv"), y, qkv, {.rows = rows});
