@@ -15,7 +15,8 @@ namespace normgraft {
 // no division by data. docs/integer.md specifies every step bit by bit; what is said here is its short form.
 //
 // round_shift(v, s) is floor((v + 2^(s-1)) / 2^s), v itself for s = 0. clamp(v) holds v within what the
-// buffer that takes it can hold, or within the limits that a step gives.
+// buffer that takes it can hold. No step reads the buffer that it writes, but a LinearStep that adds and a
+// FirstSpreadStep, which replaces one channel; both need rows that were written before.
 
 /// A constant of a network. Values are kept in the narrowest of the types that `bits` names.
 struct IntegerTensor {
@@ -50,7 +51,7 @@ struct Rescale {
 /// d = clamp(q, low, low + (intervals << shift)) - low; i = min(d >> shift, intervals - 1); f = d - (i <<
 /// shift); value = round_shift((knots[i] << shift) + (knots[i + 1] - knots[i]) * f, shift + fraction).
 struct Curve {
-  std::string knots;  ///< name of a tensor of 16 or 32 bits [intervals + 1]
+  std::string knots;  ///< name of a tensor of 16 or 32 bits [intervals + 1], 1 to 65536 intervals
   int32_t low = 0;
   int shift = 0;     ///< 0 to 16
   int fraction = 0;  ///< bits of the knots behind the point, 0 to 15
@@ -73,9 +74,9 @@ struct FillStep {
   std::string tensor;
 };
 
-/// For output o of row n: v = sum over i of weight[o, i] * from[n, i] + bias[o] in 32 bits, then
-/// v = round_shift(v * multiplier[o], shift[o]) + zero in 64 bits, and
-/// to[n + first_row, o] = clamp(v), or clamp(to[n + first_row, o] + v) where it adds.
+/// `from` is of 8 or 16 bits. For output o of row n: v = sum over i of weight[o, i] * from[n, i] + bias[o] in
+/// 32 bits, then v = round_shift(v * multiplier[o], shift[o]) + zero in 64 bits, and to[n + first_row, o] =
+/// clamp(v), or clamp(to[n + first_row, o] + v) where it adds.
 struct LinearStep {
   BufferIndex from = 0, to = 0;
   std::string weight;      ///< 8 bits [out, in]
@@ -106,8 +107,9 @@ struct CurveStep {
 
 /// LayerNorm, for networks that keep it. With D channels, sum = sum of x, m_c = D x_c - sum (D times x less
 /// its mean), V = eps + sum of (m_c^2 >> variance_shift), root = the whole part of the root of V, all in 64
-/// bits; to[n, c] = clamp(rescale(round_shift(m_c * (2^46 / root), 26 - variance_shift / 2))), / being the
-/// whole part. (I-BERT, arXiv 2101.01321, has integer LayerNorms.)
+/// bits; to[n, c] = clamp(rescale(round_shift(m_c * (2^46 / root), 26 + variance_shift / 2))), / being the
+/// whole part. What is rescaled is y / sqrt(D) in 20 fractional bits. (I-BERT, arXiv 2101.01321, has integer
+/// LayerNorms.)
 struct NormStep {
   BufferIndex from = 0, to = 0;
   int64_t eps = 1;         ///< at least 1
@@ -118,7 +120,8 @@ struct NormStep {
 
 /// r at the first site from K projections p of the embedded tokens: S = max(1, number[n] + sum over k of
 /// scale[k] * p[n, k]^2) in 64 bits; L = log2 of S in 16 fractional bits, by its leading one and `log2`, a
-/// curve over the 16 bits behind it; to[n, 0] = clamp(round_shift(L * rescale) + zero).
+/// curve over the 16 bits behind it (low = 0, intervals << shift = 65536); to[n, 0] = clamp(round_shift(L *
+/// rescale) + zero).
 struct FirstSpreadStep {
   BufferIndex from = 0, to = 0;
   std::string scale;   ///< 32 bits [K]
@@ -129,17 +132,17 @@ struct FirstSpreadStep {
   int32_t zero = 0;
 };
 
-/// Softmax attention of qkv codes [rows, 3 D], laid out (query, key, value) x heads x D / heads, head by head
-/// and row by row: s_j = q . k_j (32 bits); e_j = exp(max s - s_j) by the curve, whose values are not
-/// negative and which takes what its range does not hold as its end; E = sum e_j; a_c = sum e_j v_jc (32
-/// bits); with b the bit of E's leading one, f = floor(E * 2^(16 - b)) - 2^16 and R = reciprocal(f); to[n, c]
-/// = clamp(rescale(round_shift(a_c * R, b))) in 64 bits.
+/// Softmax attention of qkv codes [rows, 3 D] of 8 bits, laid out (query, key, value) x heads x D / heads,
+/// head by head and row by row: s_j = q . k_j (32 bits); e_j = exp(max s - s_j) by the curve, whose values
+/// are not negative and which takes what its range does not hold as its end; E = sum e_j; a_c = sum e_j v_jc
+/// (32 bits); with b the bit of E's leading one, f = floor(E * 2^(16 - b)) - 2^16 and R = reciprocal(f);
+/// to[n, c] = clamp(rescale(round_shift(a_c * R, b))) in 64 bits.
 struct AttentionStep {
   BufferIndex from = 0, to = 0;
   int64_t heads = 0;
-  Curve exp;
+  Curve exp;         ///< at least 1 at 0
   int exp_bits = 8;  ///< e_j is 0 to 2^exp_bits - 1; 8 or 15
-  Curve reciprocal;  ///< from 0 to 65535, the fraction of 1 <= m < 2, to 2^15 / m
+  Curve reciprocal;  ///< of the fraction of 1 <= m < 2 to 2^15 / m: low = 0, intervals << shift = 65536
   Rescale rescale;
 };
 
@@ -167,18 +170,20 @@ struct IntegerProgram {
 
 /// Throws InputError naming the step, its place and the fault: buffers or tensors that are missing, of the
 /// wrong shape or width, numbers out of their ranges, a buffer that is read before it is written. What it
-/// lets pass can be run on any picture without reading or writing out of bounds.
+/// lets pass can be run on any picture without reading or writing out of bounds and without leaving 64 bits.
 void check(const IntegerProgram& program);
 
 /// How far a step's accumulators can reach, whatever the picture.
 struct AccumulatorBound {
   std::string place;
+  std::string sum;      ///< "output", "scores", "exponentials", "values"; in 64 bits "squares"
+  int bits = 32;        ///< what holds the sum: 32 or 64
   int64_t row = 0;      ///< the output whose bound is the largest
-  int64_t largest = 0;  ///< magnitude, after each addition
+  int64_t largest = 0;  ///< magnitude, after each addition in any order
 };
 
-/// The bound of every step that sums in 32 bits, from its weights and what its input can hold: no picture can
-/// make one overflow. Throws InputError naming the first place, row and bound that do not fit 32 bits. The
+/// The bound of every sum of every step, from its weights and what its input can hold: no picture can make
+/// one overflow. Throws InputError naming the first place, row and bound that do not fit 2^31 - 1. The
 /// program is checked (check).
 std::vector<AccumulatorBound> prove_no_overflow(const IntegerProgram& program);
 
