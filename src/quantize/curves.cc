@@ -3,14 +3,12 @@
 #include <algorithm>
 #include <cmath>
 
+#include "normgraft/integer/arithmetic.h"
+
 namespace normgraft {
 namespace {
 
 constexpr int kLargestShift = 16;
-
-int64_t round_shift(int64_t value, int shift) {
-  return shift == 0 ? value : (value + (int64_t{1} << (shift - 1))) >> shift;
-}
 
 /// The function at each code from low to high, held.
 std::vector<double> values_of(const CurveTarget& target) {
@@ -38,8 +36,8 @@ FittedCurve with_shift(const CurveTarget& target, const std::vector<double>& val
     double value = values[static_cast<size_t>(std::min(at, last))];
     if (at > last && last > at - spacing) {
       const double before = values[static_cast<size_t>(at - spacing)];
-      value = before + (value - before) * static_cast<double>(spacing) /
-                           static_cast<double>(last - (at - spacing));
+      value = before +
+              (value - before) * static_cast<double>(spacing) / static_cast<double>(last - (at - spacing));
     }
     fit.knots.push_back(std::llround(std::clamp(std::ldexp(value, target.fraction), -ends, ends - 1)));
   }

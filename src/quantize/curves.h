@@ -10,10 +10,10 @@ namespace normgraft {
 /// What a curve stands for: a function of a code, in steps of what it gives.
 struct CurveTarget {
   std::function<double(double code)> exact;
-  int64_t low = 0, high = 0;    ///< the codes it is asked for
-  double least = 0, most = 0;   ///< what it gives is held within these
-  int fraction = 0;             ///< bits of its knots behind the point
-  int knot_bits = 16;           ///< 16 or 32
+  int64_t low = 0, high = 0;   ///< the codes it is asked for
+  double least = 0, most = 0;  ///< what it gives is held within these
+  int fraction = 0;            ///< bits of its knots behind the point
+  int knot_bits = 16;          ///< 16 or 32
 };
 
 /// A curve, its knots, and how far it is from the function at most, in steps, over all codes from low to

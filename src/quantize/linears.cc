@@ -39,8 +39,8 @@ Tensor reach(const LinearToMake& linear, const WholeWeights& weights) {
 
 WholeWeights whole_weights(const LinearToMake& linear) {
   const Tensor weight = linear.weight.to(at::kDouble) * linear.from.steps;
-  const Tensor bias = linear.bias.defined() ? linear.bias.to(at::kDouble)
-                                            : at::zeros({weight.size(0)}, weight.options());
+  const Tensor bias =
+      linear.bias.defined() ? linear.bias.to(at::kDouble) : at::zeros({weight.size(0)}, weight.options());
   const Tensor least = at::maximum(linear.to.steps * kLeastFactor, bias.abs() / kLargestBias);
   Tensor steps = at::maximum(weight.abs().amax(1) / kLargestWeight, least);
   for (;;) {

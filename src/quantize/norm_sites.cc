@@ -37,18 +37,20 @@ class SiteMaker {
   Codes make() const {
     if (!function_) {
       if (site_.carried.channel) {
-        throw InputError(fmt::format("quantize: norm site \"{}\" keeps its norm beside a channel that tells "
-                                     "r, expected a function at each site",
-                                     site_.name));
+        throw InputError(
+            fmt::format("quantize: norm site \"{}\" keeps its norm beside a channel that tells "
+                        "r, expected a function at each site",
+                        site_.name));
       }
       return norm();
     }
     if (!site_.carried.channel) return curve();
     const auto g = factor_of_r(*function_);
     if (!g) {
-      throw InputError(fmt::format("quantize: norm site \"{}\": {} is not x times a function of r, which "
-                                   "alone is supported where a channel tells r",
-                                   site_.name, function_->to_string()));
+      throw InputError(
+          fmt::format("quantize: norm site \"{}\": {} is not x times a function of r, which "
+                      "alone is supported where a channel tells r",
+                      site_.name, function_->to_string()));
     }
     return scale(*g);
   }
@@ -60,8 +62,11 @@ class SiteMaker {
 
   Codes scale(const Expression& g) const {
     const Codes to = even_buffer(best_step(wanted_.seen, wanted_.bits));
-    const auto code_of = [&](double r) { return r / stream_.told_step + static_cast<double>(stream_.told_zero); };
-    const double least = static_cast<double>(stream_.codes.least()), most = static_cast<double>(stream_.codes.most());
+    const auto code_of = [&](double r) {
+      return r / stream_.told_step + static_cast<double>(stream_.told_zero);
+    };
+    const double least = static_cast<double>(stream_.codes.least()),
+                 most = static_cast<double>(stream_.codes.most());
     const auto low = static_cast<int64_t>(std::clamp(std::round(code_of(site_.carried.low)), least, most));
     const auto high = static_cast<int64_t>(std::clamp(std::round(code_of(site_.carried.high)), least, most));
     const double unit = step_of_x_ / to.steps[0].item<double>();
