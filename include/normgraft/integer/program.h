@@ -20,11 +20,11 @@ namespace normgraft {
 
 /// A constant of a network. Values are kept in the narrowest of the types that `bits` names.
 struct IntegerTensor {
-  std::vector<int64_t> shape;
+  std::vector<int64_t> shape{};
   int bits = 8;  ///< 8, 16 or 32, two's complement
-  std::vector<int8_t> values8;
-  std::vector<int16_t> values16;
-  std::vector<int32_t> values32;
+  std::vector<int8_t> values8{};
+  std::vector<int16_t> values16{};
+  std::vector<int32_t> values32{};
 
   int64_t size() const;             ///< the product of `shape`
   int64_t at(int64_t index) const;  ///< row-major
@@ -51,7 +51,7 @@ struct Rescale {
 /// d = clamp(q, low, low + (intervals << shift)) - low; i = min(d >> shift, intervals - 1); f = d - (i <<
 /// shift); value = round_shift((knots[i] << shift) + (knots[i + 1] - knots[i]) * f, shift + fraction).
 struct Curve {
-  std::string knots;  ///< name of a tensor of 16 or 32 bits [intervals + 1], 1 to 65536 intervals
+  std::string knots{};  ///< name of a tensor of 16 or 32 bits [intervals + 1], 1 to 65536 intervals
   int32_t low = 0;
   int shift = 0;     ///< 0 to 16
   int fraction = 0;  ///< bits of the knots behind the point, 0 to 15
@@ -71,7 +71,7 @@ struct PatchStep {
 /// to = tensor, of the buffer's shape.
 struct FillStep {
   BufferIndex to = 0;
-  std::string tensor;
+  std::string tensor{};
 };
 
 /// `from` is of 8 or 16 bits. For output o of row n: v = sum over i of weight[o, i] * from[n, i] + bias[o] in
@@ -79,10 +79,10 @@ struct FillStep {
 /// clamp(v), or clamp(to[n + first_row, o] + v) where it adds.
 struct LinearStep {
   BufferIndex from = 0, to = 0;
-  std::string weight;      ///< 8 bits [out, in]
-  std::string bias;        ///< 32 bits [out]
-  std::string multiplier;  ///< 32 bits [out]
-  std::string shift;       ///< 8 bits [out]
+  std::string weight{};      ///< 8 bits [out, in]
+  std::string bias{};        ///< 32 bits [out]
+  std::string multiplier{};  ///< 32 bits [out]
+  std::string shift{};       ///< 8 bits [out]
   int32_t zero = 0;
   bool adds = false;
   int64_t rows = 0;       ///< of `from` that are read, from row 0 on
@@ -93,7 +93,7 @@ struct LinearStep {
 /// to[n, c] = clamp(round_shift(from[n, c] * G, shift)) for c > 0, and to[n, 0] = 0.
 struct ScaleStep {
   BufferIndex from = 0, to = 0;
-  Curve g;
+  Curve g{};
   int shift = 0;
   int64_t rows = 0;  ///< the first rows alone are computed
 };
@@ -101,7 +101,7 @@ struct ScaleStep {
 /// to[n, c] = clamp(curve(from[n, c])): f(x) at a norm site, or an activation.
 struct CurveStep {
   BufferIndex from = 0, to = 0;
-  Curve f;
+  Curve f{};
   int64_t rows = 0;  ///< the first rows alone are computed
 };
 
@@ -114,7 +114,7 @@ struct NormStep {
   BufferIndex from = 0, to = 0;
   int64_t eps = 1;         ///< at least 1
   int variance_shift = 0;  ///< even, 0 to 16
-  Rescale rescale;
+  Rescale rescale{};
   int64_t rows = 0;  ///< the first rows alone are computed
 };
 
@@ -124,11 +124,11 @@ struct NormStep {
 /// rescale) + zero).
 struct FirstSpreadStep {
   BufferIndex from = 0, to = 0;
-  std::string scale;   ///< 32 bits [K]
-  std::string number;  ///< 32 bits [rows], shifted left by number_shift before it is added
+  std::string scale{};   ///< 32 bits [K]
+  std::string number{};  ///< 32 bits [rows], shifted left by number_shift before it is added
   int number_shift = 0;
-  Curve log2;  ///< from 0 to 65535 to 16 fractional bits
-  Rescale rescale;
+  Curve log2{};  ///< from 0 to 65535 to 16 fractional bits
+  Rescale rescale{};
   int32_t zero = 0;
 };
 
@@ -140,10 +140,10 @@ struct FirstSpreadStep {
 struct AttentionStep {
   BufferIndex from = 0, to = 0;
   int64_t heads = 0;
-  Curve exp;         ///< at least 1 at 0
-  int exp_bits = 8;  ///< e_j is 0 to 2^exp_bits - 1; 8 or 15
-  Curve reciprocal;  ///< of the fraction of 1 <= m < 2 to 2^15 / m: low = 0, intervals << shift = 65536
-  Rescale rescale;
+  Curve exp{};         ///< at least 1 at 0
+  int exp_bits = 8;    ///< e_j is 0 to 2^exp_bits - 1; 8 or 15
+  Curve reciprocal{};  ///< of the fraction of 1 <= m < 2 to 2^15 / m: low = 0, intervals << shift = 65536
+  Rescale rescale{};
 };
 
 using IntegerStep = std::variant<PatchStep, FillStep, LinearStep, ScaleStep, CurveStep, NormStep,
