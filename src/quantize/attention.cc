@@ -29,7 +29,7 @@ Curve exponential(ProgramMaker& maker, const std::string& name, double per_code,
 Curve reciprocal(ProgramMaker& maker, const std::string& name) {
   CurveTarget target;
   target.exact = [](double code) { return std::ldexp(1, kReciprocalDigits) / (1 + code / 65536); };
-  target.high = 65535;
+  target.high = 65536;
   target.most = std::ldexp(1, kReciprocalDigits);
   target.fraction = 8;
   target.knot_bits = 32;

@@ -28,7 +28,7 @@ int exponent_of(double value) {
 Curve log2_curve(ProgramMaker& maker, const std::string& name) {
   CurveTarget target;
   target.exact = [](double code) { return std::ldexp(std::log2(1 + code / 65536), kLogDigits); };
-  target.high = 65535;
+  target.high = 65536;
   target.most = 65536;
   target.knot_bits = 32;
   return maker.curve(name, fit_curve(target, kShare));
