@@ -97,12 +97,12 @@ struct Sums {
 
 }  // namespace
 
-std::string quoted(const std::string& name) {
+std::string in_quotes(const std::string& name) {
   return Json(name).dump(-1, ' ', false, Json::error_handler_t::replace);
 }
 
 std::string where(const IntegerProgram& program, size_t step) {
-  return fmt::format("step {}, {}", step, quoted(program.steps[step].place));
+  return fmt::format("step {}, {}", step, in_quotes(program.steps[step].place));
 }
 
 std::vector<AccumulatorBound> bounds_of(const IntegerProgram& program, size_t step, int bits) {

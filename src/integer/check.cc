@@ -58,7 +58,7 @@ class Checker {
     int64_t codes = 0;
     for (size_t i = 0; i < program_.buffers.size(); ++i) {
       const IntegerBuffer& buffer = program_.buffers[i];
-      where_ = fmt::format("buffer {}, {}", i, quoted(buffer.name));
+      where_ = fmt::format("buffer {}, {}", i, in_quotes(buffer.name));
       if (buffer.name.empty()) fail("it has no name, expected one");
       if (!names.insert(buffer.name).second) fail("its name comes twice, expected each once");
       within("rows", buffer.rows, 1, kMostSide);
@@ -75,7 +75,7 @@ class Checker {
 
   void check_tensors() {
     for (const auto& [name, tensor] : program_.tensors) {
-      where_ = fmt::format("tensor {}", quoted(name));
+      where_ = fmt::format("tensor {}", in_quotes(name));
       if (name.empty() || name == "__metadata__") fail("its name is taken, expected another");
       if (!is_width(tensor.bits)) fail(fmt::format("bits is {}, expected 8, 16 or 32", tensor.bits));
       int64_t size = 1;
@@ -99,7 +99,7 @@ class Checker {
 
   const IntegerBuffer& of_bits(const char* what, const IntegerBuffer& buffer, int most) const {
     if (buffer.bits > most) {
-      fail(fmt::format("{}, buffer {}, is of {} bits, expected at most {}", what, quoted(buffer.name),
+      fail(fmt::format("{}, buffer {}, is of {} bits, expected at most {}", what, in_quotes(buffer.name),
                        buffer.bits, most));
     }
     return buffer;
@@ -108,7 +108,7 @@ class Checker {
   const IntegerTensor& tensor(const char* what, const std::string& name) {
     const auto found = program_.tensors.find(name);
     if (found == program_.tensors.end()) {
-      fail(fmt::format("{}: there is no tensor {}, expected one of that name", what, quoted(name)));
+      fail(fmt::format("{}: there is no tensor {}, expected one of that name", what, in_quotes(name)));
     }
     used_.insert(name);
     return found->second;
@@ -118,7 +118,7 @@ class Checker {
                               const std::vector<int64_t>& shape) {
     const IntegerTensor& found = tensor(what, name);
     if (found.bits != bits || found.shape != shape) {
-      fail(fmt::format("{}: tensor {} is of {} bits [{}], expected {} bits [{}]", what, quoted(name),
+      fail(fmt::format("{}: tensor {} is of {} bits [{}], expected {} bits [{}]", what, in_quotes(name),
                        found.bits, fmt::join(found.shape, ", "), bits, fmt::join(shape, ", ")));
     }
     return found;
@@ -130,7 +130,7 @@ class Checker {
     const IntegerTensor& knots = tensor(what, curve.knots);
     if (knots.bits == 8 || knots.shape.size() != 1) {
       fail(fmt::format("{}: knots {} are of {} bits [{}], expected a list of 16 or 32 bits", what,
-                       quoted(curve.knots), knots.bits, fmt::join(knots.shape, ", ")));
+                       in_quotes(curve.knots), knots.bits, fmt::join(knots.shape, ", ")));
     }
     within(fmt::format("the number of knots of {}", what).c_str(), knots.size(), 2, kMostIntervals + 1);
     return knots;
@@ -148,7 +148,7 @@ class Checker {
                     int64_t high) const {
     for (int64_t i = 0; i < knots.size(); ++i) {
       if (knots.at(i) < low || knots.at(i) > high) {
-        fail(fmt::format("{}: knot {} of {} is {}, expected {} to {}", what, i, quoted(curve.knots),
+        fail(fmt::format("{}: knot {} of {} is {}, expected {} to {}", what, i, in_quotes(curve.knots),
                          knots.at(i), low, high));
       }
     }
@@ -162,7 +162,8 @@ class Checker {
     const auto unwritten = std::find(begin, begin + rows, false);
     if (unwritten == begin + rows) return;
     fail(fmt::format("reads row {} of buffer {}, expected a step before that writes it",
-                     unwritten - written.begin(), quoted(program_.buffers[static_cast<size_t>(index)].name)));
+                     unwritten - written.begin(),
+                     in_quotes(program_.buffers[static_cast<size_t>(index)].name)));
   }
 
   void writes(BufferIndex index, int64_t first, int64_t rows) {
@@ -173,7 +174,7 @@ class Checker {
   void apart(BufferIndex from, BufferIndex to) const {
     if (from == to) {
       fail(fmt::format("reads and writes buffer {}, expected two buffers",
-                       quoted(program_.buffers[static_cast<size_t>(from)].name)));
+                       in_quotes(program_.buffers[static_cast<size_t>(from)].name)));
     }
   }
 
@@ -281,7 +282,7 @@ class Checker {
   void check_logits() {
     where_.clear();
     const IntegerBuffer& logits = buffer("logits", program_.logits);
-    where_ = fmt::format("logits, buffer {}", quoted(logits.name));
+    where_ = fmt::format("logits, buffer {}", in_quotes(logits.name));
     equal("bits", logits.bits, 32);
     equal("rows", logits.rows, 1);
     reads(program_.logits, 0, 1);
@@ -295,11 +296,11 @@ class Checker {
     for (const std::string& site : program_.sites) {
       const bool placed = std::any_of(program_.steps.begin(), program_.steps.end(),
                                       [&](const PlacedStep& step) { return step.place == site; });
-      if (!placed) fail(fmt::format("site {} is the place of no step, expected one", quoted(site)));
+      if (!placed) fail(fmt::format("site {} is the place of no step, expected one", in_quotes(site)));
     }
     for (const auto& [name, each] : program_.tensors) {
       if (!used_.contains(name))
-        fail(fmt::format("tensor {} is read by no step, expected one", quoted(name)));
+        fail(fmt::format("tensor {} is read by no step, expected one", in_quotes(name)));
     }
   }
 

@@ -7,7 +7,7 @@
 namespace normgraft {
 
 /// A name in quotes, on one line whatever is in it.
-std::string quoted(const std::string& name);
+std::string in_quotes(const std::string& name);
 
 /// 'step 3, "blocks.0.norm1"': where an error of a program is.
 std::string where(const IntegerProgram& program, size_t step);

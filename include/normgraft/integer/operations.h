@@ -9,15 +9,17 @@
 
 namespace normgraft {
 
-/// Operations that a program needs for one picture, by kind ("multiply-add 8x8", "multiply 32x32", "add",
-/// "shift", "compare", "table read", "divide", "root"), and the bytes that its steps read and write.
+/// Operations that a program needs for one picture, by kind: "multiply-add 8x8", "multiply-add 8x16",
+/// "multiply 32x32", "multiply 64x64", "add", "shift", "compare", "table read", "leading one", "divide",
+/// "root"; and the bytes of buffers and tensors that its steps read and write, each once a step.
 struct OperationCount {
   std::map<std::string, int64_t> operations;
   int64_t bytes_read = 0, bytes_written = 0;
 };
 
 /// What each step counts, summed by place, in the order of the steps. Counted from the steps and their
-/// shapes.
+/// shapes, as docs/integer.md writes each step down; addresses and loops are not counted. A root and a
+/// division count as one operation each. The program is checked (check).
 std::vector<std::pair<std::string, OperationCount>> count_operations(const IntegerProgram& program);
 
 }  // namespace normgraft
