@@ -13,7 +13,27 @@
 namespace normgraft::cli {
 namespace {
 
+std::string program_text(const Json& d) {
+  std::string text =
+      fmt::format("{}: whole numbers, {} steps, {} classes, {} bytes of tensors, {} of buffers",
+                  d["architecture"].get<std::string>(), d["steps"].dump(), d["classes"].dump(),
+                  d["bytes_of_tensors"].dump(), d["bytes_of_buffers"].dump());
+  Table buffers({"buffer", "rows", "width", "bits", "step", "zero"});
+  for (const auto& [name, buffer] : d["buffers"].items()) {
+    buffers.add({name, buffer["rows"].dump(), buffer["width"].dump(), buffer["bits"].dump(),
+                 fmt::format("{:.4g}", buffer["step"].get<double>()), buffer["zero"].dump()});
+    if (buffer.contains("told_step")) {
+      buffers.add({name + ", r", buffer["rows"].dump(), "1", buffer["bits"].dump(),
+                   fmt::format("{:.4g}", buffer["told_step"].get<double>()), buffer["told_zero"].dump()});
+    }
+  }
+  Table sums({"sums, whatever the picture", "largest"});
+  for (const auto& [place, largest] : d["largest_sums"].items()) sums.add({place, largest.dump()});
+  return text + "\n\n" + buffers.text() + "\n\n" + sums.text();
+}
+
 std::string description_text(const Json& d) {
+  if (d.contains("integer")) return program_text(d);
   const Json& p = d["preprocessing"];
   std::vector<std::string> facts;
   for (const auto& [name, value] : d.items()) {

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <memory>
 
 #include "normgraft/core/random.h"
 #include "normgraft/data/loader.h"
@@ -81,19 +82,39 @@ Estimate bootstrap_mean(const std::vector<double>& values, uint64_t seed) {
   return {sum / static_cast<double>(n), means[kResamples / 40], means[kResamples - 1 - kResamples / 40]};
 }
 
+JudgedModel judged(const Network& network) {
+  return {network.classes(),
+          network.preprocessing(),
+          [&network](const Tensor& images) { return network.forward(images); },
+          {}};
+}
+
+JudgedModel judged(const Graft& graft) {
+  const auto network = std::make_shared<Network>(graft.network());  // its own copy counts r
+  const auto watch = std::make_shared<RWatch>(*network);
+  return {network->classes(), network->preprocessing(),
+          [network](const Tensor& images) { return network->forward(images); },
+          [watch] { return watch->take(); }};
+}
+
 Evaluation evaluate(const Graft& model, const Network* teacher, Loader& pictures, int64_t picture_count,
                     const std::vector<Condition>& conditions, Monitor& monitor) {
-  const int64_t classes = model.network().classes();
+  const JudgedModel by = teacher != nullptr ? judged(*teacher) : JudgedModel{};
+  return evaluate(judged(model), teacher != nullptr ? &by : nullptr, pictures, picture_count, conditions,
+                  monitor);
+}
+
+Evaluation evaluate(const JudgedModel& model, const JudgedModel* teacher, Loader& pictures,
+                    int64_t picture_count, const std::vector<Condition>& conditions, Monitor& monitor) {
+  const int64_t classes = model.classes;
   if (classes < 2)
     throw InputError(
         fmt::format("eval: the model predicts {} classes, expected at least 2 to judge", classes));
-  if (teacher != nullptr && teacher->classes() != classes) {
+  if (teacher != nullptr && teacher->classes != classes) {
     throw InputError(fmt::format("the teacher has {} classes and the model {}, expected as many",
-                                 teacher->classes(), classes));
+                                 teacher->classes, classes));
   }
   at::NoGradGuard no_grad;
-  Network network = model.network();  // its own copy counts r
-  RWatch watch(network);
   std::map<Condition, Tally> tallies;
   Tally& plain = tallies[Condition::kPlain];
   for (const Condition condition : conditions) tallies[condition];
@@ -106,15 +127,17 @@ Evaluation evaluate(const Graft& model, const Network* teacher, Loader& pictures
                       "(--classes) or a folder for each class",
                       labels.max().item<int64_t>(), classes));
     }
-    const Tensor images = images_tensor(*batch, model.network().preprocessing());
+    const Tensor images = images_tensor(*batch, model.preprocessing);
     for (auto& [condition, tally] : tallies) {
       monitor.check();
-      const Tensor seen = under(condition, images, model.network().preprocessing());
+      const Tensor seen = under(condition, images, model.preprocessing);
       const auto start = std::chrono::steady_clock::now();
-      const Tensor logits = network.forward(seen);
+      const Tensor logits = model.logits(seen);
       if (condition == Condition::kPlain) network_time += std::chrono::steady_clock::now() - start;
-      for (const auto& [site, count] : watch.take()) tally.r_range[site] += count;
-      tally.add(logits, teacher != nullptr ? teacher->forward(seen) : Tensor(), labels);
+      if (model.r_range) {
+        for (const auto& [site, count] : model.r_range()) tally.r_range[site] += count;
+      }
+      tally.add(logits, teacher != nullptr ? teacher->logits(seen) : Tensor(), labels);
     }
     monitor.progress("eval", static_cast<int64_t>(plain.top1.size()), picture_count, "pictures");
   }

@@ -83,7 +83,9 @@ struct Sums {
     const Wide code = reach(from), per_head = buffer(step.to).width / step.heads;
     const IntegerTensor& knots = tensor(step.exp.knots);
     Wide exponential = 0;
-    for (int64_t i = 0; i < knots.size(); ++i) exponential = std::max(exponential, Wide{knots.at(i)});
+    for (int64_t i = 0; i < knots.size(); ++i) {
+      exponential = std::max(exponential, Wide{round_shift(knots.at(i), step.exp.fraction)});
+    }
     return {{"scores", 32, 0, 2 * per_head * code * code},
             {"exponentials", 32, 0, from.rows * exponential},
             {"values", 32, 0, from.rows * exponential * code}};

@@ -126,6 +126,7 @@ class Checker {
 
   const IntegerTensor& curve(const char* what, const Curve& curve) {
     within(fmt::format("the shift of {}", what).c_str(), curve.shift, 0, 16);
+    within(fmt::format("the fraction of {}", what).c_str(), curve.fraction, 0, 15);
     const IntegerTensor& knots = tensor(what, curve.knots);
     if (knots.bits == 8 || knots.shape.size() != 1) {
       fail(fmt::format("{}: knots {} are of {} bits [{}], expected a list of 16 or 32 bits", what,
@@ -269,9 +270,10 @@ class Checker {
       fail(fmt::format("exp_bits is {}, expected 8 or 15", step.exp_bits));
     }
     const IntegerTensor& exp = curve("exp", step.exp);
-    knots_within("exp", step.exp, exp, 0, (int64_t{1} << step.exp_bits) - 1);
+    knots_within("exp", step.exp, exp, 0, ((int64_t{1} << step.exp_bits) - 1) << step.exp.fraction);
     within("exp at 0", value_at(step.exp, exp, 0), 1, INT32_MAX);
-    knots_within("reciprocal", step.reciprocal, fraction_curve("reciprocal", step.reciprocal), 0, 65535);
+    knots_within("reciprocal", step.reciprocal, fraction_curve("reciprocal", step.reciprocal), 0,
+                 int64_t{65535} << step.reciprocal.fraction);
     rescale(step.rescale);
     reads(step.from, 0, from.rows);
     writes(step.to, 0, to.rows);

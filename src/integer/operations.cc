@@ -44,7 +44,7 @@ class Counter {
     clamp(times);
     operations("compare", times);  // with the last interval
     operations("table read", 2 * times);
-    operations("shift", 2 * times);  // for i and f
+    operations("shift", 3 * times);  // for i, f and the knot
     operations("add", 4 * times);    // less low, f, the difference of knots, the sum
     operations("multiply 32x32", times);
     round_shift(times);

@@ -36,7 +36,8 @@ class FieldWriter {
   void text(const char* key, const std::string& value) { to_[key] = value; }
   void flag(const char* key, bool value) { to_[key] = value; }
   void curve(const char* key, const Curve& value) {
-    to_[key] = {{"knots", value.knots}, {"low", value.low}, {"shift", value.shift}};
+    to_[key] = {
+        {"knots", value.knots}, {"low", value.low}, {"shift", value.shift}, {"fraction", value.fraction}};
   }
   void rescale(const char* key, const Rescale& value) {
     to_[key] = {{"multiplier", value.multiplier}, {"shift", value.shift}};
@@ -89,6 +90,7 @@ class FieldReader {
     inner.text("knots", value.knots);
     inner.number("low", value.low);
     inner.number("shift", value.shift);
+    inner.number("fraction", value.fraction);
     inner.finish();
   }
   void rescale(const char* key, Rescale& value) {

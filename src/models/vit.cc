@@ -43,6 +43,7 @@ class Vit : public Architecture {
   Vit(VitConfig config, VitBlocks blocks) : c_(std::move(config)), blocks_(blocks) {}
 
   std::string name() const override { return c_.architecture; }
+  const VitConfig& own_config() const { return c_; }
   int64_t classes() const override { return c_.classes; }
   std::vector<std::string> class_names() const override { return c_.class_names; }
   int64_t prefix_tokens() const override { return vit_prefix_tokens(c_); }
@@ -262,6 +263,11 @@ Network make_vit(VitConfig config, Preprocessing preprocessing, Tensors tensors)
   }
   const VitBlocks blocks = vit_blocks(tensors, config.channels);
   return {std::make_shared<Vit>(std::move(config), blocks), std::move(preprocessing), std::move(tensors)};
+}
+
+const VitConfig* vit_config(const Network& network) {
+  const auto* vit = dynamic_cast<const Vit*>(&network.architecture());
+  return vit == nullptr ? nullptr : &vit->own_config();
 }
 
 }  // namespace normgraft

@@ -17,7 +17,6 @@ namespace {
 
 constexpr int64_t kSquares = 32;       ///< at most; of D / 4
 constexpr double kLeastSquare = 1e-6;  ///< that a logarithm is taken of
-constexpr const char* kProjections = "carrier.projections";
 
 /// The directions [K, D] along which x [R, D] is longest.
 Tensor longest_directions(const Tensor& x, int64_t count) {
@@ -46,7 +45,7 @@ void check_tensor(const Tensors& carrier, const char* name, at::IntArrayRef shap
 
 Tensors take_first_carrier(Tensors& checkpoint) {
   Tensors taken;
-  for (const char* name : {kProjections, kFirstScales, kFirstNumbers}) {
+  for (const char* name : {kFirstProjections, kFirstScales, kFirstNumbers}) {
     auto found = checkpoint.extract(name);
     if (!found.empty()) taken.insert(std::move(found));
   }
@@ -61,21 +60,21 @@ void set_first_carrier(Network& network, const Tensors& carrier) {
     throw InputError(fmt::format("tensor \"{}\": no channel carries the spread at norm site \"{}\"",
                                  carrier.begin()->first, site.name));
   }
-  const Tensor projections = find_tensor(carrier, kProjections);
+  const Tensor projections = find_tensor(carrier, kFirstProjections);
   const int64_t count = projections.defined() && projections.dim() > 0 ? projections.size(0) : 0;
-  check_tensor(carrier, kProjections, {count, site.channels});
+  check_tensor(carrier, kFirstProjections, {count, site.channels});
   check_tensor(carrier, kFirstScales, {count});
   check_tensor(carrier, kFirstNumbers, {site.tokens});
   for (const auto& [name, tensor] : carrier) network.tensors()[name] = tensor.to(at::kFloat).contiguous();
 }
 
 bool tells_first_spread(const Tensors& tensors) {
-  return tensors.contains(kProjections);
+  return tensors.contains(kFirstProjections);
 }
 
 Tensor with_first_carrier(const Tensors& tensors, const Tensor& x) {
   const Tensor square =
-      squares(tensors.at(kProjections), x).matmul(tensors.at(kFirstScales)) + tensors.at(kFirstNumbers);
+      squares(tensors.at(kFirstProjections), x).matmul(tensors.at(kFirstScales)) + tensors.at(kFirstNumbers);
   const Tensor told = square.clamp_min(kLeastSquare).log() / 2;
   return at::cat({x.slice(-1, 0, 1) + told.unsqueeze(-1), x.slice(-1, 1)}, -1);
 }
@@ -108,7 +107,7 @@ void tell_first_spread(Network& network, const WalkImages& images, const Carrier
   const Tensor numbers = (targets_mean.squeeze(-1) - inputs_mean.matmul(scales)).squeeze(0);
 
   Tensors& tensors = network.tensors();
-  tensors[kProjections] = projections;
+  tensors[kFirstProjections] = projections;
   tensors[kFirstScales] = scales;
   tensors[kFirstNumbers] = numbers;
   network.set_carried(0, with_range(site.carried, s.log()));

@@ -66,7 +66,8 @@ void calibrate(Graft& graft, const Network& teacher, const CapturedRun& captured
       return;
     case Calibration::kAffine: {
       const PairOptions& pairs = captured.request.options.pairs;
-      Loader loader = evaluation_loader(teacher, split.fit, pairs_batch(teacher, pairs.weights), monitor);
+      Loader loader =
+          evaluation_loader(teacher.preprocessing(), split.fit, pairs_batch(teacher, pairs.weights), monitor);
       calibrate_affine(graft, teacher, loader, static_cast<int64_t>(split.fit.size()), pairs, monitor);
       return;
     }
@@ -135,7 +136,8 @@ RealignResult realign_stage(const RunFolder& run, const RealignRequest& request,
   Graft student = load_graft(request.start.value_or(run.grafted()), {}, monitor);
   const auto pictures =
       needs_labels(request.options)
-          ? labelled_pictures(request.train, request.classes, request.pictures, student.network(), monitor)
+          ? labelled_pictures(request.train, request.classes, request.pictures, classifier(student.network()),
+                              monitor)
           : unlabelled_pictures(request.train, request.pictures, request.options.seed, monitor);
   const PictureSplit split = split_as_recorded(pictures, run.asked("split"), request.options.held_out);
   std::optional<Network> teacher;

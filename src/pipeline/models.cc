@@ -3,6 +3,7 @@
 #include <ATen/ATen.h>
 #include <fmt/format.h>
 
+#include "integer_models.h"
 #include "normgraft/core/error.h"
 #include "normgraft/emit/exporter.h"
 #include "normgraft/graft/graft.h"
@@ -10,6 +11,7 @@
 #include "normgraft/network/r_units.h"
 #include "normgraft/pipeline/stages.h"
 #include "normgraft/quantize/arithmetic.h"
+#include "normgraft/quantize/quantize.h"
 #include "pictures.h"
 #include "steps_pictures.h"
 
@@ -33,6 +35,41 @@ std::string module_of(const LinearNames& linear) {
   return linear.weight.substr(0, linear.weight.rfind('.'));
 }
 
+/// A network, or a program of whole numbers.
+struct LoadedModel {
+  std::optional<Graft> graft;
+  std::optional<IntegerProgram> program;
+
+  Classifier classifier() const {
+    return graft ? normgraft::classifier(graft->network()) : classifier_of(*program);
+  }
+  JudgedModel judged() const { return graft ? normgraft::judged(*graft) : judged_program(*program); }
+  /// In the arithmetic that a request asks for; whole numbers have their own.
+  JudgedModel judged_in(const EvalRequest& request, Monitor& monitor) const {
+    if (request.format.kind == NumberKind::kFloat32) return judged();
+    if (program) {
+      throw InputError(fmt::format("eval: {} computes in whole numbers of its own, expected no --arithmetic",
+                                   request.model.string()));
+    }
+    Graft rounded{Network(graft->network())};
+    const FunctionFile file = graft->function_file();
+    std::vector<std::string> sites;
+    for (const auto& [site, f] : file.functions) sites.push_back(site);
+    if (!sites.empty()) rounded.set_functions(file, sites);
+    rounded.keep_means();
+    const Tensor images = request.format.integers() ? steps_images(request.model, request.calibration,
+                                                                   graft->network().preprocessing(), monitor)
+                                                    : Tensor();
+    use_arithmetic(rounded.network(), request.format, images, monitor);
+    return normgraft::judged(rounded);
+  }
+};
+
+LoadedModel load(const Path& path, const ModelOptions& options, Monitor& monitor) {
+  if (is_integer_folder(path)) return {{}, read_integer_folder(path)};
+  return {load_graft(path, options, monitor), {}};
+}
+
 std::vector<SiteShape> site_shapes(const Network& network) {
   std::vector<SiteShape> shapes;
   for (const Site& site : network.sites()) shapes.push_back({site.name, site.tokens, site.channels});
@@ -42,6 +79,7 @@ std::vector<SiteShape> site_shapes(const Network& network) {
 }  // namespace
 
 Json describe_model(const Path& model, const ModelOptions& options, Monitor& monitor) {
+  if (is_integer_folder(model)) return describe_program(read_integer_folder(model));
   const Graft graft = load_graft(model, options, monitor);
   const Network& network = graft.network();
   const Preprocessing& p = network.preprocessing();
@@ -78,21 +116,16 @@ Json describe_model(const Path& model, const ModelOptions& options, Monitor& mon
 
 Evaluation eval_model(const EvalRequest& request, Monitor& monitor) {
   check(request.format);
-  Graft model = load_graft(request.model, request.model_options, monitor);
-  std::optional<Graft> teacher;
-  if (request.teacher) teacher = load_graft(*request.teacher, request.model_options, monitor);
+  const LoadedModel model = load(request.model, request.model_options, monitor);
+  std::optional<LoadedModel> teacher;
+  if (request.teacher) teacher = load(*request.teacher, request.model_options, monitor);
   const auto pictures =
-      labelled_pictures(request.data, request.classes, request.pictures, model.network(), monitor);
-  if (request.format.kind != NumberKind::kFloat32) {
-    model.keep_means();
-    const Tensor images = request.format.integers() ? steps_images(request.model, request.calibration,
-                                                                   model.network().preprocessing(), monitor)
-                                                    : Tensor();
-    use_arithmetic(model.network(), request.format, images, monitor);
-  }
-  Loader loader = evaluation_loader(model.network(), pictures, request.batch, monitor);
-  return evaluate(model, teacher ? &teacher->network() : nullptr, loader,
-                  static_cast<int64_t>(pictures.size()), request.conditions, monitor);
+      labelled_pictures(request.data, request.classes, request.pictures, model.classifier(), monitor);
+  const JudgedModel judge = model.judged_in(request, monitor);
+  const std::optional<JudgedModel> by = teacher ? std::optional(teacher->judged()) : std::nullopt;
+  Loader loader = evaluation_loader(judge.preprocessing, pictures, request.batch, monitor);
+  return evaluate(judge, by ? &*by : nullptr, loader, static_cast<int64_t>(pictures.size()),
+                  request.conditions, monitor);
 }
 
 ModelCost cost_of_model(const Path& model, const std::string& profile_name, const ModelOptions& options,
@@ -144,6 +177,17 @@ CExport export_as_c(const Path& model, CWeights weights, const Path& folder) {
                                  model.string()));
   }
   return write_c(read_integer_folder(model), folder, weights);
+}
+
+void quantize_model(const QuantizeRequest& request, Monitor& monitor) {
+  check(request.format);
+  const Graft graft = load_graft(request.model, request.model_options, monitor);
+  const Tensor images =
+      steps_images(request.model, request.data, graft.network().preprocessing(), monitor, request.pictures);
+  const IntegerProgram program = quantize(graft, request.format, images, monitor);
+  check(program);
+  prove_no_overflow(program);
+  write_integer_folder(request.output, program);
 }
 
 }  // namespace normgraft

@@ -22,39 +22,43 @@ std::vector<Picture> unlabelled_pictures(const Path& data, int64_t count, uint64
   return some(open_picture_folder(data, nullptr, monitor).pictures, count, seed);
 }
 
+Classifier classifier(const Network& network) {
+  const Architecture& architecture = network.architecture();
+  return {architecture.name(), network.classes(), architecture.class_names(), network.preprocessing()};
+}
+
 std::vector<Picture> labelled_pictures(const Path& data, const std::optional<Path>& class_list, int64_t count,
-                                       const Network& network, Monitor& monitor) {
-  if (network.classes() < 2) {
+                                       const Classifier& model, Monitor& monitor) {
+  if (model.classes < 2) {
     throw InputError(
         fmt::format("{} predicts {} classes, expected at least 2 to judge it by pictures with labels",
-                    network.architecture().name(), network.classes()));
+                    model.name, model.classes));
   }
   std::optional<ClassList> list;
   if (class_list) {
     list = read_class_list(*class_list);
-  } else if (!network.architecture().class_names().empty()) {
-    list = class_list_from(network.architecture().class_names());
+  } else if (!model.class_names.empty()) {
+    list = class_list_from(model.class_names);
   }
   PictureFolder folder = open_picture_folder(data, list ? &*list : nullptr, monitor);
   const auto folders = static_cast<int64_t>(folder.classes.size());
-  if (!list && network.classes() != folders) {
+  if (!list && model.classes != folders) {
     throw InputError(
         fmt::format("{} holds {} classes and the model has {}: expected a class list (--classes) or a "
                     "folder for each class",
-                    data.string(), folders, network.classes()));
+                    data.string(), folders, model.classes));
   }
   for (const Picture& picture : folder.pictures) {
-    if (picture.label < network.classes()) continue;
+    if (picture.label < model.classes) continue;
     throw InputError(
         fmt::format("{} has class {}, but the model has {} classes: expected another class list (--classes)",
-                    picture.path.string(), picture.label, network.classes()));
+                    picture.path.string(), picture.label, model.classes));
   }
   return count > 0 ? some(std::move(folder.pictures), count, 1) : std::move(folder.pictures);
 }
 
-Loader evaluation_loader(const Network& network, std::vector<Picture> pictures, int64_t batch,
+Loader evaluation_loader(const Preprocessing& p, std::vector<Picture> pictures, int64_t batch,
                          Monitor& monitor) {
-  const Preprocessing& p = network.preprocessing();
   LoaderOptions options;
   options.batch = batch;
   return Loader(std::move(pictures), evaluation_transform(p), p.height, p.width, options, monitor);

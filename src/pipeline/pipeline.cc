@@ -156,9 +156,9 @@ void check(const PipelineRequest& request) {
                                    model.architecture().name(), model.classes(), fmt::join(expected, ", ")));
     }
   }
-  if (request.val) labelled_pictures(*request.val, request.classes, 0, model, monitor);
+  if (request.val) labelled_pictures(*request.val, request.classes, 0, classifier(model), monitor);
   if (request.realign && needs_labels(request.realign->options)) {
-    labelled_pictures(request.realign->train, request.realign->classes, 0, model, monitor);
+    labelled_pictures(request.realign->train, request.realign->classes, 0, classifier(model), monitor);
   }
 }
 

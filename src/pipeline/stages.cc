@@ -80,7 +80,7 @@ Mappings capture_stage(const RunFolder& run, const CaptureRequest& request, Moni
   monitor.notice(fmt::format("capture: batches of {} pictures, about {} MiB", batch,
                              pairs_bytes(network, weights, batch) >> 20));
   const std::vector<Picture> pictures = all_parts(split);
-  Loader loader = evaluation_loader(network, pictures, batch, monitor);
+  Loader loader = evaluation_loader(network.preprocessing(), pictures, batch, monitor);
   const auto fold = [&](int64_t position) { return fold_at(split, position); };
   Mappings mappings =
       capture(network, loader, static_cast<int64_t>(pictures.size()), fold, request.options, monitor);

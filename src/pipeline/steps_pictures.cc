@@ -31,7 +31,7 @@ bool is_run(const Path& folder) {
 }  // namespace
 
 Tensor steps_images(const Path& model, const std::optional<Path>& calibration,
-                    const Preprocessing& preprocessing, Monitor& monitor) {
+                    const Preprocessing& preprocessing, Monitor& monitor, int64_t count) {
   Path folder = std::filesystem::absolute(model).lexically_normal();
   if (!folder.has_filename()) folder = folder.parent_path();  // "grafted/"
   const Path parent = folder.parent_path();
@@ -43,8 +43,8 @@ Tensor steps_images(const Path& model, const std::optional<Path>& calibration,
     return drawn_images(preprocessing);
   }
   std::vector<Picture> pictures = is_run(from) ? captured_run(RunFolder(from)).pictures.fit
-                                               : unlabelled_pictures(from, kPictures, kSeed, monitor);
-  if (pictures.size() > kPictures) pictures.resize(kPictures);
+                                               : unlabelled_pictures(from, count, kSeed, monitor);
+  if (pictures.size() > static_cast<size_t>(count)) pictures.resize(static_cast<size_t>(count));
   monitor.notice(
       fmt::format("arithmetic: the steps of integers are chosen by pictures of {}", from.string()));
   return read_images(std::move(pictures), preprocessing, "arithmetic", monitor);

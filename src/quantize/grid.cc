@@ -60,15 +60,20 @@ Tensor weight_on_grids(const Tensor& weight, int bits) {
   return ((rows / steps).round_() * steps).view_as(weight);
 }
 
+Tensor balanced(const Tensor& exact, double largest) {
+  const Tensor from = exact.contiguous();
+  Tensor rounded = from.round();
+  const int64_t inputs = from.size(1);
+  for (int64_t row = 0; row < from.size(0); ++row) {
+    balance(rounded.data_ptr<double>() + row * inputs, from.data_ptr<double>() + row * inputs, inputs,
+            largest);
+  }
+  return rounded;
+}
+
 Tensor blind_weight_on_grids(const Tensor& weight, int bits) {
   const Tensor steps = steps_of(weight, bits).to(at::kDouble);
-  const Tensor exact = (weight.to(at::kDouble) / steps).contiguous();
-  Tensor rounded = exact.round();
-  const int64_t inputs = weight.size(1);
-  for (int64_t row = 0; row < weight.size(0); ++row) {
-    balance(rounded.data_ptr<double>() + row * inputs, exact.data_ptr<double>() + row * inputs, inputs,
-            static_cast<double>(largest_of(bits)));
-  }
+  const Tensor rounded = balanced(weight.to(at::kDouble) / steps, static_cast<double>(largest_of(bits)));
   return (rounded * steps).to(at::kFloat);
 }
 

@@ -1,5 +1,6 @@
 #include "normgraft/quantize/histogram.h"
 
+#include <algorithm>
 #include <cmath>
 #include <limits>
 
@@ -8,6 +9,7 @@ namespace {
 
 constexpr int kEnds = 24;           ///< tried on either side
 constexpr double kNarrower = 0.88;  ///< from one end to the next
+constexpr double kSmallest = 1e-30;
 
 /// Sum of squared distances beyond an end, for each end tried: high, then by factors narrower.
 std::vector<double> beyond(const Histogram& h, double end) {
@@ -43,6 +45,23 @@ IntegerGrid best_grid(const Histogram& histogram, int bits) {
       least = error;
       best = grid;
     }
+  }
+  return best;
+}
+
+double best_step(const Histogram& histogram, int bits) {
+  const double largest = std::max({std::abs(histogram.low), std::abs(histogram.high), kSmallest});
+  const auto codes = static_cast<double>((int64_t{1} << (bits - 1)) - 1);
+  double total = 0;
+  for (const double count : histogram.counts) total += count;
+  const std::vector<double> below = beyond(histogram, -largest), above = beyond(histogram, largest);
+  double best = largest / codes, least = std::numeric_limits<double>::infinity();
+  for (size_t i = 0; i < kEnds; ++i) {
+    const double step = largest * std::pow(kNarrower, static_cast<double>(i)) / codes;
+    const double error = below[i] + above[i] + total * step * step / 12;
+    if (!(error < least)) continue;
+    least = error;
+    best = step;
   }
   return best;
 }

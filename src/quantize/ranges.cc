@@ -14,12 +14,18 @@ constexpr int64_t kParts = 4096;  ///< of a histogram
 Tensor RangeWatcher::kept(Kept kind, const std::string& name, const Tensor& x) const {
   if (!counting_) {
     const double low = x.min().item<double>(), high = x.max().item<double>();
+    const Tensor largest = x.flatten(0, -2).abs().amax(0).to(at::kDouble).contiguous();
     const std::lock_guard lock(mutex_);
     const auto [found, fresh] = places_.try_emplace(name);
     Histogram& seen = found->second.seen;
     found->second.kind = kind;
     seen.low = fresh ? low : std::min(seen.low, low);
     seen.high = fresh ? high : std::max(seen.high, high);
+    std::vector<double>& channels = found->second.largest;
+    channels.resize(static_cast<size_t>(largest.numel()));
+    for (size_t c = 0; c < channels.size(); ++c) {
+      channels[c] = std::max(channels[c], largest.data_ptr<double>()[c]);
+    }
     return x;
   }
   Histogram& seen = places_.at(name).seen;

@@ -3,6 +3,7 @@
 #include <map>
 #include <mutex>
 #include <string>
+#include <vector>
 
 #include "normgraft/network/operations.h"
 #include "normgraft/quantize/histogram.h"
@@ -16,6 +17,7 @@ class RangeWatcher : public Arithmetic {
   struct Place {
     Kept kind = Kept::kInner;
     Histogram seen;
+    std::vector<double> largest;  ///< magnitude of each channel
   };
 
   Tensor kept(Kept kind, const std::string& place, const Tensor& x) const override;

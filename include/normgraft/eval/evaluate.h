@@ -1,13 +1,16 @@
 #pragma once
 
+#include <functional>
 #include <map>
 #include <optional>
 #include <vector>
 
 #include "normgraft/core/files.h"
 #include "normgraft/core/monitor.h"
+#include "normgraft/data/preprocess.h"
 #include "normgraft/eval/condition.h"
 #include "normgraft/eval/r_range.h"
+#include "normgraft/network/tensors.h"
 
 namespace normgraft {
 
@@ -40,11 +43,30 @@ struct Evaluation : Judgement {
   std::map<Condition, Judgement> under;
 };
 
+/// What is judged, or judged by: anything that gives logits.
+struct JudgedModel {
+  int64_t classes = 0;
+  Preprocessing preprocessing;
+  /// Normalised pictures [B, 3, height, width] -> [B, classes].
+  std::function<Tensor(const Tensor& images)> logits;
+  /// What was counted of r since this was asked last; may be absent.
+  std::function<RRange()> r_range;
+};
+
+/// A network as it is judged; it must outlive what is returned.
+JudgedModel judged(const Network& network);
+/// A graft with its own count of r; the graft may go.
+JudgedModel judged(const Graft& graft);
+
 /// Judges a model on plain pictures and under `conditions`. A teacher, if there is one, sees the same
 /// pictures under the same conditions. `picture_count` is for the progress line. Throws InputError when
 /// teacher and model differ in their number of classes, or no picture could be read.
 Evaluation evaluate(const Graft& model, const Network* teacher, Loader& pictures, int64_t picture_count,
                     const std::vector<Condition>& conditions, Monitor& monitor);
+
+/// The same for anything that gives logits; null for no teacher.
+Evaluation evaluate(const JudgedModel& model, const JudgedModel* teacher, Loader& pictures,
+                    int64_t picture_count, const std::vector<Condition>& conditions, Monitor& monitor);
 
 /// Keys top1, top5 and, with a teacher, agreement, kl; each estimate X also as X_interval [low, high].
 Json judgement_json(const Judgement& judgement);

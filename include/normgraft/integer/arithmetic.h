@@ -33,7 +33,8 @@ inline int64_t value_at(const Curve& curve, const IntegerTensor& knots, int64_t 
   const int64_t d = std::clamp(q, low, low + (intervals << curve.shift)) - low;
   const int64_t i = std::min(d >> curve.shift, intervals - 1);
   const int64_t f = d - (i << curve.shift);
-  return knots.at(i) + round_shift((knots.at(i + 1) - knots.at(i)) * f, curve.shift);
+  return round_shift((knots.at(i) << curve.shift) + (knots.at(i + 1) - knots.at(i)) * f,
+                     curve.shift + curve.fraction);
 }
 
 /// The place of the leading one: 2^b <= v < 2^(b+1). v is positive.

@@ -49,11 +49,12 @@ struct Rescale {
 
 /// A function of one number, straight between knots:
 /// d = clamp(q, low, low + (intervals << shift)) - low; i = min(d >> shift, intervals - 1); f = d - (i <<
-/// shift); value = knots[i] + round_shift((knots[i + 1] - knots[i]) * f, shift).
+/// shift); value = round_shift((knots[i] << shift) + (knots[i + 1] - knots[i]) * f, shift + fraction).
 struct Curve {
   std::string knots{};  ///< name of a tensor of 16 or 32 bits [intervals + 1], 1 to 65536 intervals
   int32_t low = 0;
-  int shift = 0;  ///< 0 to 16
+  int shift = 0;     ///< 0 to 16
+  int fraction = 0;  ///< bits of the knots behind the point, 0 to 15
 };
 
 /// Where a buffer's numbers are in the list of buffers.

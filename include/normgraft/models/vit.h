@@ -49,4 +49,7 @@ struct VitConfig {
 /// names the tensors that are missing, of the wrong shape, not understood, or not finite.
 Network make_vit(VitConfig config, Preprocessing preprocessing, Tensors tensors);
 
+/// The configuration of a network that make_vit() made; null for one of another family.
+const VitConfig* vit_config(const Network& network);
+
 }  // namespace normgraft

@@ -11,7 +11,8 @@ namespace normgraft {
 // they are few beside D. The rest is done once a token. Tensors: "carrier.projections" [K, D],
 // "carrier.scales" [K], "carrier.numbers" [N].
 
-/// The names of those that r is linear in, to first order (r_slopes.h).
+/// Their names. r is linear in the last two, to first order (r_slopes.h).
+inline constexpr const char* kFirstProjections = "carrier.projections";
 inline constexpr const char* kFirstScales = "carrier.scales";
 inline constexpr const char* kFirstNumbers = "carrier.numbers";
 

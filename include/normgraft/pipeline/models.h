@@ -34,6 +34,18 @@ struct EvalRequest {
 };
 Evaluation eval_model(const EvalRequest& request, Monitor& monitor);
 
+struct QuantizeRequest {
+  Path model;
+  Path data;  ///< picture folder, or a run for its pictures to fit to; labels are not used
+  Path output;
+  int64_t pictures = 64;  ///< at most
+  Precision format = {.kind = NumberKind::kW8A8};
+  ModelOptions model_options;
+};
+/// Writes an integer folder (quantize). Throws InputError, and then has written nothing, for what is not
+/// supported.
+void quantize_model(const QuantizeRequest& request, Monitor& monitor);
+
 /// What the norm sites of a model cost for one picture.
 struct ModelCost {
   NormCost layernorm, graft;

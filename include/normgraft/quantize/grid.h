@@ -18,11 +18,15 @@ IntegerGrid grid_between(double low, double high, int bits);
 /// The nearest value of the grid to each of x; beyond its ends, the end.
 Tensor on_grid(const IntegerGrid& grid, const Tensor& x);
 
+/// Whole numbers [R, C] next to `exact`, of magnitudes up to `largest`, whose rows sum to 0. Those that were
+/// rounded furthest are rounded the other way. The rows of `exact` sum to 0, and both are F64.
+Tensor balanced(const Tensor& exact, double largest);
+
 /// A weight [out, ...] with each output channel on a grid of its own that is symmetric around 0.
 Tensor weight_on_grids(const Tensor& weight, int bits);
 
-/// The same for a weight [out, in] whose rows sum to 0: the rows of whole numbers sum to 0 exactly, so that a
-/// number added to all inputs is not seen. Those that were rounded furthest are rounded the other way.
+/// The same for a weight [out, in] whose rows sum to 0: the rows of whole numbers sum to 0 exactly
+/// (balanced), so that a number added to all inputs is not seen.
 Tensor blind_weight_on_grids(const Tensor& weight, int bits);
 
 }  // namespace normgraft

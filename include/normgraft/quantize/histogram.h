@@ -16,4 +16,7 @@ struct Histogram {
 /// off what lies beyond it.
 IntegerGrid best_grid(const Histogram& histogram, int bits);
 
+/// The step of the grid of so many bits around 0 on which these values err least, likewise.
+double best_step(const Histogram& histogram, int bits);
+
 }  // namespace normgraft

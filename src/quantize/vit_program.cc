@@ -1,0 +1,324 @@
+#include "vit_program.h"
+
+#include <ATen/ATen.h>
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+#include <set>
+
+#include "attention.h"
+#include "first_spread.h"
+#include "linears.h"
+#include "norm_sites.h"
+#include "normgraft/core/error.h"
+#include "normgraft/network/first_carrier.h"
+#include "normgraft/network/kernels.h"
+#include "normgraft/quantize/grid.h"
+
+namespace normgraft {
+namespace {
+
+constexpr int kInnerBits = 16;          ///< between a Linear and its activation
+constexpr double kStreamMargin = 1.25;  ///< of a 16-bit stream, beyond what was seen
+constexpr double kInnerMargin = 1.1;
+constexpr double kShare = 0.125;  ///< of a step, by which an activation may err beyond rounding
+constexpr int kLogitDigits = 20;  ///< of the largest logit
+constexpr double kSmallest = 1e-30;
+constexpr int64_t kPixelZero = 128;
+constexpr double kPixelLevels = 255;
+
+Tensor as_tensor(const std::vector<double>& values) {
+  return at::tensor(values, at::kDouble);
+}
+
+class VitMaker {
+ public:
+  VitMaker(const Graft& graft, const VitConfig& config, const Precision& precision, const SeenNumbers& seen)
+      : graft_(graft),
+        network_(graft.network()),
+        tensors_(network_.tensors()),
+        c_(config),
+        precision_(precision),
+        seen_(seen),
+        tokens_(network_.sites().front().tokens),
+        patches_(c_.height / c_.patch_height * (c_.width / c_.patch_width)) {}
+
+  IntegerProgram make() {
+    stream_ = stream();
+    embed();
+    for (int64_t block = 0; block < c_.depth; ++block) {
+      attention(block);
+      mlp(block);
+    }
+    head();
+    return std::move(maker_.program());
+  }
+
+ private:
+  static std::string name(int64_t block, const char* part) {
+    return fmt::format("blocks.{}.{}", block, part);
+  }
+  const RangeWatcher::Place& place(const std::string& name) const { return seen_.places.at(name); }
+  const Histogram& seen_by(const std::string& linear) const { return place(linear + ".weight").seen; }
+  Tensor reach_of(const std::string& name) const { return as_tensor(place(name).largest); }
+  int operand_bits() const { return precision_.operand_bits(); }
+  /// Behind the last attention only the class token is read.
+  int64_t rows_read(int64_t block) const { return block + 1 < c_.depth ? tokens_ : 1; }
+
+  StreamCodes stream() {
+    double largest = kSmallest, low = 0, high = 0;
+    bool told = false;
+    Histogram all;
+    for (const Site& site : network_.sites()) {
+      const Histogram& own = place(site.name).seen;
+      largest = std::max({largest, std::abs(own.low), std::abs(own.high)});
+      if (!site.carried.channel) continue;
+      low = told ? std::min(low, site.carried.low) : site.carried.low;
+      high = told ? std::max(high, site.carried.high) : site.carried.high;
+      told = true;
+    }
+    const int bits = precision_.stream_bits;
+    const double most = std::ldexp(1, bits - 1) - 1;
+    StreamCodes made;
+    const double step = (bits == 16 ? kStreamMargin : 1) * largest / most;
+    made.codes = maker_.buffer("stream", tokens_, c_.channels, bits, step);
+    if (!told) return made;
+    // r may stray as far again on either side before a function holds it
+    const double beyond = bits == 16 ? high - low : 0;
+    made.told_step = std::max((high - low + 2 * beyond) / (2 * most), kSmallest);
+    made.told_zero = -std::llround((low + high) / 2 / made.told_step);
+    made.codes.steps[0] = made.told_step;
+    IntegerBuffer& buffer = maker_.program().buffers.back();
+    buffer.told_step = made.told_step;
+    buffer.told_zero = made.told_zero;
+    return made;
+  }
+
+  /// A Linear as it stands in the network, LayerScale behind it folded in.
+  LinearToMake linear(const std::string& name, const std::string& scale = {}) const {
+    LinearToMake made;
+    made.place = name;
+    made.weight = tensors_.at(name + ".weight").to(at::kDouble).flatten(1);
+    const Tensor bias = find_tensor(tensors_, name + ".bias"), by = find_tensor(tensors_, scale);
+    if (bias.defined()) made.bias = bias.to(at::kDouble);
+    if (!by.defined()) return made;
+    made.weight = made.weight * by.to(at::kDouble).unsqueeze(1);
+    if (bias.defined()) made.bias = made.bias * by.to(at::kDouble);
+    return made;
+  }
+
+  /// One that reads a norm site.
+  LinearToMake reader(const std::string& name, size_t site) const {
+    LinearToMake made = linear(name);
+    made.blind = network_.sites()[site].carried.blind && graft_.has_function(site);
+    return made;
+  }
+
+  void embed() {
+    Tensor start = at::zeros({tokens_, c_.channels}, at::kDouble);
+    int64_t row = 0;
+    for (const char* token : {"cls_token", "reg_token"}) {
+      const Tensor rows = find_tensor(tensors_, token);
+      if (!rows.defined()) continue;
+      const Tensor flat = rows.to(at::kDouble).view({-1, c_.channels});
+      start.slice(0, row, row + flat.size(0)) += flat;
+      row += flat.size(0);
+    }
+    const Tensor positions = find_tensor(tensors_, "pos_embed");
+    if (positions.defined()) {
+      const Tensor flat = positions.to(at::kDouble).view({-1, c_.channels});
+      start.slice(0, tokens_ - flat.size(0)) += flat;
+    }
+    Tensor codes = (start / stream_.codes.steps).round();
+    codes.select(1, 0) += static_cast<double>(stream_.told_zero);
+    codes.clamp_(static_cast<double>(stream_.codes.least()), static_cast<double>(stream_.codes.most()));
+    FillStep fill;
+    fill.to = stream_.codes.buffer;
+    fill.tensor = maker_.tensor("tokens", codes, stream_.codes.bits);
+    maker_.step("tokens", fill);
+
+    const int64_t pixels = c_.patch_height * c_.patch_width;
+    PatchStep cut;
+    const Codes from = maker_.buffer("patches", patches_, 3 * pixels, 8, 1 / kPixelLevels, -kPixelZero);
+    cut.to = from.buffer;
+    cut.height = c_.height;
+    cut.width = c_.width;
+    cut.patch_height = c_.patch_height;
+    cut.patch_width = c_.patch_width;
+    maker_.step("patches", cut);
+
+    LinearToMake proj = linear("patch_embed.proj");
+    Tensor mean = at::zeros({3 * pixels}, at::kDouble), spread = mean.clone();
+    for (int64_t colour = 0; colour < 3; ++colour) {
+      const auto part = [&](Tensor& all) { return all.slice(0, colour * pixels, (colour + 1) * pixels); };
+      part(mean).fill_(network_.preprocessing().mean[static_cast<size_t>(colour)]);
+      part(spread).fill_(network_.preprocessing().std[static_cast<size_t>(colour)]);
+    }
+    proj.weight = proj.weight / spread;
+    const Tensor shift = -proj.weight.matmul(mean);
+    proj.bias = proj.bias.defined() ? proj.bias + shift : shift;
+    proj.from = from;
+    proj.to = stream_.codes;
+    proj.adds = true;
+    proj.rows = patches_;
+    proj.first_row = tokens_ - patches_;
+    add_linear(maker_, proj);
+    if (tells_first_spread(tensors_))
+      add_first_spread(maker_, tensors_, stream_, "first_spread", seen_.projections);
+  }
+
+  Codes norm(size_t site, const std::string& reader, int64_t rows) {
+    maker_.program().sites.push_back(network_.sites()[site].name);
+    return add_norm_site(maker_, graft_, stream_, {site, seen_by(reader), operand_bits(), rows});
+  }
+
+  void attention(int64_t block) {
+    const std::string qkv_name = name(block, "attn.qkv"), proj_name = name(block, "attn.proj");
+    const auto site = static_cast<size_t>(2 * block);
+    const std::string at = name(block, "attn");
+    const AttentionSteps steps = attention_steps(
+        {reach_of(at + ".q"), reach_of(at + ".k"), reach_of(at + ".v"), reach_of(proj_name + ".weight")},
+        operand_bits());
+    LinearToMake qkv = reader(qkv_name, site);
+    qkv.from = norm(site, qkv_name, tokens_);
+    qkv.to = maker_.buffer(qkv_name, tokens_, steps.qkv, 8);
+    qkv.rows = tokens_;
+    add_linear(maker_, qkv);
+    const Codes attended = maker_.buffer(at, tokens_, steps.attended, operand_bits());
+    add_attention(maker_, at, qkv.to, attended, steps, c_.heads, operand_bits() == 8 ? 8 : 15);
+    LinearToMake proj = linear(proj_name, name(block, "ls1.gamma"));
+    proj.from = attended;
+    write(proj, rows_read(block));
+  }
+
+  void write(LinearToMake& writer, int64_t rows) {
+    writer.to = stream_.codes;
+    writer.adds = true;
+    writer.rows = rows;
+    add_linear(maker_, writer);
+  }
+
+  void mlp(int64_t block) {
+    const std::string fc1_name = name(block, "mlp.fc1"), fc2_name = name(block, "mlp.fc2");
+    const auto site = static_cast<size_t>(2 * block + 1);
+    const int64_t rows = rows_read(block);
+    LinearToMake fc1 = reader(fc1_name, site);
+    const int64_t hidden = fc1.weight.size(0);
+    const Histogram& inner = place(name(block, "mlp.act")).seen;
+    const IntegerGrid wide = grid_between(kInnerMargin * std::min(inner.low, 0.0),
+                                          kInnerMargin * std::max(inner.high, 0.0), kInnerBits);
+    fc1.from = norm(site, fc1_name, rows);
+    fc1.to = maker_.buffer(fc1_name, tokens_, hidden, kInnerBits, wide.step, zero_of(wide));
+    fc1.rows = rows;
+    add_linear(maker_, fc1);
+    LinearToMake fc2 = linear(fc2_name, name(block, "ls2.gamma"));
+    fc2.from = activation(name(block, "mlp.act"), fc1.to, best_grid(seen_by(fc2_name), operand_bits()), rows);
+    write(fc2, rows);
+  }
+
+  Codes activation(const std::string& place, const Codes& from, const IntegerGrid& grid, int64_t rows) {
+    const int64_t zero = zero_of(grid);
+    const Codes to = maker_.buffer(place, tokens_, from.steps.size(0), grid.bits, grid.step, zero);
+    const double step = from.steps[0].item<double>();
+    const Tensor codes = at::arange(from.least(), from.most() + 1, at::kDouble);
+    const Tensor values =
+        activate(c_.activation, (codes - static_cast<double>(from.zero)) * step) / grid.step +
+        static_cast<double>(zero);
+    CurveTarget target;
+    target.exact = [&, least = from.least()](double code) {
+      return values.data_ptr<double>()[static_cast<int64_t>(code) - least];
+    };
+    target.low = from.least();
+    target.high = from.most();
+    target.least = static_cast<double>(to.least());
+    target.most = static_cast<double>(to.most());
+    target.fraction = 8;
+    target.knot_bits = grid.bits == 8 ? 16 : 32;
+    CurveStep step_made;
+    step_made.from = from.buffer;
+    step_made.to = to.buffer;
+    step_made.f = maker_.curve(place + ".f", fit_curve(target, kShare));
+    step_made.rows = rows;
+    maker_.step(place, step_made);
+    return to;
+  }
+
+  void head() {
+    const size_t last = network_.sites().size() - 1;
+    LinearToMake head = reader("head", last);
+    head.from = norm(last, "head", 1);
+    const Tensor largest = head.weight.abs().sum(1) * head.from.steps.max() * 127;
+    const double step = std::ldexp(largest.max().item<double>(), -kLogitDigits);
+    head.to = maker_.buffer("head", 1, c_.classes, 32, step);
+    head.rows = 1;
+    add_linear(maker_, head);
+    maker_.program().logits = head.to.buffer;
+  }
+
+  static int64_t zero_of(const IntegerGrid& grid) { return -grid.least - (int64_t{1} << (grid.bits - 1)); }
+
+  const Graft& graft_;
+  const Network& network_;
+  const Tensors& tensors_;
+  const VitConfig& c_;
+  Precision precision_;
+  const SeenNumbers& seen_;
+  int64_t tokens_, patches_;
+  ProgramMaker maker_;
+  StreamCodes stream_;
+};
+
+[[noreturn]] void refuse(const Network& network, const std::string& what) {
+  throw InputError(
+      fmt::format("quantize: {} {}, which is not supported so far", network.architecture().name(), what));
+}
+
+/// The tensors that a plain Vision Transformer reads.
+std::set<std::string> plain_tensors(const VitConfig& c, const Network& network) {
+  std::set<std::string> names = {"cls_token",
+                                 "reg_token",
+                                 "pos_embed",
+                                 kFirstScales,
+                                 kFirstNumbers,
+                                 kFirstProjections,
+                                 "patch_embed.proj.weight",
+                                 "patch_embed.proj.bias"};
+  for (const Site& site : network.sites()) {
+    names.insert({site.gamma, site.beta});
+    for (const LinearNames& reader : site.readers) names.insert({reader.weight, reader.bias});
+    if (!site.writer) continue;
+    names.insert({site.writer->linear.weight, site.writer->linear.bias, site.writer->scale});
+  }
+  for (int64_t block = 0; block < c.depth; ++block) {
+    for (const char* part : {"mlp.fc1.weight", "mlp.fc1.bias"})
+      names.insert(fmt::format("blocks.{}.{}", block, part));
+  }
+  return names;
+}
+
+}  // namespace
+
+void check_plain_vit(const VitConfig& config, const Network& network) {
+  if (config.classes == 0) refuse(network, "has no head");
+  if (config.pooling != Pooling::kToken || config.norm_behind_pooling)
+    refuse(network, "pools its tokens instead of reading a class token");
+  if (config.distilled) refuse(network, "has a distillation token");
+  if (config.pre_norm) refuse(network, "has a norm ahead of its blocks");
+  if (config.patch_norm) refuse(network, "has a norm of its patches");
+  if (config.norm != NormKind::kLayerNorm) refuse(network, "has RMSNorms");
+  const std::set<std::string> plain = plain_tensors(config, network);
+  for (const auto& [name, tensor] : network.tensors()) {
+    if (!plain.contains(name)) refuse(network, fmt::format("has a tensor \"{}\"", name));
+  }
+  const Tensor fc1 = find_tensor(network.tensors(), "blocks.0.mlp.fc1.weight");
+  if (!fc1.defined() || fc1.size(0) != network.tensors().at("blocks.0.mlp.fc2.weight").size(1))
+    refuse(network, "has gated MLPs");
+}
+
+IntegerProgram vit_program(const Graft& graft, const VitConfig& config, const Precision& precision,
+                           const SeenNumbers& seen) {
+  return VitMaker(graft, config, precision, seen).make();
+}
+
+}  // namespace normgraft
