@@ -12,12 +12,33 @@
 
 namespace {
 
-/// A random one as large as DeiT-Tiny, in 8 bits with a stream of 16, with x g(r) or LayerNorms at its sites.
-normgraft::IntegerProgram random_program(bool norms, normgraft::Random& random) {
-  normgraft::testing::IntegerShape shape = normgraft::testing::shape_of_deit_tiny();
-  shape.site = norms ? 2 : 0;
+using namespace normgraft;
+
+/// A random one as large as DeiT-Tiny, in 8 bits with a stream of 16 and x g(r) at its sites.
+IntegerProgram random_graft(Random& random) {
+  testing::IntegerShape shape = testing::shape_of_deit_tiny();
+  shape.site = 0;
   shape.bits = 8;
-  return normgraft::testing::random_integer_program(shape, random);
+  return testing::random_integer_program(shape, random);
+}
+
+/// The same with LayerNorms at its sites.
+IntegerProgram with_norms(IntegerProgram program) {
+  for (PlacedStep& placed : program.steps) {
+    const auto* scale = std::get_if<ScaleStep>(&placed.step);
+    if (scale == nullptr) continue;
+    program.tensors.erase(scale->g.knots);
+    placed.step =
+        NormStep{.from = scale->from, .to = scale->to, .rescale = {1 << 30, 45}, .rows = scale->rows};
+  }
+  return program;
+}
+
+/// The program that the command line names.
+IntegerProgram program_of(const std::string& name, Random& random) {
+  if (name == "graft") return random_graft(random);
+  if (name == "norms") return with_norms(random_graft(random));
+  return read_integer_folder(name);
 }
 
 }  // namespace
@@ -25,17 +46,13 @@ normgraft::IntegerProgram random_program(bool norms, normgraft::Random& random) 
 // integer_throughput FOLDER|graft|norms [THREADS] [BATCH] [REPEATS]: the median of pictures a second, as
 // JSON, of an integer folder or of a random program with grafts or LayerNorms.
 int main(int argc, char** argv) {
-  using namespace normgraft;
   if (argc < 2) return 2;
   const auto argument = [&](int index, int fallback) {
     return index < argc ? std::atoi(argv[index]) : fallback;
   };
-  const std::string name = argv[1];
   const int threads = argument(2, 2), batch = argument(3, 32);
   Random random({0});
-  const bool is_random = name == "graft" || name == "norms";
-  const IntegerProgram program =
-      is_random ? random_program(name == "norms", random) : read_integer_folder(name);
+  const IntegerProgram program = program_of(argv[1], random);
   const IntegerEngine engine(program);
   std::vector<int8_t> pictures;
   for (int i = 0; i < batch; ++i) {

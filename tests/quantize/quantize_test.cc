@@ -51,8 +51,7 @@ double relative_error(const Tensor& x, const Tensor& expected) {
 double error_of(const Graft& graft, const Precision& precision) {
   const at::NoGradGuard no_grad;
   const Preprocessing& p = graft.network().preprocessing();
-  const IntegerProgram program =
-      quantize(graft, precision, as_images(pixel_codes(32), p), silent_monitor());
+  const IntegerProgram program = quantize(graft, precision, as_images(pixel_codes(32), p), silent_monitor());
   check(program);
   prove_no_overflow(program);
   const Tensor seen = pixel_codes(12, 8);
@@ -121,7 +120,7 @@ TEST(Quantize, OfAGraftOfFunctionsOfXAloneIsAsNearAsTheSameRoundingInFloat) {
   const Precision precision{NumberKind::kW8A8, 16};
   const double real = error_of(graft, precision), fake = error_of_fake(graft, precision);
   EXPECT_LT(real, 1.3 * fake + 0.005);
-    std::printf("real %g fake %g\n", real, fake);
+  std::printf("real %g fake %g\n", real, fake);
 }
 
 TEST(Quantize, InSixteenBitsErrsLess) {
