@@ -6,6 +6,6 @@ cd "$(dirname "$0")/.."
 scripts/install-dependencies.sh --tests
 git ls-files '*.cc' '*.h' | xargs clang-format --dry-run -Werror
 cmake -S . -B build/tidy -G Ninja -DCMAKE_EXPORT_COMPILE_COMMANDS=ON -DCMAKE_DISABLE_PRECOMPILE_HEADERS=ON >/dev/null
-rooms='core|expr|mapping|cost|evolve|data|emit|report'
+rooms='core|expr|mapping|cost|evolve|data|integer|emit|report'
 git ls-files 'src/*.cc' 'cli/*.cc' | grep -E "^(src/($rooms)|cli)/" | grep -e "${1:-}" |
   xargs -P "$(nproc)" -n 4 clang-tidy --quiet -p build/tidy
