@@ -9,7 +9,7 @@ git ls-files '*.cc' '*.h' | xargs clang-format --dry-run -Werror
 
 cmake -S . -B build/tidy -G Ninja -DCMAKE_EXPORT_COMPILE_COMMANDS=ON -DCMAKE_DISABLE_PRECOMPILE_HEADERS=ON \
   -DCMAKE_UNITY_BUILD=ON -DCMAKE_UNITY_BUILD_BATCH_SIZE=0 >/dev/null
-rooms='core|expr|mapping|cost|evolve|data|emit|report'
+rooms='core|expr|mapping|cost|evolve|data|integer|emit|report'
 files=$(grep -oP '"file": "\K[^"]*' build/tidy/compile_commands.json | grep -E "/(src/($rooms)|cli)/" | grep -e "${1:-}")
 # What the generated files do, including .cc files, is not to be remarked on.
 grep /Unity/ <<<"$files" | xargs sed -i 's|^#include.*|& // NOLINT|'

@@ -49,8 +49,8 @@ class NetworkWriter {
   /// The initialiser of a curve.
   std::string curve(const Curve& curve) {
     const int64_t intervals = program_.tensors.at(curve.knots).size() - 1;
-    return fmt::format("{{{}, {}, {}, {}}}", constants_.pointer(curve.knots), curve.low, intervals,
-                       curve.shift);
+    return fmt::format("{{{}, {}, {}, {}, {}}}", constants_.pointer(curve.knots), curve.low, intervals,
+                       curve.shift, curve.fraction);
   }
 
   /// Defines the parameters of a step, a struct of the kernel `of`, and returns their name.

@@ -45,7 +45,7 @@ inline constexpr std::string_view kCurveAt = R"c(
 typedef struct {
   const int@knots@_t *knots;
   int32_t low, intervals;
-  int shift;
+  int shift, fraction; /* fraction: bits of the knots behind the point */
 } curve_at_@knots@_of;
 
 static int32_t curve_at_@knots@(const curve_at_@knots@_of *p, int64_t q) {
@@ -55,7 +55,8 @@ static int32_t curve_at_@knots@(const curve_at_@knots@_of *p, int64_t q) {
   int32_t i = (int32_t)(d >> p->shift);
   if (i == p->intervals) i = p->intervals - 1;
   const int64_t left = p->knots[i], rise = p->knots[i + 1] - left;
-  return (int32_t)(left + round_shift(rise * (d - ((int64_t)i << p->shift)), p->shift));
+  const int64_t risen = left * ((int64_t)1 << p->shift) + rise * (d - ((int64_t)i << p->shift));
+  return (int32_t)round_shift(risen, p->shift + p->fraction);
 }
 )c";
 

@@ -145,7 +145,8 @@ inline int64_t curve_at(const CurvePlan& curve, int64_t q) {
   const int64_t i = std::min(d >> curve.shift, intervals - 1);
   const int64_t knot = curve.knots[static_cast<size_t>(i)];
   const int64_t rise = curve.knots[static_cast<size_t>(i) + 1] - knot;
-  return knot + round_shift(rise * (d - (i << curve.shift)), curve.shift);
+  return round_shift(knot * (int64_t{1} << curve.shift) + rise * (d - (i << curve.shift)),
+                     curve.shift + curve.fraction);
 }
 
 #if HWY_TARGET == HWY_AVX3

@@ -59,7 +59,7 @@ struct LinearPlan {
 struct CurvePlan {
   std::vector<int32_t> knots;
   int32_t low = 0;
-  int shift = 0;
+  int shift = 0, fraction = 0;
   int32_t high = 0;    ///< low + (intervals << shift)
   bool packs = false;  ///< whether `pairs` holds it, and d = q - low fits 32 bits
   /// knot << 16 | (difference to the next & 0xffff), of 16 bits each; padded to at least 128.

@@ -111,9 +111,10 @@ CurvePlan Packer::pack(const Curve& curve) const {
   CurvePlan made;
   made.low = curve.low;
   made.shift = curve.shift;
+  made.fraction = curve.fraction;
   for (int64_t i = 0; i < knots.size(); ++i) made.knots.push_back(static_cast<int32_t>(knots.at(i)));
   const int64_t span = (knots.size() - 1) << curve.shift;
-  made.packs = span <= INT32_MAX && curve.low + span <= INT32_MAX;
+  made.packs = curve.fraction == 0 && span <= INT32_MAX && curve.low + span <= INT32_MAX;
   const auto is_short = [](int64_t v) { return v >= INT16_MIN && v <= INT16_MAX; };
   for (size_t i = 0; i + 1 < made.knots.size() && made.packs; ++i) {
     const int64_t rise = int64_t{made.knots[i + 1]} - made.knots[i];
@@ -136,7 +137,7 @@ ScalePlan Packer::pack(const ScaleStep& step) const {
   made.g = pack(step.g);
   made.shift = step.shift;
   int64_t most = 0;
-  for (const int32_t knot : made.g.knots) most = std::max(most, std::abs(int64_t{knot}));
+  for (const int32_t knot : made.g.knots) most = std::max(most, std::abs(round_shift(knot, made.g.fraction)));
   const int64_t x = reach(buffer(step.from));
   made.lift = std::max(0, 33 - step.shift);
   if (step.shift <= 31 && x * most <= INT32_MAX - (int64_t{1} << 30)) {

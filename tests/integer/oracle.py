@@ -82,7 +82,8 @@ class Network:
         d = np.clip(np.asarray(q, np.int64), low, low + n * 2**shift) - low
         i = np.minimum(d >> shift, n - 1)
         f = d - i * 2**shift
-        return knots[i] + round_shift((knots[i + 1] - knots[i]) * f, shift)
+        left = knots[i].astype(np.int64)
+        return round_shift(left * 2**shift + (knots[i + 1] - left) * f, shift + curve["fraction"])
 
     def patch(self, step):
         high, wide = step["patch_height"], step["patch_width"]

@@ -147,8 +147,10 @@ class IntegerProgramMaker {
     const int64_t span = int64_t{1} << of_bits;
     const int64_t intervals = std::max<int64_t>(1, (span >> made.shift) + from_to(-4, 2));
     made.low = static_cast<int32_t>(-span / 2 + from_to(-20, 20));
+    if (value_bits == 32) made.fraction = static_cast<int>(from_to(0, 6));
+    const double most = std::ldexp(2 * size, made.fraction);
     made.knots = tensor(name, {intervals + 1}, value_bits,
-                        [&](int64_t) { return static_cast<int64_t>(random_.uniform(-2 * size, 2 * size)); });
+                        [&](int64_t) { return static_cast<int64_t>(random_.uniform(-most, most)); });
     return made;
   }
 
@@ -157,8 +159,10 @@ class IntegerProgramMaker {
   Curve fraction_curve(const std::string& name, const Function& value) {
     Curve made;
     made.shift = static_cast<int>(from_to(8, 14));
+    made.fraction = static_cast<int>(from_to(0, 4));
     made.knots = tensor(name, {(65536 >> made.shift) + 1}, 32, [&](int64_t i) {
-      return std::llround(value(1 + static_cast<double>(i << made.shift) / 65536.0));
+      return std::llround(
+          std::ldexp(value(1 + static_cast<double>(i << made.shift) / 65536.0), made.fraction));
     });
     return made;
   }
@@ -226,7 +230,8 @@ class IntegerProgramMaker {
   void add_attention(const std::string& place, BufferIndex from, BufferIndex to) {
     AttentionStep step{.from = from, .to = to, .heads = shape_.heads};
     step.exp_bits = one_in(2) ? 8 : 15;
-    const double most = std::ldexp(1.0, step.exp_bits) - 1;
+    step.exp.fraction = step.exp_bits == 8 ? static_cast<int>(from_to(0, 6)) : 0;
+    const double most = std::ldexp(std::ldexp(1.0, step.exp_bits) - 1, step.exp.fraction);
     step.exp.shift = static_cast<int>(from_to(6, 10));
     const int64_t intervals = from_to(4, 30);
     step.exp.knots = tensor(place + ".exp", {intervals + 1}, 16, [&](int64_t k) {
