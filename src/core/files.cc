@@ -112,6 +112,8 @@ Json read_json(const Path& path, std::string_view what) {
   } catch (const Json::parse_error& error) {
     throw InputError(fmt::format("{} {} is not JSON: error at byte {} of {}", what, path.string(), error.byte,
                                  text.size()));
+  } catch (const Json::out_of_range&) {
+    throw InputError(fmt::format("{} {} holds a number beyond the range of a double", what, path.string()));
   }
 }
 

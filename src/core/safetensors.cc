@@ -75,6 +75,8 @@ Json parse_header(const Path& path, const std::string& text) {
     header = Json::parse(text, DuplicateKeys(path));
   } catch (const Json::parse_error& error) {
     fail_in(path, fmt::format("the header is not JSON: error at byte {} of {}", error.byte, text.size()));
+  } catch (const Json::out_of_range&) {
+    fail_in(path, "the header holds a number beyond the range of a double");
   }
   if (!header.is_object())
     fail_in(path, fmt::format("the header is a JSON {}, expected an object", header.type_name()));

@@ -152,6 +152,13 @@ TEST_F(Files, WithDamagedJsonAreInputErrorsThatNameThePlace) {
   EXPECT_EQ(message.find('\n'), std::string::npos) << message;
 }
 
+TEST_F(Files, WithANumberInJsonThatNoDoubleHoldsAreInputErrors) {
+  const Path path = folder_ / "plan.json";
+  write_atomically(path, "{\"x\": 0.15E98196632951233}");
+  EXPECT_EQ(input_error([&] { read_json(path, "plan"); }),
+            "plan " + path.string() + " holds a number beyond the range of a double");
+}
+
 TEST_F(Files, HoldJsonInTheOrderItWasBuilt) {
   const Path path = folder_ / "a.json";
   const Json json = {{"zeta", 1}, {"alpha", {1.5, "text"}}};

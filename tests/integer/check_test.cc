@@ -252,6 +252,7 @@ TEST(IntegerCheck, RefusesAnExpThatLeavesItsBitsOrCanSumToZero) {
   const auto exp_knot = [](size_t i, int16_t value) {
     return [i, value](AttentionStep& s, IntegerProgram& p) {
       s.exp_bits = 8;
+      s.exp.fraction = 0;
       p.tensors.at(s.exp.knots).values16.assign(p.tensors.at(s.exp.knots).values16.size(), 9);
       p.tensors.at(s.exp.knots).values16[i] = value;
     };
@@ -261,7 +262,10 @@ TEST(IntegerCheck, RefusesAnExpThatLeavesItsBitsOrCanSumToZero) {
   expect_step_fault<AttentionStep>(exp_knot(0, 0), "exp at 0 is 0, expected 1 to");
   expect_step_fault<AttentionStep>([](AttentionStep& s, auto&) { s.exp_bits = 16; }, "exp_bits is 16");
   expect_step_fault<AttentionStep>(
-      [](AttentionStep& s, auto& p) { p.tensors.at(s.reciprocal.knots).values32[0] = 65536; },
+      [](AttentionStep& s, auto& p) {
+        s.reciprocal.fraction = 0;
+        p.tensors.at(s.reciprocal.knots).values32[0] = 65536;
+      },
       "is 65536, expected 0 to 65535");
 }
 
