@@ -1,8 +1,8 @@
 """The breaks, a file for each group of rooms, in the order of the rooms."""
 
-from . import foundation, functions, grafting, mappings, network, pictures, quantize, report, search, training
+from . import foundation, functions, grafting, integer, mappings, network, pictures, quantize, report, search, training
 
-LIGHT_ROOMS = ("core", "expr", "mapping", "cost", "evolve", "data", "emit", "report")  # build without LibTorch
+LIGHT_ROOMS = ("core", "expr", "mapping", "cost", "evolve", "data", "integer", "emit", "report")  # build without LibTorch
 TORCH_ROOMS = ("network", "models", "capture", "graft", "calibrate", "choice", "quantize", "eval", "realign", "pipeline", "cli")
 ROOMS = LIGHT_ROOMS + TORCH_ROOMS
 
@@ -12,6 +12,7 @@ ALL = [
     *mappings.MUTANTS,
     *search.MUTANTS,
     *pictures.MUTANTS,
+    *integer.MUTANTS,
     *report.MUTANTS,
     *network.MUTANTS,
     *grafting.MUTANTS,
