@@ -1,7 +1,7 @@
 """The breaks, a file for each group of rooms, in the order of the rooms."""
 
-from . import (c_export, engine, foundation, functions, grafting, mappings, network, pictures, quantize, report, search,
-               training)
+from . import (c_export, engine, foundation, functions, grafting, integer, mappings, network, pictures, quantize, report,
+               search, training)
 
 LIGHT_ROOMS = ("core", "expr", "mapping", "cost", "evolve", "data", "integer", "emit", "report")  # build without LibTorch
 TORCH_ROOMS = ("network", "models", "capture", "graft", "calibrate", "choice", "quantize", "eval", "realign", "pipeline", "cli")
@@ -14,6 +14,7 @@ ALL = [
     *mappings.MUTANTS,
     *search.MUTANTS,
     *pictures.MUTANTS,
+    *integer.MUTANTS,
     *engine.MUTANTS,
     *report.MUTANTS,
     *network.MUTANTS,

@@ -91,6 +91,15 @@ TEST(IntegerNormStep, IsLayerNormInTwentyBits) {
   EXPECT_EQ(built.held(y), (Codes{-838861, 838861, 0, 0, 0, 0, 0, 0}));
 }
 
+TEST(IntegerNormStep, AddsEpsToItsSquares) {
+  BuiltProgram built;
+  const BufferIndex x = built.filled("x", 1, 16, {3, 5, 4, 4});
+  const BufferIndex y = built.buffer("y", 1, 4, 32);
+  built.step("norm", NormStep{x, y, 68, 0, {1, 0}, 1});
+  // V is 100, its root 10.
+  EXPECT_EQ(built.held(y), (Codes{-419430, 419430, 0, 0}));
+}
+
 TEST(IntegerNormStep, KeepsItsUnitWhereSquaresAreShifted) {
   BuiltProgram built;
   const BufferIndex x = built.filled("x", 1, 16, {30000, -30000});
