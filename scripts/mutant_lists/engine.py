@@ -51,7 +51,7 @@ MUTANTS = of_rooms(
     Mutant("squares-behind-the-row", "src/integer/engine_rows-inl.h",
            r"if \(c \+ n > width\) m = hn::IfThenElseZero\(hn::FirstN\(d32, width - c\), m\);", "",
            "a spread that counts what lies behind a row"),
-    Mutant("r-left-in-place", "src/integer/engine_rows-inl.h",
+    Mutant("r-left-in-place-by-lanes", "src/integer/engine_rows-inl.h",
            r"y\[0\] = Kept<kTo>::put\(0\);", "",
            "a channel of r that is scaled like others"),
     Mutant("phases-not-parted", "src/integer/engine_plan.cc",
