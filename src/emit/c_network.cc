@@ -55,7 +55,7 @@ class NetworkWriter {
 
   /// Defines the parameters of a step, a struct of the kernel `of`, and returns their name.
   std::string parameters(const std::string& of, const std::string& place, const std::string& values) {
-    const std::string name = names_.unique("p_", place);
+    std::string name = names_.unique("p_", place);
     parameters_ += fmt::format("static const {}_of {} = {{{}}};\n", of, name, values);
     return name;
   }

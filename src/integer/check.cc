@@ -84,7 +84,7 @@ class Checker {
         size *= side;
         within("its size", size, 1, kMostCodes);
       }
-      const auto held = [&](int bits) { return tensor.bits == bits ? size : 0; };
+      const auto held = [of = tensor.bits, size](int bits) { return of == bits ? size : 0; };
       equal("its count of values of 8 bits", static_cast<int64_t>(tensor.values8.size()), held(8));
       equal("its count of values of 16 bits", static_cast<int64_t>(tensor.values16.size()), held(16));
       equal("its count of values of 32 bits", static_cast<int64_t>(tensor.values32.size()), held(32));

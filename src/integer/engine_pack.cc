@@ -13,7 +13,7 @@ size_t up_to_multiple(size_t n, size_t of) {
 }
 
 /// The largest magnitude of a code.
-int64_t reach(const IntegerBuffer& buffer) {
+int64_t largest_magnitude(const IntegerBuffer& buffer) {
   return largest_code(buffer.bits) + 1;
 }
 
@@ -77,7 +77,7 @@ Packed Packer::pack_weight(const LinearStep& step) const {
       if (bytes) {
         as_bytes[group * in_group + i % in_group] = code;
       } else {
-        as_shorts[group * in_group + i % in_group] = code;
+        as_shorts[group * in_group + i % in_group] = int16_t{code};
       }
       sum += code;
     }
@@ -96,7 +96,7 @@ LinearPlan Packer::pack(const LinearStep& step) const {
   for (int64_t o = 0; o < buffer(step.to).width; ++o) {
     int64_t weights = 0;
     for (int64_t i = 0; i < inputs; ++i) weights += std::abs(weight.at(o * inputs + i));
-    most = std::max(most, weights * reach(buffer(step.from)) + std::abs(bias.at(o)));
+    most = std::max(most, weights * largest_magnitude(buffer(step.from)) + std::abs(bias.at(o)));
     rescales.push_back(
         {static_cast<int32_t>(tensor(step.multiplier).at(o)), static_cast<int>(tensor(step.shift).at(o))});
   }
@@ -138,7 +138,7 @@ ScalePlan Packer::pack(const ScaleStep& step) const {
   made.shift = step.shift;
   int64_t most = 0;
   for (const int32_t knot : made.g.knots) most = std::max(most, std::abs(round_shift(knot, made.g.fraction)));
-  const int64_t x = reach(buffer(step.from));
+  const int64_t x = largest_magnitude(buffer(step.from));
   made.lift = std::max(0, 33 - step.shift);
   if (step.shift <= 31 && x * most <= INT32_MAX - (int64_t{1} << 30)) {
     made.width = ScalePlan::Width::k32;
@@ -153,7 +153,7 @@ CurveStepPlan Packer::pack(const CurveStep& step) const {
   CurveStepPlan made;
   made.curve = pack(step.f);
   if (from.bits == 32 || to.bits == 32) return made;
-  for (int64_t q = -reach(from); q < reach(from); ++q) {
+  for (int64_t q = -largest_magnitude(from); q < largest_magnitude(from); ++q) {
     const int64_t v = clamp_to_bits(value_at(step.f, tensor(step.f.knots), q), to.bits);
     made.values.push_back(static_cast<int16_t>(v));
     if (from.bits == 8 && to.bits == 8) made.bytes.push_back(static_cast<uint8_t>(v + 128));
@@ -173,7 +173,7 @@ NormPlan Packer::pack(const NormStep& step) const {
   // Where the root is at least 2^15, as it is where the reciprocal fits 32 bits, m_c is at most the root and
   // one, times 2^(variance_shift / 2).
   made.requantise = everywhere(step.rescale, int64_t{1} << 21);
-  const int64_t most = 2 * buffer(step.from).width * reach(buffer(step.from));
+  const int64_t most = 2 * buffer(step.from).width * largest_magnitude(buffer(step.from));
   made.narrow = made.requantise.fast && most <= INT32_MAX;
   return made;
 }
