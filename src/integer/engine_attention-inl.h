@@ -166,7 +166,9 @@ void attend_head(const AttentionPlan& plan, const Codes& from, const Codes& to, 
   const size_t e_size = kE == Storage::kBytes ? sizeof(uint8_t) : sizeof(int16_t);
   const size_t code_size = sizeof(typename Kept<kFrom>::Code);
   AlignedVector<int32_t> scores(kTileRows * keys.columns), sums(kTileRows * values.columns);
-  AlignedVector<std::byte> e(kTileRows * keys.columns * e_size);
+  // A product reads whole groups of 4 bytes: behind an odd last row, one number more, which meets weights of
+  // 0.
+  AlignedVector<std::byte> e(kTileRows * keys.columns * e_size + sizeof(int32_t));
   const auto nothing = [](size_t, size_t, size_t, size_t) {};
   const auto tile = [&](size_t row, const auto& exp) {
     const size_t some = std::min(kTileRows, last - row);
