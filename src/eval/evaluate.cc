@@ -29,6 +29,16 @@ Tensor is_label_among_top(const Tensor& logits, const Tensor& labels, int64_t k)
   return top.eq(labels.unsqueeze(1)).any(1);
 }
 
+Tensor by_colour(const std::array<float, 3>& values) {
+  return at::tensor({values[0], values[1], values[2]}).view({1, 3, 1, 1});
+}
+
+/// Pictures normalised as one model sees them, as another does.
+Tensor as_seen_by(const Preprocessing& to, const Preprocessing& from, const Tensor& images) {
+  if (to.mean == from.mean && to.std == from.std) return images;
+  return (images * by_colour(from.std) + (by_colour(from.mean) - by_colour(to.mean))) / by_colour(to.std);
+}
+
 /// What the pictures gave under one condition, a value for each.
 struct Tally {
   std::vector<double> top1, top5, agreement, kl;
@@ -137,7 +147,11 @@ Evaluation evaluate(const JudgedModel& model, const JudgedModel* teacher, Loader
       if (model.r_range) {
         for (const auto& [site, count] : model.r_range()) tally.r_range[site] += count;
       }
-      tally.add(logits, teacher != nullptr ? teacher->logits(seen) : Tensor(), labels);
+      Tensor target;
+      if (teacher != nullptr) {
+        target = teacher->logits(as_seen_by(teacher->preprocessing, model.preprocessing, seen));
+      }
+      tally.add(logits, target, labels);
     }
     monitor.progress("eval", static_cast<int64_t>(plain.top1.size()), picture_count, "pictures");
   }

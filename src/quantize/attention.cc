@@ -11,7 +11,7 @@ namespace {
 
 constexpr double kLargestCode = 127;
 constexpr double kSmallest = 1e-6;       ///< magnitude that a channel is taken to reach
-constexpr double kShare = 0.125;         ///< of a step, by which a curve may err beyond rounding
+constexpr double kShare = 0.015;         ///< of a step, by which a curve may err beyond rounding
 constexpr double kWideShare = 1;         ///< where a step is 2^-15
 constexpr int64_t kMostCodes = 1 << 20;  ///< that the exponential is asked for
 constexpr int kReciprocalDigits = 15;

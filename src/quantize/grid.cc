@@ -48,6 +48,11 @@ IntegerGrid grid_between(double low, double high, int bits) {
   return grid;
 }
 
+IntegerGrid symmetric_grid(double reach, int bits) {
+  const int64_t largest = largest_of(bits);
+  return {std::max(reach / static_cast<double>(largest), kSmallestStep), -largest - 1, bits};
+}
+
 Tensor on_grid(const IntegerGrid& grid, const Tensor& x) {
   const auto least = static_cast<double>(grid.least);
   const double most = least + static_cast<double>((int64_t{1} << grid.bits) - 1);

@@ -8,13 +8,12 @@
 #include "normgraft/core/error.h"
 #include "normgraft/expr/expression.h"
 #include "normgraft/graft/scalar_function.h"
-#include "normgraft/quantize/grid.h"
 #include "rescale.h"
 
 namespace normgraft {
 namespace {
 
-constexpr double kShare = 0.125;      ///< of a step of y, by which a curve of x may err beyond rounding
+constexpr double kShare = 0.03;       ///< of a step of y, by which a curve of x may err beyond rounding
 constexpr double kFactorShare = 1;    ///< of a step of g, which has 15 bits
 constexpr int kFactorBits = 15;       ///< of the largest g
 constexpr int kFraction = 8;          ///< of knots of f(x)
@@ -57,11 +56,11 @@ class SiteMaker {
 
  private:
   Codes even_buffer(double step, int64_t zero = 0) const {
-    return maker_.buffer(site_.name, site_.tokens, site_.channels, wanted_.bits, step, zero);
+    return maker_.buffer(site_.name, site_.tokens, site_.channels, wanted_.grid.bits, step, zero);
   }
 
   Codes scale(const Expression& g) const {
-    const Codes to = even_buffer(best_step(wanted_.seen, wanted_.bits));
+    const Codes to = even_buffer(wanted_.grid.step);
     const auto code_of = [&](double r) {
       return r / stream_.told_step + static_cast<double>(stream_.told_zero);
     };
@@ -97,8 +96,8 @@ class SiteMaker {
   }
 
   Codes curve() const {
-    const IntegerGrid grid = best_grid(wanted_.seen, wanted_.bits);
-    const int64_t zero = -grid.least - (int64_t{1} << (wanted_.bits - 1));
+    const IntegerGrid& grid = wanted_.grid;
+    const int64_t zero = -grid.least - (int64_t{1} << (grid.bits - 1));
     const Codes to = even_buffer(grid.step, zero);
     CurveTarget target;
     target.exact = [&](double code) {
@@ -109,7 +108,7 @@ class SiteMaker {
     target.least = static_cast<double>(to.least());
     target.most = static_cast<double>(to.most());
     target.fraction = kFraction;
-    target.knot_bits = wanted_.bits == 8 ? 16 : 32;
+    target.knot_bits = grid.bits == 8 ? 16 : 32;
     CurveStep step;
     step.from = stream_.codes.buffer;
     step.to = to.buffer;
@@ -120,7 +119,7 @@ class SiteMaker {
   }
 
   Codes norm() const {
-    const Codes to = even_buffer(best_step(wanted_.seen, wanted_.bits));
+    const Codes to = even_buffer(wanted_.grid.step);
     const auto channels = static_cast<double>(site_.channels);
     const double reach = std::pow(channels, 3) * std::ldexp(1, 2 * stream_.codes.bits);
     NormStep step;

@@ -1,7 +1,7 @@
 #pragma once
 
 #include "normgraft/graft/graft.h"
-#include "normgraft/quantize/histogram.h"
+#include "normgraft/quantize/grid.h"
 #include "program_maker.h"
 
 namespace normgraft {
@@ -16,8 +16,7 @@ struct StreamCodes {
 /// How the y of a norm site is to be kept.
 struct SiteToMake {
   size_t site = 0;
-  Histogram seen;  ///< of y
-  int bits = 8;
+  IntegerGrid grid;  ///< of y; symmetric where the site is not f(x)
   int64_t rows = 0;  ///< the first rows alone are computed
 };
 

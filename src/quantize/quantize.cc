@@ -16,6 +16,7 @@
 namespace normgraft {
 namespace {
 
+constexpr int64_t kChoosing = 16;      ///< pictures by which grids are chosen
 constexpr double kFreeChannel = 1e-4;  ///< what is not seen of the stream's own in channel 0
 
 /// A copy with its gamma and beta folded, whose functions leave means to the readers.
@@ -112,7 +113,16 @@ IntegerProgram quantize(const Graft& graft, const Precision& precision, const Te
   check_functions(graft);
   check_channel(graft.network());
   Graft own = folded(graft);
-  const SeenNumbers seen = watch(own.network(), images, monitor);
+  SeenNumbers seen = watch(own.network(), images, monitor);
+  const std::vector<OperandPlace> places = places_to_choose(own, *config);
+  if (precision.operand_bits() == 8) {
+    seen.operands =
+        choose_operand_grids(own.network(), images.slice(0, 0, kChoosing), seen.places, places, monitor);
+  } else {
+    for (const OperandPlace& place : places) {
+      seen.operands[place.name] = {full_grid(seen.places.at(place.name).seen, place.symmetric, 16), 0};
+    }
+  }
   IntegerProgram program = vit_program(own, *config, precision, seen);
   program.architecture = graft.network().architecture().name();
   program.class_names = graft.network().architecture().class_names();
@@ -123,6 +133,9 @@ IntegerProgram quantize(const Graft& graft, const Precision& precision, const Te
   program.origin["arithmetic"] = to_string(precision.kind);
   program.origin["stream"] = precision.stream_bits;
   program.origin["pictures"] = pictures;
+  for (const auto& [name, operand] : seen.operands) {
+    program.origin["operands"][name] = {{"bits", operand.grid.bits}, {"loss_in_8_bits", operand.loss}};
+  }
   monitor.progress("quantize", 3, 3, "passes");
   return program;
 }

@@ -22,7 +22,7 @@ namespace {
 constexpr int kInnerBits = 16;          ///< between a Linear and its activation
 constexpr double kStreamMargin = 1.25;  ///< of a 16-bit stream, beyond what was seen
 constexpr double kInnerMargin = 1.1;
-constexpr double kShare = 0.125;  ///< of a step, by which an activation may err beyond rounding
+constexpr double kShare = 0.03;   ///< of a step, by which an activation may err beyond rounding
 constexpr int kLogitDigits = 20;  ///< of the largest logit
 constexpr double kSmallest = 1e-30;
 constexpr int64_t kPixelZero = 128;
@@ -60,7 +60,9 @@ class VitMaker {
     return fmt::format("blocks.{}.{}", block, part);
   }
   const RangeWatcher::Place& place(const std::string& name) const { return seen_.places.at(name); }
-  const Histogram& seen_by(const std::string& linear) const { return place(linear + ".weight").seen; }
+  const IntegerGrid& operand(const std::string& linear) const {
+    return seen_.operands.at(linear + ".weight").grid;
+  }
   Tensor reach_of(const std::string& name) const { return as_tensor(place(name).largest); }
   int operand_bits() const { return precision_.operand_bits(); }
   /// Behind the last attention only the class token is read.
@@ -170,7 +172,7 @@ class VitMaker {
 
   Codes norm(size_t site, const std::string& reader, int64_t rows) {
     maker_.program().sites.push_back(network_.sites()[site].name);
-    return add_norm_site(maker_, graft_, stream_, {site, seen_by(reader), operand_bits(), rows});
+    return add_norm_site(maker_, graft_, stream_, {site, operand(reader), rows});
   }
 
   void attention(int64_t block) {
@@ -213,7 +215,7 @@ class VitMaker {
     fc1.rows = rows;
     add_linear(maker_, fc1);
     LinearToMake fc2 = linear(fc2_name, name(block, "ls2.gamma"));
-    fc2.from = activation(name(block, "mlp.act"), fc1.to, best_grid(seen_by(fc2_name), operand_bits()), rows);
+    fc2.from = activation(name(block, "mlp.act"), fc1.to, operand(fc2_name), rows);
     write(fc2, rows);
   }
 
@@ -314,6 +316,17 @@ void check_plain_vit(const VitConfig& config, const Network& network) {
   const Tensor fc1 = find_tensor(network.tensors(), "blocks.0.mlp.fc1.weight");
   if (!fc1.defined() || fc1.size(0) != network.tensors().at("blocks.0.mlp.fc2.weight").size(1))
     refuse(network, "has gated MLPs");
+}
+
+std::vector<OperandPlace> places_to_choose(const Graft& graft, const VitConfig& config) {
+  std::vector<OperandPlace> places;
+  for (size_t site = 0; site < graft.network().sites().size(); ++site) {
+    const Site& at = graft.network().sites()[site];
+    places.push_back({at.readers.front().weight, !graft.has_function(site) || at.carried.channel});
+  }
+  for (int64_t block = 0; block < config.depth; ++block)
+    places.push_back({fmt::format("blocks.{}.mlp.fc2.weight", block), false});
+  return places;
 }
 
 IntegerProgram vit_program(const Graft& graft, const VitConfig& config, const Precision& precision,

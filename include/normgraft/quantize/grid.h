@@ -15,6 +15,9 @@ struct IntegerGrid {
 /// The finest grid that reaches from `low` to `high`, up to half a step; 0 is on it where it lies between.
 IntegerGrid grid_between(double low, double high, int bits);
 
+/// The finest grid around 0 whose largest whole number reaches `reach`.
+IntegerGrid symmetric_grid(double reach, int bits);
+
 /// The nearest value of the grid to each of x; beyond its ends, the end.
 Tensor on_grid(const IntegerGrid& grid, const Tensor& x);
 
