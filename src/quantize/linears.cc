@@ -29,7 +29,9 @@ WholeWeights with_steps(const LinearToMake& linear, const Tensor& weight, const 
   const Tensor exact = weight / steps.unsqueeze(1);
   const Tensor codes = linear.blind ? balanced(exact, kLargestWeight) : exact.round();
   const auto zero = static_cast<double>(linear.from.zero);
-  return {codes, (bias / steps - zero * codes.sum(1)).round(), steps};
+  Tensor whole = bias / steps - zero * codes.sum(1);
+  if (linear.mean.defined()) whole = whole + (exact - codes).matmul(linear.mean / linear.from.steps);
+  return {codes, whole.round(), steps};
 }
 
 /// What the sums of each output can reach [out].

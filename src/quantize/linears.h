@@ -11,6 +11,9 @@ struct LinearToMake {
   Tensor bias;    ///< [out], or undefined: 0
   /// Each row of the weight sums to 0, and so shall that of its codes. The steps of `from` are all the same.
   bool blind = false;
+  /// What enters on average, in real numbers [in]: there the bias takes up what rounding the weights does.
+  /// Undefined: nothing is taken up.
+  Tensor mean;
   Codes from, to;
   bool adds = false;
   int64_t rows = 0, first_row = 0;  ///< of LinearStep

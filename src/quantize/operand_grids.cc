@@ -13,7 +13,9 @@ namespace normgraft {
 namespace {
 
 constexpr double kNarrower[] = {1, 0.85, 0.7};  ///< of the range seen, tried beside the least squared error
-constexpr double kWideMargin = 1.25;            ///< of 16 bits beyond what was seen
+constexpr double kWorth = 0.75;       ///< of the loss of a wider grid, below which a narrower one is worth it
+constexpr double kLeastGain = 1e-5;   ///< nats, likewise
+constexpr double kWideMargin = 1.25;  ///< of 16 bits beyond what was seen
 
 class OnePlace : public Arithmetic {
  public:
@@ -60,7 +62,7 @@ std::map<std::string, OperandGrid> choose_operand_grids(
     for (const IntegerGrid& grid : candidates(range, place.symmetric)) {
       network.set_arithmetic(std::make_shared<OnePlace>(place.name, grid));
       const double loss = divergence(exact, network.forward(images)).mean().item<double>();
-      if (loss < best.loss) best = {grid, loss};
+      if (loss < kWorth * best.loss && loss < best.loss - kLeastGain) best = {grid, loss};
       monitor.check();
     }
     if (best.loss > kMostLoss) best.grid = full_grid(narrowed(range, kWideMargin), place.symmetric, 16);

@@ -16,7 +16,7 @@
 namespace normgraft {
 namespace {
 
-constexpr int64_t kChoosing = 16;      ///< pictures by which grids are chosen
+constexpr int64_t kChoosing = 24;      ///< pictures by which grids are chosen
 constexpr double kFreeChannel = 1e-4;  ///< what is not seen of the stream's own in channel 0
 
 /// A copy with its gamma and beta folded, whose functions leave means to the readers.

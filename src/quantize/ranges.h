@@ -18,6 +18,13 @@ class RangeWatcher : public Arithmetic {
     Kept kind = Kept::kInner;
     Histogram seen;
     std::vector<double> largest;  ///< magnitude of each channel
+    /// Sums of each channel in units of 2^-24, which do not depend on their order: of all tokens, and of the
+    /// first token of each picture.
+    std::vector<int64_t> sums, first_sums;
+    int64_t tokens = 0, pictures = 0;
+
+    /// F64 [channels]
+    Tensor mean(bool of_first_tokens) const;
   };
 
   Tensor kept(Kept kind, const std::string& place, const Tensor& x) const override;

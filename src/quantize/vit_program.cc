@@ -110,9 +110,17 @@ class VitMaker {
     return made;
   }
 
+  /// The same with what enters it on average.
+  LinearToMake linear_of(const std::string& name, int64_t rows, const std::string& scale = {}) const {
+    LinearToMake made = linear(name, scale);
+    made.mean = place(name + ".weight").mean(rows == 1);
+    made.rows = rows;
+    return made;
+  }
+
   /// One that reads a norm site.
-  LinearToMake reader(const std::string& name, size_t site) const {
-    LinearToMake made = linear(name);
+  LinearToMake reader(const std::string& name, size_t site, int64_t rows) const {
+    LinearToMake made = linear_of(name, rows);
     made.blind = network_.sites()[site].carried.blind && graft_.has_function(site);
     return made;
   }
@@ -157,6 +165,7 @@ class VitMaker {
       part(mean).fill_(network_.preprocessing().mean[static_cast<size_t>(colour)]);
       part(spread).fill_(network_.preprocessing().std[static_cast<size_t>(colour)]);
     }
+    proj.mean = place("patch_embed.proj.weight").mean(false) * spread + mean;
     proj.weight = proj.weight / spread;
     const Tensor shift = -proj.weight.matmul(mean);
     proj.bias = proj.bias.defined() ? proj.bias + shift : shift;
@@ -182,22 +191,20 @@ class VitMaker {
     const AttentionSteps steps = attention_steps(
         {reach_of(at + ".q"), reach_of(at + ".k"), reach_of(at + ".v"), reach_of(proj_name + ".weight")},
         operand_bits());
-    LinearToMake qkv = reader(qkv_name, site);
+    LinearToMake qkv = reader(qkv_name, site, tokens_);
     qkv.from = norm(site, qkv_name, tokens_);
     qkv.to = maker_.buffer(qkv_name, tokens_, steps.qkv, 8);
-    qkv.rows = tokens_;
     add_linear(maker_, qkv);
     const Codes attended = maker_.buffer(at, tokens_, steps.attended, operand_bits());
     add_attention(maker_, at, qkv.to, attended, steps, c_.heads, operand_bits() == 8 ? 8 : 15);
-    LinearToMake proj = linear(proj_name, name(block, "ls1.gamma"));
+    LinearToMake proj = linear_of(proj_name, rows_read(block), name(block, "ls1.gamma"));
     proj.from = attended;
-    write(proj, rows_read(block));
+    write(proj);
   }
 
-  void write(LinearToMake& writer, int64_t rows) {
+  void write(LinearToMake& writer) {
     writer.to = stream_.codes;
     writer.adds = true;
-    writer.rows = rows;
     add_linear(maker_, writer);
   }
 
@@ -205,18 +212,17 @@ class VitMaker {
     const std::string fc1_name = name(block, "mlp.fc1"), fc2_name = name(block, "mlp.fc2");
     const auto site = static_cast<size_t>(2 * block + 1);
     const int64_t rows = rows_read(block);
-    LinearToMake fc1 = reader(fc1_name, site);
+    LinearToMake fc1 = reader(fc1_name, site, rows);
     const int64_t hidden = fc1.weight.size(0);
     const Histogram& inner = place(name(block, "mlp.act")).seen;
     const IntegerGrid wide = grid_between(kInnerMargin * std::min(inner.low, 0.0),
                                           kInnerMargin * std::max(inner.high, 0.0), kInnerBits);
     fc1.from = norm(site, fc1_name, rows);
     fc1.to = maker_.buffer(fc1_name, tokens_, hidden, kInnerBits, wide.step, zero_of(wide));
-    fc1.rows = rows;
     add_linear(maker_, fc1);
-    LinearToMake fc2 = linear(fc2_name, name(block, "ls2.gamma"));
+    LinearToMake fc2 = linear_of(fc2_name, rows, name(block, "ls2.gamma"));
     fc2.from = activation(name(block, "mlp.act"), fc1.to, operand(fc2_name), rows);
-    write(fc2, rows);
+    write(fc2);
   }
 
   Codes activation(const std::string& place, const Codes& from, const IntegerGrid& grid, int64_t rows) {
@@ -248,12 +254,11 @@ class VitMaker {
 
   void head() {
     const size_t last = network_.sites().size() - 1;
-    LinearToMake head = reader("head", last);
+    LinearToMake head = reader("head", last, 1);
     head.from = norm(last, "head", 1);
     const Tensor largest = head.weight.abs().sum(1) * head.from.steps.max() * 127;
     const double step = std::ldexp(largest.max().item<double>(), -kLogitDigits);
     head.to = maker_.buffer("head", 1, c_.classes, 32, step);
-    head.rows = 1;
     add_linear(maker_, head);
     maker_.program().logits = head.to.buffer;
   }

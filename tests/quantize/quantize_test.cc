@@ -125,6 +125,41 @@ TEST(Quantize, OfAGraftOfFunctionsOfXAloneIsAsNearAsTheSameRoundingInFloat) {
   EXPECT_LT(real, 1.3 * fake + 0.005);
 }
 
+/// What lies in a buffer before the step at `place`, of one picture: codes [rows, width].
+Tensor codes_before(IntegerProgram program, const std::string& buffer, const std::string& place,
+                    const Tensor& picture) {
+  size_t step = 0, index = 0;
+  while (program.steps[step].place != place) ++step;
+  while (program.buffers[index].name != buffer) ++index;
+  program.steps.resize(step);
+  program.logits = static_cast<BufferIndex>(index);
+  const std::vector<int32_t> codes =
+      interpret(program, {picture.contiguous().data_ptr<int8_t>(), static_cast<size_t>(picture.numel())});
+  return at::tensor(at::ArrayRef<int32_t>(codes), at::kDouble).view({program.buffers[index].rows, -1});
+}
+
+TEST(Quantize, TellsRAtTheFirstSiteAsTheNetworkDoes) {
+  const at::NoGradGuard no_grad;
+  const Graft graft = channel_graft();
+  const Preprocessing& p = graft.network().preprocessing();
+  const IntegerProgram program =
+      quantize(graft, {NumberKind::kW8A8}, as_images(pixel_codes(32), p), silent_monitor());
+  const IntegerBuffer& stream = program.buffers.front();
+  const Tensor pictures = pixel_codes(3, 8);
+  std::vector<Tensor> xs;
+  graft.forward(as_images(pictures, p), [&](size_t, const Tensor& x, const Tensor&) { xs.push_back(x.to(at::kDouble)); });
+  std::vector<Tensor> fs;
+  Network fake = graft.network();
+  use_arithmetic(fake, {NumberKind::kW8A8}, as_images(pixel_codes(32), p), silent_monitor());
+  fake.forward(as_images(pictures, p), [&](size_t, const Tensor& x, const Tensor&) { fs.push_back(x.to(at::kDouble)); });
+  for (size_t s = 0; s < xs.size(); ++s) {
+  std::cout << "fake r " << (fs[s][0] - xs[s][0]).select(1, 0).abs().max().item<double>() << " x " << relative_error(fs[s][0].slice(1, 1), xs[s][0].slice(1, 1)) << "\n";
+  const Tensor codes = codes_before(program, "stream", graft.network().sites()[s].name, pictures[0]);
+  const Tensor r = (codes.select(1, 0) - static_cast<double>(stream.told_zero)) * stream.told_step;
+  std::cout << "row0 r " << (r - xs[s][0].select(1, 0))[0].item<double>() << " x " << relative_error((codes.slice(1, 1) * stream.step)[0], xs[s][0].slice(1, 1)[0]) << " fake r " << (fs[s][0].select(1, 0) - xs[s][0].select(1, 0))[0].item<double>() << " x " << relative_error(fs[s][0].slice(1, 1)[0], xs[s][0].slice(1, 1)[0]) << "\n"; std::cout << s << " r " << (r - xs[s][0].select(1, 0)).abs().max().item<double>() << " x " << relative_error(codes.slice(1, 1) * stream.step, xs[s][0].slice(1, 1)) <<  " step " << stream.told_step << " range " << xs[s].select(2, 0).min().item<double>() << " " << xs[s].select(2, 0).max().item<double>() << " held " << graft.network().sites()[s].carried.low << " " << graft.network().sites()[s].carried.high << "\n";
+  }
+}
+
 TEST(Quantize, InSixteenBitsErrsLess) {
   const Graft graft = channel_graft();
   EXPECT_LT(error_of(graft, {NumberKind::kW8A16, 16}), error_of(graft, {NumberKind::kW8A8, 16}));
