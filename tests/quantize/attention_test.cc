@@ -56,8 +56,6 @@ double error(double spread, int bits, int exp_bits) {
   given.qkv = codes * steps.qkv;
   const Tensor expected = Case::attended(given) / steps.attended;
   const Tensor got = at::tensor(at::ArrayRef<int32_t>(out), at::kDouble).view_as(expected);
-  std::printf("spread %g bits %d exp %d: rms %g mean %g\n", spread, bits, exp_bits,
-              (got - expected).square().mean().sqrt().item<double>(), (got - expected).mean().item<double>());
   return (got - expected).square().mean().sqrt().item<double>();
 }
 
