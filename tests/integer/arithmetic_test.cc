@@ -50,6 +50,15 @@ TEST(IntegerArithmetic, ACurveRoundsBetweenItsKnotsHalvesUp) {
   EXPECT_EQ(value_at(curve, knots({0, -3}), 1), -1);
 }
 
+TEST(IntegerArithmetic, ACurveRoundsOnceWhereItsKnotsHaveBitsBehindThePoint) {
+  const Curve curve{"knots", 0, 1, 2};
+  const IntegerTensor values = knots({6, 9});  // 1.5 and 2.25
+  EXPECT_EQ(value_at(curve, values, 0), 2);
+  EXPECT_EQ(value_at(curve, values, 1), 2);  // 1.875
+  EXPECT_EQ(value_at(curve, values, 2), 2);
+  EXPECT_EQ(value_at(curve, knots({5, 6}), 1), 1);  // 1.375
+}
+
 TEST(IntegerArithmetic, ACurveWithoutAShiftIsATable) {
   const Curve curve{"knots", -1, 0};
   const IntegerTensor values = knots({5, -9, 4});

@@ -227,6 +227,7 @@ TEST(IntegerCheck, RefusesShiftsOutOfRange) {
   expect_step_fault<FirstSpreadStep>([](FirstSpreadStep& s, auto&) { s.number_shift = 63; },
                                      "number_shift is 63");
   expect_step_fault<CurveStep>([](CurveStep& s, auto&) { s.f.shift = 17; }, "the shift of f is 17");
+  expect_step_fault<CurveStep>([](CurveStep& s, auto&) { s.f.fraction = 16; }, "the fraction of f is 16");
   expect_step_fault<ScaleStep>([](ScaleStep& s, auto&) { s.g.shift = -1; }, "the shift of g is -1");
 }
 
