@@ -71,6 +71,31 @@ TEST(Evaluate, FindsAModelInFullAgreementWithItself) {
   EXPECT_EQ(result.top5.mean, 1.0);
 }
 
+TEST(Evaluate, ShowsATeacherItsPicturesAsItIsUsedToThem) {
+  const at::NoGradGuard no_grad;
+  const TwoModels two;
+  const Network& teacher = two.teacher;
+  Preprocessing own = teacher.preprocessing();
+  own.mean = {0.1F, 0.5F, 0.7F};
+  own.std = {1, 0.5F, 0.3F};
+  const auto by_colour = [](const std::array<float, 3>& v) {
+    return at::tensor({v[0], v[1], v[2]}).view({1, 3, 1, 1});
+  };
+  const Preprocessing usual = teacher.preprocessing();
+  const JudgedModel other{3,
+                          own,
+                          [&](const Tensor& images) {
+                            const Tensor pixels = images * by_colour(own.std) + by_colour(own.mean);
+                            return teacher.forward((pixels - by_colour(usual.mean)) / by_colour(usual.std));
+                          },
+                          {}};
+  const JudgedModel same = judged(teacher);
+  const Evaluation result =
+      evaluate(same, &other, *loader_for(two.folder / "pictures", 4), 15, {}, silent_monitor());
+  EXPECT_EQ(result.agreement->mean, 1.0);
+  EXPECT_LT(result.kl->mean, 1e-9);
+}
+
 TEST(Evaluate, CountsWhatTheLogitsSayWhateverTheBatch) {
   at::NoGradGuard no_grad;
   const TwoModels two;
