@@ -17,7 +17,7 @@ MUTANTS = of_rooms(
            "means[kResamples / 20], means[kResamples - 1 - kResamples / 20]",
            "intervals of 90 %"),
     Mutant("teacher-sees-plain-pictures", "src/eval/evaluate.cc",
-           r"teacher->logits\(seen\)", "teacher->logits(images)",
+           r"model\.preprocessing, seen\)\)", "model.preprocessing, images))",
            "a teacher that sees other pictures than the model"),
     Mutant("label-beyond-classes", "src/eval/evaluate.cc",
            r"if \(labels\.max\(\)\.item<int64_t>\(\) >= classes\)", "if (false)",
