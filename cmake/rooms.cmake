@@ -46,6 +46,8 @@ function(normgraft_test name)
   target_compile_definitions(${program} PRIVATE NORMGRAFT_SOURCE_DIR="${CMAKE_SOURCE_DIR}")
   target_link_libraries(${program} PRIVATE ${ARG_LINK} GTest::gtest_main)
 
+  # Linking lists the suites, so it depends on what lists them.
+  set_target_properties(${program} PROPERTIES LINK_DEPENDS ${CMAKE_SOURCE_DIR}/cmake/suites.cmake)
   set(suites ${CMAKE_CURRENT_BINARY_DIR}/${program}_suites.cmake)
   add_custom_command(TARGET ${program} POST_BUILD BYPRODUCTS ${suites}
     COMMAND ${CMAKE_COMMAND} -D PROGRAM=$<TARGET_FILE:${program}> -D FILE=${suites} -P ${CMAKE_SOURCE_DIR}/cmake/suites.cmake)
