@@ -101,7 +101,8 @@ const Step& first_step(const IntegerProgram& program) {
 TEST_P(CExportOn, GivesTheLogitsOfTheInterpreterAtTheEndsOfRanges) {
   Random random({62});
   IntegerProgram program = testing::random_integer_program(testing::IntegerShape(), random);
-  // Constants of another width than what they fill, knots as far apart as they can be, units of any sign.
+  // Constants of another width than what they fill, knots as far apart as they can be, sums of
+  // squares below 1, units of any sign.
   IntegerTensor& fill = program.tensors.at(first_step<FillStep>(program).tensor);
   fill.bits = 8;
   for (const int16_t value : fill.values16) fill.values8.push_back(static_cast<int8_t>(value / 256));
@@ -110,6 +111,8 @@ TEST_P(CExportOn, GivesTheLogitsOfTheInterpreterAtTheEndsOfRanges) {
   for (size_t i = 0; i < g.size(); ++i) g[i] = i % 2 == 0 ? INT32_MIN : INT32_MAX;
   std::vector<int16_t>& f = program.tensors.at("blocks.0.mlp.act").values16;
   for (size_t i = 0; i < f.size(); ++i) f[i] = i % 2 == 0 ? INT16_MIN : INT16_MAX;
+  std::vector<int32_t>& number = program.tensors.at(first_step<FirstSpreadStep>(program).number).values32;
+  for (size_t i = 0; i < number.size(); i += 2) number[i] = INT32_MIN;
   for (const PlacedStep& each : program.steps) {
     const auto* step = std::get_if<LinearStep>(&each.step);
     if (!step) continue;
