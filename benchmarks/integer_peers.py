@@ -1,4 +1,4 @@
-"""The engine of integer programs beside ONNX Runtime's static quantisation of DeiT-Tiny, run in turn.
+"""The engine of integer programs beside ONNX Runtime's quantisation of DeiT-Tiny, static and dynamic, run in turn.
 
   python3 -m venv peers && peers/bin/pip install onnxruntime==1.32.0 onnx==1.23.2
   peers/bin/python benchmarks/integer_peers.py build/release/bin/integer_throughput MODEL [--threads N] [--rounds N]
@@ -6,10 +6,10 @@
 MODEL is the folder of deit_tiny_patch16_224. Debian's python3-torch exports it, as tests/oracle/vit.py computes it;
 ONNX Runtime prepares it (quant_pre_process) and quantises it with weights of 8 bits for each channel: activations of
 signed and of unsigned bytes as QDQ, of unsigned bytes as QOperator, each calibrated on random pictures, as speed does
-not depend on values. The engine runs random programs of the same size, as a graft and with LayerNorms, or folders.
-Every measurement is a process of its own. Prints the median pictures a second of each for batches of 1 and 32 and, of
-the rounds' ratios, the medians: the graft to each peer, to the best of them, and to the same program with LayerNorms.
-Run it on an idle machine.
+not depend on values; and dynamically. The engine runs random programs of the same size, as a graft and with
+LayerNorms, or folders. Every measurement is a process of its own. Prints the median pictures a second of each for
+batches of 1 and 32 and, of the rounds' ratios, the medians: the graft to each peer, to the best static one, and to the
+same program with LayerNorms. Run it on an idle machine.
 """
 
 import argparse
@@ -60,6 +60,9 @@ def prepare(model, folder, batch):
         files[name] = folder / (name.replace(" ", "_") + ".onnx")
         quantization.quantize_static(str(prepared), str(files[name]), Pictures(), quant_format=form, per_channel=True,
                                      activation_type=activations, weight_type=quantization.QuantType.QInt8)
+    files["int8 dynamic"] = folder / "int8_dynamic.onnx"
+    quantization.quantize_dynamic(str(prepared), str(files["int8 dynamic"]), per_channel=True,
+                                  weight_type=quantization.QuantType.QInt8)
     return files
 
 
@@ -112,10 +115,11 @@ def main():
             for _ in range(arguments.rounds):
                 for name, command in commands.items():
                     rates[name].append(rate(command))
-            of_peers = [max(each) for each in zip(*(rates[name] for name in files))]
+            static = [name for name in files if name.startswith("int8 Q")]
+            of_peers = [max(each) for each in zip(*(rates[name] for name in static))]
             ratios = {f"graft to {name}": [a / b for a, b in zip(rates["graft"], rates[name])]
                       for name in commands if name != "graft"}
-            ratios["graft to the best of ONNX Runtime"] = [a / b for a, b in zip(rates["graft"], of_peers)]
+            ratios["graft to the best static one"] = [a / b for a, b in zip(rates["graft"], of_peers)]
             result[f"batch {batch}"] = {
                 "pictures a second": {name: round(statistics.median(each), 1) for name, each in rates.items()},
                 "ratios": {name: round(statistics.median(each), 3) for name, each in ratios.items()}}

@@ -59,6 +59,51 @@ std::string description_text(const Json& d) {
   return text;
 }
 
+Json as_json(const OperationCount& count) {
+  return Json{{"operations", count.operations}, {"bytes", count.bytes_read + count.bytes_written}};
+}
+
+std::string operations_text(const ProgramOperations& counted) {
+  Table table({"of whole numbers, per picture", "norm sites", "all"});
+  const auto millions = [](int64_t count) { return fmt::format("{:.3f}", static_cast<double>(count) / 1e6); };
+  for (const auto& [kind, times] : counted.all.operations) {
+    const auto at_sites = counted.sites.operations.find(kind);
+    table.add({"M " + kind, at_sites == counted.sites.operations.end() ? "0" : millions(at_sites->second),
+               millions(times)});
+  }
+  const auto bytes = [&](const OperationCount& count) {
+    return millions(count.bytes_read + count.bytes_written);
+  };
+  table.add({"MB read and written by steps", bytes(counted.sites), bytes(counted.all)});
+  return table.text();
+}
+
+void print_cost(const ModelCost& cost, Context& context) {
+  const auto json_of = [](const NormCost& c) {
+    return Json{{"ops", c.ops}, {"bytes", c.bytes}, {"energy_pj", c.energy_pj}};
+  };
+  Table table({"per picture", "M" + cost.unit, "MB off-chip", "uJ"});
+  const auto add = [&table](const char* name, const NormCost& c) {
+    table.add({name, fmt::format("{:.3f}", c.ops / 1e6), fmt::format("{:.3f}", c.bytes / 1e6),
+               fmt::format("{:.3f}", c.energy_pj / 1e6)});
+  };
+  add("LayerNorm", cost.layernorm);
+  add("graft", cost.graft);
+  std::string text = table.text();
+  if (cost.telling_ops > 0) {
+    text +=
+        fmt::format("\ntelling the spread adds {:.3f} MFLOPs to the matrix products", cost.telling_ops / 1e6);
+  }
+  context.print(Json{{"layernorm", json_of(cost.layernorm)},
+                     {"graft", json_of(cost.graft)},
+                     {"profile", cost.profile},
+                     {"telling", {{"ops", cost.telling_ops}}},
+                     {"unit", cost.unit},
+                     {"sites", cost.sites},
+                     {"replaced", cost.replaced}},
+                text);
+}
+
 }  // namespace
 
 void add_inspect(CLI::App& app, Context& context) {
@@ -87,33 +132,18 @@ void add_cost(CLI::App& app, Context& context) {
   CLI::App* command = add_command(
       app, context, "cost", "arithmetic, traffic and energy of all norm sites, for one picture",
       [&context, options] {
-        const ModelCost cost =
-            cost_of_model(options->model, options->profile, options->model_options, context.console);
-        const auto as_json = [](const NormCost& c) {
-          return Json{{"ops", c.ops}, {"bytes", c.bytes}, {"energy_pj", c.energy_pj}};
-        };
-        Table table({"per picture", "M" + cost.unit, "MB off-chip", "uJ"});
-        const auto add = [&table](const char* name, const NormCost& c) {
-          table.add({name, fmt::format("{:.3f}", c.ops / 1e6), fmt::format("{:.3f}", c.bytes / 1e6),
-                     fmt::format("{:.3f}", c.energy_pj / 1e6)});
-        };
-        add("LayerNorm", cost.layernorm);
-        add("graft", cost.graft);
-        std::string text = table.text();
-        if (cost.telling_ops > 0) {
-          text += fmt::format("\ntelling the spread adds {:.3f} MFLOPs to the matrix products",
-                              cost.telling_ops / 1e6);
+        if (!is_integer_model(options->model)) {
+          print_cost(cost_of_model(options->model, options->profile, options->model_options, context.console),
+                     context);
+          return;
         }
-        context.print(Json{{"layernorm", as_json(cost.layernorm)},
-                           {"graft", as_json(cost.graft)},
-                           {"profile", cost.profile},
-                           {"telling", {{"ops", cost.telling_ops}}},
-                           {"unit", cost.unit},
-                           {"sites", cost.sites},
-                           {"replaced", cost.replaced}},
-                      text);
+        const ProgramOperations counted = operations_of_model(options->model);
+        context.print(
+            Json{{"integer", true}, {"norm_sites", as_json(counted.sites)}, {"all", as_json(counted.all)}},
+            operations_text(counted));
       });
-  command->add_option("model", options->model, "model folder, grafted or not")->required();
+  command->add_option("model", options->model, "model folder, grafted or not, or what quantize wrote")
+      ->required();
   command->add_option("--profile", options->profile, "flops, or a JSON file")->capture_default_str();
   add_model_options(*command, options->model_options);
 }

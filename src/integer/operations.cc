@@ -156,6 +156,12 @@ class Counter {
   OperationCount count_;
 };
 
+void operator+=(OperationCount& sum, const OperationCount& count) {
+  for (const auto& [kind, times] : count.operations) sum.operations[kind] += times;
+  sum.bytes_read += count.bytes_read;
+  sum.bytes_written += count.bytes_written;
+}
+
 }  // namespace
 
 std::vector<std::pair<std::string, OperationCount>> count_operations(const IntegerProgram& program) {
@@ -165,11 +171,19 @@ std::vector<std::pair<std::string, OperationCount>> count_operations(const Integ
     auto at = std::find_if(places.begin(), places.end(),
                            [&](const auto& place) { return place.first == placed.place; });
     if (at == places.end()) at = places.insert(places.end(), {placed.place, {}});
-    for (const auto& [kind, times] : count.operations) at->second.operations[kind] += times;
-    at->second.bytes_read += count.bytes_read;
-    at->second.bytes_written += count.bytes_written;
+    at->second += count;
   }
   return places;
+}
+
+ProgramOperations sum_operations(const IntegerProgram& program) {
+  ProgramOperations sums;
+  for (const auto& [place, count] : count_operations(program)) {
+    sums.all += count;
+    const bool is_site = std::find(program.sites.begin(), program.sites.end(), place) != program.sites.end();
+    if (is_site) sums.sites += count;
+  }
+  return sums;
 }
 
 }  // namespace normgraft

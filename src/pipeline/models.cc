@@ -51,15 +51,19 @@ struct LoadedModel {
       throw InputError(fmt::format("eval: {} computes in whole numbers of its own, expected no --arithmetic",
                                    request.model.string()));
     }
+    Tensor images;
+    if (request.format.integers()) {
+      images = steps_images(request.model, request.calibration, graft->network().preprocessing(), monitor);
+      const std::string fault = why_not_whole(*graft, images.size(0));
+      if (fault.empty()) return judged_program(quantize(*graft, request.format, images, monitor));
+      monitor.notice(fmt::format("arithmetic: floats rounded in place of whole numbers: {}", fault));
+    }
     Graft rounded{Network(graft->network())};
     const FunctionFile file = graft->function_file();
     std::vector<std::string> sites;
     for (const auto& [site, f] : file.functions) sites.push_back(site);
     if (!sites.empty()) rounded.set_functions(file, sites);
     rounded.keep_means();
-    const Tensor images = request.format.integers() ? steps_images(request.model, request.calibration,
-                                                                   graft->network().preprocessing(), monitor)
-                                                    : Tensor();
     use_arithmetic(rounded.network(), request.format, images, monitor);
     return normgraft::judged(rounded);
   }
@@ -126,6 +130,14 @@ Evaluation eval_model(const EvalRequest& request, Monitor& monitor) {
   Loader loader = evaluation_loader(judge.preprocessing, pictures, request.batch, monitor);
   return evaluate(judge, by ? &*by : nullptr, loader, static_cast<int64_t>(pictures.size()),
                   request.conditions, monitor);
+}
+
+bool is_integer_model(const Path& model) {
+  return is_integer_folder(model);
+}
+
+ProgramOperations operations_of_model(const Path& model) {
+  return sum_operations(read_integer_folder(model));
 }
 
 ModelCost cost_of_model(const Path& model, const std::string& profile_name, const ModelOptions& options,

@@ -1,11 +1,8 @@
 #include "norm_sites.h"
 
-#include <fmt/format.h>
-
 #include <algorithm>
 #include <cmath>
 
-#include "normgraft/core/error.h"
 #include "normgraft/expr/expression.h"
 #include "normgraft/graft/scalar_function.h"
 #include "rescale.h"
@@ -34,24 +31,9 @@ class SiteMaker {
   }
 
   Codes make() const {
-    if (!function_) {
-      if (site_.carried.channel) {
-        throw InputError(
-            fmt::format("quantize: norm site \"{}\" keeps its norm beside a channel that tells "
-                        "r, expected a function at each site",
-                        site_.name));
-      }
-      return norm();
-    }
+    if (!function_) return norm();
     if (!site_.carried.channel) return curve();
-    const auto g = factor_of_r(*function_);
-    if (!g) {
-      throw InputError(
-          fmt::format("quantize: norm site \"{}\": {} is not x times a function of r, which "
-                      "alone is supported where a channel tells r",
-                      site_.name, function_->to_string()));
-    }
-    return scale(*g);
+    return scale(factor_of_r(*function_).value());
   }
 
  private:

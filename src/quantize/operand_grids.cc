@@ -7,6 +7,7 @@
 #include <memory>
 
 #include "normgraft/graft/yardstick.h"
+#include "normgraft/network/batches.h"
 #include "normgraft/quantize/grid.h"
 
 namespace normgraft {
@@ -28,6 +29,12 @@ class OnePlace : public Arithmetic {
   std::string name_;
   IntegerGrid grid_;
 };
+
+/// The logits from x of a site.
+Tensor from(const Network& network, size_t site, Tensor x) {
+  for (; site + 1 < network.sites().size(); ++site) x = network.pass(site, x);
+  return network.leave(x);
+}
 
 Histogram narrowed(Histogram seen, double factor) {
   seen.low *= factor;
@@ -54,14 +61,20 @@ std::map<std::string, OperandGrid> choose_operand_grids(
     const std::vector<OperandPlace>& places, Monitor& monitor) {
   network.set_arithmetic(nullptr);
   const Tensor exact = network.forward(images);
+  size_t site = 0;
+  Tensor x = over_pictures(images, [&](const Tensor& some) { return network.enter(some); });
   std::map<std::string, OperandGrid> chosen;
   for (const OperandPlace& place : places) {
+    network.set_arithmetic(nullptr);
+    for (; site < place.site; ++site)
+      x = over_pictures(x, [&](const Tensor& some) { return network.pass(site, some); });
     const Histogram& range = seen.at(place.name).seen;
     OperandGrid& best = chosen[place.name];
     best.loss = std::numeric_limits<double>::infinity();
     for (const IntegerGrid& grid : candidates(range, place.symmetric)) {
       network.set_arithmetic(std::make_shared<OnePlace>(place.name, grid));
-      const double loss = divergence(exact, network.forward(images)).mean().item<double>();
+      const Tensor logits = over_pictures(x, [&](const Tensor& some) { return from(network, site, some); });
+      const double loss = divergence(exact, logits).mean().item<double>();
       if (loss < kWorth * best.loss && loss < best.loss - kLeastGain) best = {grid, loss};
       monitor.check();
     }

@@ -19,6 +19,7 @@ struct OperandGrid {
 /// A place that is to be chosen for.
 struct OperandPlace {
   std::string name;        ///< of the weight behind it
+  size_t site = 0;         ///< the norm site behind which it lies, before the next one
   bool symmetric = false;  ///< its grid has no zero but 0
 };
 
@@ -29,7 +30,7 @@ inline constexpr double kMostLoss = 0.01;
 /// place alone rounded: KL to the network itself, in nats, mean over `images`. A grid may cut off what lies
 /// far out: that the squared error falls does not tell whether the answers stay, as what is cut off is often
 /// one channel of all tokens. Where even the best loses more than kMostLoss, a grid of 16 bits over all that
-/// was seen.
+/// was seen. `places` come in the order of their sites.
 std::map<std::string, OperandGrid> choose_operand_grids(
     Network& network, const Tensor& images, const std::map<std::string, RangeWatcher::Place>& seen,
     const std::vector<OperandPlace>& places, Monitor& monitor);

@@ -6,8 +6,6 @@
 #include <memory>
 
 #include "normgraft/core/require.h"
-#include "normgraft/expr/expression.h"
-#include "normgraft/mapping/mapping.h"
 #include "normgraft/network/batches.h"
 #include "normgraft/network/first_carrier.h"
 #include "normgraft/network/stream.h"
@@ -16,8 +14,7 @@
 namespace normgraft {
 namespace {
 
-constexpr int64_t kChoosing = 24;      ///< pictures by which grids are chosen
-constexpr double kFreeChannel = 1e-4;  ///< what is not seen of the stream's own in channel 0
+constexpr int64_t kChoosing = 32;  ///< pictures by which grids are chosen
 
 /// A copy with its gamma and beta folded, whose functions leave means to the readers.
 Graft folded(const Graft& graft) {
@@ -32,41 +29,6 @@ Graft folded(const Graft& graft) {
   }
   own.keep_means();
   return own;
-}
-
-void check_functions(const Graft& graft) {
-  const FunctionFile file = graft.function_file();
-  for (const Site& site : graft.network().sites()) {
-    const auto f = file.functions.find(site.name);
-    if (f == file.functions.end()) continue;
-    const auto seen = file.seen.find(site.name);
-    const std::string where = fmt::format("quantize: norm site \"{}\": {}", site.name, f->second.to_string());
-    if (seen == file.seen.end()) {
-      throw InputError(where + " has no range of x in functions.json, expected a function proved on one");
-    }
-    const std::string fault = why_not_admissible(f->second, seen_at_site(seen->second, site.carried));
-    if (!fault.empty()) throw InputError(fmt::format("{} has no proven range: {}", where, fault));
-  }
-}
-
-/// Channel 0 is r's alone.
-void check_channel(const Network& network) {
-  const auto check_zero = [](const std::string& name, const Tensor& part) {
-    if (part.abs().max().item<double>() < kFreeChannel) return;
-    throw InputError(fmt::format("quantize: tensor \"{}\" is not 0 in the channel that tells r", name));
-  };
-  const Tensors& tensors = network.tensors();
-  for (const Site& site : network.sites()) {
-    if (!site.carried.channel) continue;
-    for (const LinearNames& reader : site.readers) {
-      check_zero(reader.weight, tensors.at(reader.weight).select(1, 0));
-    }
-  }
-  if (!tells_first_spread(tensors)) return;
-  for (const std::string& name : network.architecture().embedding_tensors()) {
-    const Tensor tensor = find_tensor(tensors, name);
-    if (tensor.defined()) check_zero(name, tensor.select(name.starts_with("patch_embed") ? 0 : -1, 0));
-  }
 }
 
 SeenNumbers watch(Network& network, const Tensor& images, Monitor& monitor) {
@@ -99,19 +61,10 @@ IntegerProgram quantize(const Graft& graft, const Precision& precision, const Te
   check(precision);
   require(precision.integers(), "quantize", "arithmetic", to_string(precision.kind), "w8a8 or w8a16");
   const int64_t pictures = images.defined() ? images.size(0) : 0;
-  if (pictures < kFewestPictures) {
-    throw InputError(fmt::format("quantize: {} pictures to choose ranges by, expected at least {}", pictures,
-                                 kFewestPictures));
-  }
   const at::NoGradGuard no_grad;
+  const std::string fault = why_not_whole(graft, pictures);
+  if (!fault.empty()) throw InputError("quantize: " + fault);
   const VitConfig* config = vit_config(graft.network());
-  if (config == nullptr) {
-    throw InputError(fmt::format("quantize: {} is no Vision Transformer, which alone is supported",
-                                 graft.network().architecture().name()));
-  }
-  check_plain_vit(*config, graft.network());
-  check_functions(graft);
-  check_channel(graft.network());
   Graft own = folded(graft);
   SeenNumbers seen = watch(own.network(), images, monitor);
   const std::vector<OperandPlace> places = places_to_choose(own, *config);

@@ -5,13 +5,11 @@
 
 #include <algorithm>
 #include <cmath>
-#include <set>
 
 #include "attention.h"
 #include "first_spread.h"
 #include "linears.h"
 #include "norm_sites.h"
-#include "normgraft/core/error.h"
 #include "normgraft/network/first_carrier.h"
 #include "normgraft/network/kernels.h"
 #include "normgraft/quantize/grid.h"
@@ -276,61 +274,17 @@ class VitMaker {
   StreamCodes stream_;
 };
 
-[[noreturn]] void refuse(const Network& network, const std::string& what) {
-  throw InputError(
-      fmt::format("quantize: {} {}, which is not supported so far", network.architecture().name(), what));
-}
-
-/// The tensors that a plain Vision Transformer reads.
-std::set<std::string> plain_tensors(const VitConfig& c, const Network& network) {
-  std::set<std::string> names = {"cls_token",
-                                 "reg_token",
-                                 "pos_embed",
-                                 kFirstScales,
-                                 kFirstNumbers,
-                                 kFirstProjections,
-                                 "patch_embed.proj.weight",
-                                 "patch_embed.proj.bias"};
-  for (const Site& site : network.sites()) {
-    names.insert({site.gamma, site.beta});
-    for (const LinearNames& reader : site.readers) names.insert({reader.weight, reader.bias});
-    if (!site.writer) continue;
-    names.insert({site.writer->linear.weight, site.writer->linear.bias, site.writer->scale});
-  }
-  for (int64_t block = 0; block < c.depth; ++block) {
-    for (const char* part : {"mlp.fc1.weight", "mlp.fc1.bias"})
-      names.insert(fmt::format("blocks.{}.{}", block, part));
-  }
-  return names;
-}
-
 }  // namespace
-
-void check_plain_vit(const VitConfig& config, const Network& network) {
-  if (config.classes == 0) refuse(network, "has no head");
-  if (config.pooling != Pooling::kToken || config.norm_behind_pooling)
-    refuse(network, "pools its tokens instead of reading a class token");
-  if (config.distilled) refuse(network, "has a distillation token");
-  if (config.pre_norm) refuse(network, "has a norm ahead of its blocks");
-  if (config.patch_norm) refuse(network, "has a norm of its patches");
-  if (config.norm != NormKind::kLayerNorm) refuse(network, "has RMSNorms");
-  const std::set<std::string> plain = plain_tensors(config, network);
-  for (const auto& [name, tensor] : network.tensors()) {
-    if (!plain.contains(name)) refuse(network, fmt::format("has a tensor \"{}\"", name));
-  }
-  const Tensor fc1 = find_tensor(network.tensors(), "blocks.0.mlp.fc1.weight");
-  if (!fc1.defined() || fc1.size(0) != network.tensors().at("blocks.0.mlp.fc2.weight").size(1))
-    refuse(network, "has gated MLPs");
-}
 
 std::vector<OperandPlace> places_to_choose(const Graft& graft, const VitConfig& config) {
   std::vector<OperandPlace> places;
   for (size_t site = 0; site < graft.network().sites().size(); ++site) {
     const Site& at = graft.network().sites()[site];
-    places.push_back({at.readers.front().weight, !graft.has_function(site) || at.carried.channel});
+    places.push_back({at.readers.front().weight, site, !graft.has_function(site) || at.carried.channel});
+    const auto block = static_cast<int64_t>(site / 2);
+    if (site % 2 == 1 && block < config.depth)
+      places.push_back({fmt::format("blocks.{}.mlp.fc2.weight", block), site, false});
   }
-  for (int64_t block = 0; block < config.depth; ++block)
-    places.push_back({fmt::format("blocks.{}.mlp.fc2.weight", block), false});
   return places;
 }
 

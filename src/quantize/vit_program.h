@@ -16,9 +16,6 @@ struct SeenNumbers {
   Tensor projections;  ///< largest magnitudes of those of the first carrier, F64 [K], where it is there
 };
 
-/// Throws InputError naming what a plain Vision Transformer has not.
-void check_plain_vit(const VitConfig& config, const Network& network);
-
 /// What enters the Linears behind norm sites and activations.
 std::vector<OperandPlace> places_to_choose(const Graft& graft, const VitConfig& config);
 

@@ -56,6 +56,47 @@ TEST(QuantizeCommand, WritesAFolderThatEvalAndInspectTakeLikeAnyModel) {
   EXPECT_GT(json["bytes_of_tensors"].get<int64_t>(), 10000);
 }
 
+TEST(QuantizeCommand, CostCountsTheOperationsOfItsFolder) {
+  const ModelAndPictures at;
+  ASSERT_EQ(run_program({"quantize", at.model(), "--data", at.pictures(), "-o", at.path("whole")}).code, 0);
+  const Outcome counted = run_program({"cost", at.path("whole"), "--json"});
+  ASSERT_EQ(counted.code, 0) << counted.err;
+  const Json json = Json::parse(counted.out);
+  EXPECT_EQ(json["norm_sites"]["operations"]["root"], json["all"]["operations"]["root"]);
+  EXPECT_GT(json["norm_sites"]["operations"]["root"].get<int64_t>(), 0);
+  EXPECT_FALSE(json["norm_sites"]["operations"].contains("multiply-add 8x8"));
+  EXPECT_GT(json["all"]["operations"]["multiply-add 8x8"].get<int64_t>(), 1000);
+  EXPECT_GT(json["all"]["bytes"].get<int64_t>(), json["norm_sites"]["bytes"].get<int64_t>());
+  EXPECT_NE(run_program({"cost", at.path("whole")}).out.find("M root"), std::string::npos);
+}
+
+TEST(QuantizeCommand, EvalInIntegersJudgesWhatItWrites) {
+  const ModelAndPictures at;
+  const std::vector<std::string> judge = {"--data", at.pictures(), "--teacher", at.model(), "--json"};
+  ASSERT_EQ(run_program({"quantize", at.model(), "--data", at.pictures(), "-o", at.path("whole")}).code, 0);
+  const auto kl_of = [&](std::vector<std::string> arguments) {
+    arguments.insert(arguments.end(), judge.begin(), judge.end());
+    const Outcome judged = run_program(arguments);
+    EXPECT_EQ(judged.code, 0) << judged.err;
+    EXPECT_EQ(judged.err.find("floats rounded"), std::string::npos) << judged.err;
+    return Json::parse(judged.out)["kl"].get<double>();
+  };
+  EXPECT_NEAR(kl_of({"eval", at.model(), "--arithmetic", "w8a8", "--calibration", at.pictures()}),
+              kl_of({"eval", at.path("whole")}), 1e-8);
+}
+
+TEST(QuantizeCommand, EvalInIntegersSaysWhereFloatsAreRoundedInTheirPlace) {
+  const ModelAndPictures at;
+  testing::write_small_pictures(at.path("few"), 3, 1);
+  const Outcome judged = run_program(
+      {"eval", at.model(), "--data", at.pictures(), "--arithmetic", "w8a8", "--calibration", at.path("few")});
+  ASSERT_EQ(judged.code, 0) << judged.err;
+  EXPECT_NE(judged.err.find("floats rounded in place of whole numbers: 3 pictures to choose ranges by, "
+                            "expected at least 16"),
+            std::string::npos)
+      << judged.err;
+}
+
 TEST(QuantizeCommand, KeepsTheBitsThatAreAskedFor) {
   const ModelAndPictures at;
   const Outcome made = run_program({"quantize", at.model(), "--data", at.pictures(), "-o", at.path("whole"),

@@ -127,5 +127,44 @@ TEST(IntegerOperations, OfDeiTTinyAreItsMultiplyAdds) {
   EXPECT_EQ(multiply_adds, linears + 12 * 2 * 197 * 197 * 192);
 }
 
+OperationCount of_one_column(const BuiltProgram& narrow, const BuiltProgram& wide, const std::string& place) {
+  OperationCount more = count_of(wide, place);
+  for (const auto& [kind, times] : count_of(narrow, place).operations) more.operations[kind] -= times;
+  std::erase_if(more.operations, [](const auto& kind) { return kind.second == 0; });
+  return more;
+}
+
+BuiltProgram of_scale_and_norm(int64_t width) {
+  BuiltProgram built;
+  const BufferIndex x = built.filled("x", 1, 16, std::vector<int64_t>(static_cast<size_t>(width), 1));
+  built.step(
+      "scale",
+      ScaleStep{x, built.buffer("y", 1, width, 8), {built.tensor("g", {3}, 16, {1, 2, 3}), 0, 3}, 7, 1});
+  built.step("norm",
+             NormStep{.from = x, .to = built.buffer("z", 1, width, 8), .rescale = {1 << 30, 45}, .rows = 1});
+  return built;
+}
+
+TEST(IntegerOperations, AnElementOfAScaleCostsTheChangeOfUnitThatANormEndsWith) {
+  const BuiltProgram narrow = of_scale_and_norm(7), wide = of_scale_and_norm(8);
+  const Operations change_of_unit{{"multiply 32x32", 1}, {"add", 1}, {"shift", 1}, {"compare", 2}};
+  EXPECT_EQ(of_one_column(narrow, wide, "scale").operations, change_of_unit);
+  OperationCount norm = of_one_column(narrow, wide, "norm");
+  for (const auto& [kind, times] : change_of_unit) EXPECT_GE(norm.operations[kind], times) << kind;
+  EXPECT_EQ(norm.operations["multiply 64x64"], 2);
+}
+
+TEST(IntegerOperations, AreSummedOverNormSitesAndOverAll) {
+  BuiltProgram built = of_scale_and_norm(7);
+  built.program.sites = {"scale"};
+  const ProgramOperations sums = sum_operations(built.program);
+  EXPECT_EQ(sums.sites.operations, count_of(built, "scale").operations);
+  EXPECT_EQ(sums.sites.bytes_read, count_of(built, "scale").bytes_read);
+  EXPECT_EQ(sums.sites.bytes_written, 7);
+  EXPECT_EQ(sums.all.operations.at("compare"), count_of(built, "scale").operations.at("compare") +
+                                                   count_of(built, "norm").operations.at("compare"));
+  EXPECT_EQ(sums.all.bytes_written, 14 + 7 + 7);
+}
+
 }  // namespace
 }  // namespace normgraft

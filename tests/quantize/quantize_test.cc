@@ -81,19 +81,22 @@ double slack(int stream_bits) {
   return stream_bits == 16 ? 1.3 : 2;
 }
 
-/// x exp(-r), or for LayerNorms nothing.
-Graft channel_graft() {
+/// x exp(-r) at each site, or at each but one.
+Graft channel_graft(const std::string& but = {}) {
   const at::NoGradGuard no_grad;
   Network network = small_vit();
   const Tensor images = as_images(pixel_codes(32), network.preprocessing());
   let_channel_carry_scale(network, {images, {}}, {}, silent_monitor());
   Graft graft(network);
   FunctionFile file;
+  std::vector<std::string> sites;
   for (const Site& site : network.sites()) {
+    if (site.name == but) continue;
+    sites.push_back(site.name);
     file.functions.emplace(site.name, Expression::parse("x*exp(-r)"));
     file.seen.emplace(site.name, Interval{site.carried.low, site.carried.high});
   }
-  graft.set_functions(file);
+  graft.set_functions(file, sites);
   return graft;
 }
 
@@ -241,6 +244,21 @@ TEST(Quantize, NamesAFunctionWithoutAProvenRange) {
   unbounded.set_functions(file, {"norm"});
   EXPECT_NE(refusal(unbounded).find("quantize: norm site \"norm\": exp(x) has no proven range: "),
             std::string::npos);
+}
+
+TEST(Quantize, NamesANormThatIsKeptBesideAChannelThatTellsR) {
+  EXPECT_EQ(
+      refusal(channel_graft("blocks.1.norm2")),
+      "quantize: norm site \"blocks.1.norm2\": keeps its norm beside a channel that tells r, expected a "
+      "function at each site");
+}
+
+TEST(Quantize, NamesATensorThatUsesTheChannelOfR) {
+  const at::NoGradGuard no_grad;
+  Graft graft = channel_graft();
+  graft.network().tensors().at("blocks.0.mlp.fc1.weight").select(1, 0).fill_(0.5);
+  EXPECT_EQ(refusal(graft),
+            "quantize: tensor \"blocks.0.mlp.fc1.weight\" is not 0 in the channel that tells r");
 }
 
 TEST(Quantize, NeedsSixteenPictures) {

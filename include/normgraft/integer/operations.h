@@ -22,4 +22,10 @@ struct OperationCount {
 /// division count as one operation each. The program is checked (check).
 std::vector<std::pair<std::string, OperationCount>> count_operations(const IntegerProgram& program);
 
+/// The same summed over the norm sites, and over all places.
+struct ProgramOperations {
+  OperationCount sites, all;
+};
+ProgramOperations sum_operations(const IntegerProgram& program);
+
 }  // namespace normgraft

@@ -8,6 +8,7 @@
 #include "normgraft/cost/network.h"
 #include "normgraft/emit/c_exporter.h"
 #include "normgraft/eval/evaluate.h"
+#include "normgraft/integer/operations.h"
 #include "normgraft/models/options.h"
 #include "normgraft/quantize/precision.h"
 
@@ -27,7 +28,9 @@ struct EvalRequest {
   int64_t batch = 32;
   ModelOptions model_options;
   std::vector<Condition> conditions = {};  ///< judged under these too
-  Precision format = {};  ///< that the model computes in (use_arithmetic); the teacher in F32
+  /// That the model computes in; the teacher computes in F32. Integers are those of quantize() where it takes
+  /// the network and there are kFewestPictures pictures; else F32 is rounded like them (use_arithmetic).
+  Precision format = {};
   /// Of integers: a picture folder, or a run folder for its pictures to fit to, which choose the steps.
   /// Nothing: the run that the model's folder lies in, or else drawn pictures (procedural.h).
   std::optional<Path> calibration = {};
@@ -46,7 +49,14 @@ struct QuantizeRequest {
 /// supported.
 void quantize_model(const QuantizeRequest& request, Monitor& monitor);
 
-/// What the norm sites of a model cost for one picture.
+/// Whether a model is a network of integers, which quantize_model() writes.
+bool is_integer_model(const Path& model);
+
+/// What a network of integers computes and moves for one picture. Throws InputError for another model.
+ProgramOperations operations_of_model(const Path& model);
+
+/// What the norm sites of a model of floats cost for one picture. Throws InputError for a network of
+/// integers.
 struct ModelCost {
   NormCost layernorm, graft;
   double telling_ops = 0;  ///< beside those of the sites: of what tells r (telling_ops)
