@@ -58,6 +58,10 @@ void add_capture_options(CLI::App& command, CaptureRequest& request) {
           "none: the stream stays as it is")
       ->default_str("the first of these that the model allows");
   command
+      .add_option("--mean-ratio", request.mean_ratio,
+                  "with a mean: that mean over the spread, in roots of the number of channels")
+      ->capture_default_str();
+  command
       .add_option("--r-units", request.r_units,
                   "with a channel: hidden units of each MLP that help to tell the spread")
       ->default_str("a forty-eighth of those it has");

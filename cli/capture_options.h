@@ -6,7 +6,7 @@
 
 namespace normgraft::cli {
 
-/// Adds --bins, --weights, --label-samples, --carrier and --r-units.
+/// Adds --bins, --weights, --label-samples, --carrier, --mean-ratio and --r-units.
 void add_capture_options(CLI::App& command, CaptureRequest& request);
 
 }  // namespace normgraft::cli

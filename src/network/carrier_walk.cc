@@ -145,7 +145,7 @@ void CarrierWalk::tell(size_t site, const Tensor& x, const Tensor& rows, const T
     }
   } else {
     add_to_linear(network_.tensors(), writer, line);
-    carried.ratio = carrier_ratio(options_, network_.sites()[site].channels);
+    carried.ratio = ratio(network_.sites()[site]);
   }
   network_.set_carried(site, carried);
 }
@@ -238,10 +238,13 @@ Line CarrierWalk::regress_by_classes(const LinearNames& writer, const Tensor& ro
   return {line.slopes.matmul(to_metric), line.intercept};
 }
 
+double CarrierWalk::ratio(const Site& site) const {
+  return site.carried.ratio > 0 ? site.carried.ratio : carrier_ratio(options_, site.channels);
+}
+
 Tensor CarrierWalk::missing(const Site& site, const Tensor& x) const {
   const Tensor s = spread(site, x);
-  const Tensor lacks = site.carried.channel ? s.log() - x.select(-1, 0)
-                                            : carrier_ratio(options_, site.channels) * s - x.mean(-1);
+  const Tensor lacks = site.carried.channel ? s.log() - x.select(-1, 0) : ratio(site) * s - x.mean(-1);
   return lacks.unsqueeze(-1);
 }
 

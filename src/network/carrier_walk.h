@@ -45,6 +45,8 @@ class CarrierWalk {
   /// regress() on what the writer adds to the stream, in the metric of classes.
   Line regress_by_classes(const LinearNames& writer, const Tensor& rows, const Tensor& weight,
                           const Tensor& targets) const;
+  /// k of a mean carrier at a site: that of the stream, or else that of the options.
+  double ratio(const Site& site) const;
   /// What the carrier of each token lacks at a site: [..., 1].
   Tensor missing(const Site& site, const Tensor& x) const;
   /// How many of so many rows are of the pictures to fit to; these come first.

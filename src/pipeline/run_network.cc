@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <cmath>
+
 #include "normgraft/calibrate/writers.h"
 #include "normgraft/core/error.h"
 #include "normgraft/models/model_folder.h"
@@ -52,7 +54,7 @@ Carrier best_carrier(const Network& network) {
   return hides_mean(network) ? Carrier::kMean : Carrier::kNone;
 }
 
-void prepare_network(Network& network, Carrier carrier, std::optional<int64_t> r_units,
+void prepare_network(Network& network, Carrier carrier, const CaptureRequest& request,
                      const std::vector<Picture>& fit, Monitor& monitor) {
   if (carrier == Carrier::kNone) return;
   if (carrier == Carrier::kChannel && !can_free_channel(network)) {
@@ -61,7 +63,8 @@ void prepare_network(Network& network, Carrier carrier, std::optional<int64_t> r
   }
   const WalkImages images{walk_images(network, fit, kPicturesOfCapture, "capture", monitor), {}};
   CarrierOptions options = carrier_options(network, images);
-  options.units = r_units;
+  options.units = request.r_units;
+  options.ratio = request.mean_ratio * std::sqrt(static_cast<double>(network.sites().front().channels));
   if (carrier == Carrier::kChannel) {
     let_channel_carry_scale(network, images, options, monitor);
   } else {

@@ -14,10 +14,9 @@ Json model_options_json(const ModelOptions& options);
 /// The best carrier that a network allows.
 Carrier best_carrier(const Network& network);
 
-/// Makes a network carry the scale of its tokens, fitted to the first of `fit`, with so many units of r in
-/// each MLP (r_units.h). It computes what it did before. Throws InputError where the network does not allow
-/// it.
-void prepare_network(Network& network, Carrier carrier, std::optional<int64_t> r_units,
+/// Makes a network carry the scale of its tokens as the request says, fitted to the first of `fit`. It
+/// computes what it did before. Throws InputError where the network does not allow it.
+void prepare_network(Network& network, Carrier carrier, const CaptureRequest& request,
                      const std::vector<Picture>& fit, Monitor& monitor);
 
 /// Leaves a prepared network in the run folder, or none where the model itself was captured.

@@ -57,6 +57,7 @@ Json asked_of(const CaptureRequest& request) {
               {"weights", to_string(request.options.pairs.weights)},
               {"label_samples", request.options.pairs.probes},
               {"carrier", request.carrier ? Json(to_string(*request.carrier)) : Json()},
+              {"mean_ratio", request.mean_ratio},
               {"r_units", request.r_units ? Json(*request.r_units) : Json()},
               {"seed", request.seed},
               {"model_options", model_options_json(request.model_options)}};
@@ -64,6 +65,7 @@ Json asked_of(const CaptureRequest& request) {
 
 Mappings capture_stage(const RunFolder& run, const CaptureRequest& request, Monitor& monitor) {
   request.options.validate();
+  require_within("capture", "mean ratio", request.mean_ratio, kLeastMeanRatio, kMostMeanRatio);
   require_within("capture", "r units", request.r_units.value_or(0), int64_t{0}, int64_t{4096});
   const Timer timer;
   const PictureSplit split =
@@ -75,7 +77,7 @@ Mappings capture_stage(const RunFolder& run, const CaptureRequest& request, Moni
                              split.fit.size(), split.choose.size(), split.report.size()));
   const Carrier carrier = request.carrier.value_or(best_carrier(network));
   monitor.notice(fmt::format("capture: the stream carries the spread of a token in: {}", to_string(carrier)));
-  prepare_network(network, carrier, request.r_units, split.fit, monitor);
+  prepare_network(network, carrier, request, split.fit, monitor);
   const int64_t batch = pairs_batch(network, weights);
   monitor.notice(fmt::format("capture: batches of {} pictures, about {} MiB", batch,
                              pairs_bytes(network, weights, batch) >> 20));

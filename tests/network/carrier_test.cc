@@ -70,6 +70,18 @@ TEST(CarryScale, FollowsTheSpreadThatAnotherNormalizerLeaves) {
             relative_errors(stale, small_images(64), ratio)[1]);
 }
 
+TEST(CarryScale, KeepsTheRatioThatTheStreamAlreadyHas) {
+  const at::NoGradGuard no_grad;
+  Network vit = blind_vit();
+  const double ratio = carrier_ratio({}, 8) / 2;
+  carry_scale(vit, {small_images(64), {}}, {.ratio = ratio}, nullptr, silent_monitor());
+  carry_scale(vit, {small_images(64), {}}, {}, nullptr, silent_monitor());
+  for (const Site& site : vit.sites()) {
+    EXPECT_DOUBLE_EQ(site.carried.ratio, site.writer ? ratio : 0) << site.name;
+  }
+  EXPECT_LT(relative_errors(vit, small_images(64), ratio).back(), 0.1);
+}
+
 TEST(CarryScale, DrawsTheStreamOfAGraftTowardsItsTeachers) {
   const at::NoGradGuard no_grad;
   const Network teacher = blind_vit();

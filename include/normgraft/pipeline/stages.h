@@ -30,6 +30,8 @@ enum class Carrier : uint8_t {
 Carrier carrier_named(const std::string& name);
 std::string to_string(Carrier carrier);
 
+inline constexpr double kMeanRatio = 4, kLeastMeanRatio = 1.1, kMostMeanRatio = 100;
+
 struct CaptureRequest {
   Path model;
   Path data;             ///< ImageFolder tree; labels are not used
@@ -39,6 +41,9 @@ struct CaptureRequest {
   /// Of the network that is captured and grafted on; nothing: the best that the network allows, a channel
   /// before the mean before none.
   std::optional<Carrier> carrier;
+  /// Where the mean is the carrier: that mean over the spread (CarrierOptions::ratio), in roots of the number
+  /// of channels, kLeastMeanRatio to kMostMeanRatio.
+  double mean_ratio = kMeanRatio;
   /// Of each MLP, where a channel is the carrier, 0 to 4096; nothing: default_r_units()
   std::optional<int64_t> r_units;
   ModelOptions model_options;
