@@ -7,6 +7,7 @@
 #include <cmath>
 
 #include "normgraft/core/error.h"
+#include "normgraft/network/first_carrier.h"
 
 namespace normgraft {
 namespace {
@@ -148,6 +149,27 @@ void free_channel(Network& network) {
       reflection.turn(tensors, norm.writer->linear.bias, 0);
     }
     network.set_carried(site, {.channel = true});
+  }
+}
+
+void scale_channels(Network& network, const Tensor& scale) {
+  const at::NoGradGuard no_grad;
+  Tensors& tensors = network.tensors();
+  const auto multiply = [&](const std::string& name, int64_t dim, const Tensor& by) {
+    const auto found = tensors.find(name);
+    if (found == tensors.end()) return;
+    found->second =
+        (found->second.to(at::kDouble).movedim(dim, -1) * by).movedim(-1, dim).contiguous().to(at::kFloat);
+  };
+  const Tensor inverse = 1 / scale;
+  for (const std::string& name : network.architecture().embedding_tensors())
+    multiply(name, channel_dimension(name), inverse);
+  multiply(kFirstProjections, 1, scale);
+  for (const Site& site : network.sites()) {
+    for (const LinearNames& reader : site.readers) multiply(reader.weight, 1, scale);
+    if (!site.writer) continue;
+    multiply(site.writer->linear.weight, 0, inverse);
+    multiply(site.writer->linear.bias, 0, inverse);
   }
 }
 

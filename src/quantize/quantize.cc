@@ -5,6 +5,7 @@
 
 #include <memory>
 
+#include "equalise.h"
 #include "normgraft/core/require.h"
 #include "normgraft/network/batches.h"
 #include "normgraft/network/first_carrier.h"
@@ -67,6 +68,11 @@ IntegerProgram quantize(const Graft& graft, const Precision& precision, const Te
   const VitConfig* config = vit_config(graft.network());
   Graft own = folded(graft);
   SeenNumbers seen = watch(own.network(), images, monitor);
+  Tensor scales;
+  if (can_equalise(own.network())) {
+    scales = equalise(own.network(), seen.places, precision.stream_bits);
+    seen = watch(own.network(), images, monitor);
+  }
   const std::vector<OperandPlace> places = places_to_choose(own, *config);
   if (precision.operand_bits() == 8) {
     seen.operands =
@@ -86,6 +92,10 @@ IntegerProgram quantize(const Graft& graft, const Precision& precision, const Te
   program.origin["arithmetic"] = to_string(precision.kind);
   program.origin["stream"] = precision.stream_bits;
   program.origin["pictures"] = pictures;
+  if (scales.defined()) {
+    program.origin["channel_scales"] =
+        std::vector<double>(scales.data_ptr<double>(), scales.data_ptr<double>() + scales.numel());
+  }
   for (const auto& [name, operand] : seen.operands) {
     program.origin["operands"][name] = {{"bits", operand.grid.bits}, {"loss_in_8_bits", operand.loss}};
   }

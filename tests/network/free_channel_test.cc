@@ -102,6 +102,27 @@ INSTANTIATE_TEST_SUITE_P(Networks, FreeChannel,
                          ::testing::Values(&testing::small_vit, &with_layer_scale, &with_norm_behind_pooling,
                                            &with_distillation_token));
 
+TEST_P(FreeChannel, LetsChannelsBeScaledForNothingWhereSitesAreXTimesAFunctionOfR) {
+  const at::NoGradGuard no_grad;
+  Network freed = GetParam()();
+  free_channel(freed);
+  for (size_t site = 0; site < freed.sites().size(); ++site) {
+    freed.set_normalizer(site,
+                         [](const Tensor& x) { return without_carrier(x) * (1 + x.slice(-1, 0, 1).tanh()); });
+    if (freed.sites()[site].writer)
+      freed.tensors().at(freed.sites()[site].writer->linear.weight)[0].fill_(0.1);
+  }
+  Network scaled = freed;
+  const Tensor scale = at::cat({at::ones({1}), at::logspace(-1, 1, 7)}).to(at::kDouble);
+  scale_channels(scaled, scale);
+  EXPECT_LT(relative_error(scaled.forward(small_images(4)), freed.forward(small_images(4))), 1e-4);
+  std::vector<Tensor> streams;
+  freed.forward(small_images(2), [&](size_t, const Tensor& x, const Tensor&) { streams.push_back(x); });
+  scaled.forward(small_images(2), [&](size_t site, const Tensor& x, const Tensor&) {
+    EXPECT_LT(relative_error(x * scale.to(at::kFloat), streams[site]), 1e-4) << site;
+  });
+}
+
 TEST(CanFreeChannel, IsFalseForRmsNorms) {
   EXPECT_FALSE(can_free_channel(testing::post_norm(NormKind::kRmsNorm)));
 }

@@ -37,6 +37,12 @@ bool can_free_channel(const Network& network);
 /// arXiv 2401.15024). The result stays the same up to rounding. can_free_channel() must hold.
 void free_channel(Network& network);
 
+/// Divides each channel of the stream by its scale [D], F64, > 0: what writes it by the scale, what reads it
+/// times it. A network whose sites are x times functions of r, channel 0, computes what it computed before
+/// where channel 0 keeps its scale of 1. (What SmoothQuant, arXiv 2211.10438, does ahead of a Linear, for the
+/// whole stream.)
+void scale_channels(Network& network, const Tensor& scale);
+
 /// Folds every site that a Linear reads, with `blind`. The result stays the same up to rounding.
 void blind_to_mean(Network& network);
 
