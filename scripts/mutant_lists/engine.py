@@ -3,6 +3,9 @@
 from .mutant import Mutant, of_rooms
 
 MUTANTS = of_rooms(
+    Mutant("lanes-without-fraction", "src/integer/engine_codes-inl.h",
+           r"all_bits\(curve\.shift \+ curve\.fraction\)", "all_bits(curve.shift)",
+           "bits of knots behind the point taken for whole ones in registers"),
     Mutant("bytes-not-compensated", "src/integer/engine_pack.cc",
            r"\(bytes \? 128 \* sum : 0\)", "0",
            "products of bytes + 128 whose 128 is not taken off"),

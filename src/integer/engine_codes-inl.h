@@ -195,8 +195,9 @@ struct Line {
         low(hn::Set(D32(), curve.low)),
         high(hn::Set(D32(), curve.high)),
         last(hn::Set(D32(), static_cast<int32_t>(curve.knots.size()) - 2)),
-        half(hn::Set(D32(), curve.shift == 0 ? 0 : 1 << (curve.shift - 1))),
-        shift(curve.shift) {}
+        half(hn::Set(D32(), curve.shift + curve.fraction == 0 ? 0 : 1 << (curve.shift + curve.fraction - 1))),
+        shift(curve.shift),
+        all_bits(curve.shift + curve.fraction) {}
 
   HWY_INLINE V32 operator()(V32 q) const { return behind_low(hn::Sub(hn::Min(hn::Max(q, low), high), low)); }
 
@@ -206,12 +207,13 @@ struct Line {
     const V32 f = hn::Sub(d, hn::ShiftLeftSame(i, shift));
     const V32 pair = table(i);
     const V32 rise = hn::ShiftRight<16>(hn::ShiftLeft<16>(pair));
-    return hn::Add(hn::ShiftRight<16>(pair), hn::ShiftRightSame(hn::Add(hn::Mul(rise, f), half), shift));
+    const V32 knot = hn::ShiftLeftSame(hn::ShiftRight<16>(pair), shift);
+    return hn::ShiftRightSame(hn::Add(hn::Add(knot, hn::Mul(rise, f)), half), all_bits);
   }
 
   Table table;
   V32 low, high, last, half;
-  int shift;
+  int shift, all_bits;
 };
 
 /// use(Line) with the table that is best for a curve that packs.

@@ -114,7 +114,9 @@ CurvePlan Packer::pack(const Curve& curve) const {
   made.fraction = curve.fraction;
   for (int64_t i = 0; i < knots.size(); ++i) made.knots.push_back(static_cast<int32_t>(knots.at(i)));
   const int64_t span = (knots.size() - 1) << curve.shift;
-  made.packs = curve.fraction == 0 && span <= INT32_MAX && curve.low + span <= INT32_MAX;
+  // knot << shift and what is added to round fit 32 bits.
+  made.packs = curve.shift <= 14 && curve.shift + curve.fraction <= 29 && span <= INT32_MAX &&
+               curve.low + span <= INT32_MAX;
   const auto is_short = [](int64_t v) { return v >= INT16_MIN && v <= INT16_MAX; };
   for (size_t i = 0; i + 1 < made.knots.size() && made.packs; ++i) {
     const int64_t rise = int64_t{made.knots[i + 1]} - made.knots[i];

@@ -122,6 +122,8 @@ NORMGRAFT_BYTES_ATTR void table_of_bytes(const uint8_t* table, const uint8_t* x,
 }
 #endif
 
+inline constexpr size_t kNearKnots = 4097;  ///< 16 KB
+
 template <Storage kFrom, Storage kTo>
 void curve_rows(const CurveStepPlan& plan, const Codes& from, const Codes& to, size_t first, size_t last) {
   const size_t width = to.width;
@@ -133,9 +135,10 @@ void curve_rows(const CurveStepPlan& plan, const Codes& from, const Codes& to, s
     return;
   }
 #endif
-  const bool in_registers = HWY_TARGET == HWY_AVX3 && kFrom != Storage::kBytes && plan.curve.packs &&
-                            plan.curve.knots.size() <= 129;
-  if (in_registers) {
+  // A gather from a table that stays near beats loads one by one from `values`.
+  const bool by_lanes = HWY_TARGET == HWY_AVX3 && kFrom != Storage::kBytes && plan.curve.packs &&
+                        plan.curve.knots.size() <= kNearKnots;
+  if (by_lanes) {
     const Limits limits(to);
     with_line(plan.curve, [&](const auto& line) {
       for (size_t row = first; row < last; ++row) {
