@@ -24,10 +24,10 @@ from PIL import Image
 
 DRIVER = pathlib.Path(__file__).resolve().parent.parent / "tests" / "emit" / "c_driver.c"
 FLAGS = ["-O3", "-std=c99", "-Wall", "-Wextra", "-Wconversion", "-Werror", "-static"]
-MACHINES = {
+MACHINES = {  # flags with which qemu runs the program soonest
     "C, x86-64": (["gcc"], []),
-    "C, Arm 32 bits": (["arm-linux-gnueabihf-gcc", "-mfpu=neon"], ["qemu-arm"]),
-    "C, Arm 64 bits": (["aarch64-linux-gnu-gcc"], ["qemu-aarch64"]),
+    "C, Arm 32 bits": (["arm-linux-gnueabihf-gcc", "-marm", "-mfpu=neon"], ["qemu-arm"]),
+    "C, Arm 64 bits": (["aarch64-linux-gnu-gcc", "-fno-tree-vectorize", "-funroll-loops"], ["qemu-aarch64"]),
 }
 SUFFIXES = {".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff"}
 
