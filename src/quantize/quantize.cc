@@ -79,7 +79,7 @@ IntegerProgram quantize(const Graft& graft, const Precision& precision, const Te
         choose_operand_grids(own.network(), images.slice(0, 0, kChoosing), seen.places, places, monitor);
   } else {
     for (const OperandPlace& place : places) {
-      seen.operands[place.name] = {full_grid(seen.places.at(place.name).seen, place.symmetric, 16), 0};
+      seen.operands[place.name] = {full_grid(seen.places.at(place.name).seen, place.symmetric, 16)};
     }
   }
   IntegerProgram program = vit_program(own, *config, precision, seen);
@@ -97,7 +97,9 @@ IntegerProgram quantize(const Graft& graft, const Precision& precision, const Te
         std::vector<double>(scales.data_ptr<double>(), scales.data_ptr<double>() + scales.numel());
   }
   for (const auto& [name, operand] : seen.operands) {
-    program.origin["operands"][name] = {{"bits", operand.grid.bits}, {"loss_in_8_bits", operand.loss}};
+    const int64_t far = operand.far.defined() ? operand.far.numel() : 0;
+    program.origin["operands"][name] = {
+        {"bits", operand.grid.bits}, {"loss_in_8_bits", operand.loss}, {"far", far}};
   }
   monitor.progress("quantize", 3, 3, "passes");
   return program;

@@ -58,8 +58,8 @@ class VitMaker {
     return fmt::format("blocks.{}.{}", block, part);
   }
   const RangeWatcher::Place& place(const std::string& name) const { return seen_.places.at(name); }
-  const IntegerGrid& operand(const std::string& linear) const {
-    return seen_.operands.at(linear + ".weight").grid;
+  const OperandGrid& operand(const std::string& linear) const {
+    return seen_.operands.at(linear + ".weight");
   }
   Tensor reach_of(const std::string& name) const { return as_tensor(place(name).largest); }
   int operand_bits() const { return precision_.operand_bits(); }
@@ -179,7 +179,7 @@ class VitMaker {
 
   Codes norm(size_t site, const std::string& reader, int64_t rows) {
     maker_.program().sites.push_back(network_.sites()[site].name);
-    return add_norm_site(maker_, graft_, stream_, {site, operand(reader), rows});
+    return add_norm_site(maker_, graft_, stream_, {site, operand(reader).grid, rows});
   }
 
   void attention(int64_t block) {
@@ -207,19 +207,43 @@ class VitMaker {
   }
 
   void mlp(int64_t block) {
-    const std::string fc1_name = name(block, "mlp.fc1"), fc2_name = name(block, "mlp.fc2");
+    const std::string fc1 = name(block, "mlp.fc1"), fc2 = name(block, "mlp.fc2");
     const auto site = static_cast<size_t>(2 * block + 1);
+    const Codes y = norm(site, fc1, rows_read(block));
+    const OperandGrid& hidden = operand(fc2);
+    if (!hidden.far.defined()) {
+      mlp_part(block, y, {}, hidden.grid, "");
+      return;
+    }
+    Tensor is_near = at::ones({linear(fc1).weight.size(0)}, at::kBool);
+    is_near.index_fill_(0, hidden.far, false);
+    mlp_part(block, y, is_near.nonzero().flatten(), hidden.grid, "");
+    mlp_part(block, y, hidden.far, hidden.far_grid, ".far");
+  }
+
+  /// What these of the hidden units add to the stream, all where undefined; the first part brings the bias of
+  /// fc2.
+  void mlp_part(int64_t block, const Codes& y, const Tensor& units, const IntegerGrid& grid,
+                const std::string& part) {
     const int64_t rows = rows_read(block);
-    LinearToMake fc1 = reader(fc1_name, site, rows);
-    const int64_t hidden = fc1.weight.size(0);
+    LinearToMake fc1 = reader(name(block, "mlp.fc1"), static_cast<size_t>(2 * block + 1), rows);
+    LinearToMake fc2 = linear_of(name(block, "mlp.fc2"), rows, name(block, "ls2.gamma"));
+    if (units.defined()) {
+      fc1.weight = fc1.weight.index_select(0, units);
+      if (fc1.bias.defined()) fc1.bias = fc1.bias.index_select(0, units);
+      fc2.weight = fc2.weight.index_select(1, units);
+      fc2.mean = fc2.mean.index_select(0, units);
+      if (!part.empty()) fc2.bias = Tensor();
+    }
+    fc1.place += part;
+    fc2.place += part;
     const Histogram& inner = place(name(block, "mlp.act")).seen;
     const IntegerGrid wide = grid_between(kInnerMargin * std::min(inner.low, 0.0),
                                           kInnerMargin * std::max(inner.high, 0.0), kInnerBits);
-    fc1.from = norm(site, fc1_name, rows);
-    fc1.to = maker_.buffer(fc1_name, tokens_, hidden, kInnerBits, wide.step, zero_of(wide));
+    fc1.from = y;
+    fc1.to = maker_.buffer(fc1.place, tokens_, fc1.weight.size(0), kInnerBits, wide.step, zero_of(wide));
     add_linear(maker_, fc1);
-    LinearToMake fc2 = linear_of(fc2_name, rows, name(block, "ls2.gamma"));
-    fc2.from = activation(name(block, "mlp.act"), fc1.to, operand(fc2_name), rows);
+    fc2.from = activation(name(block, "mlp.act") + part, fc1.to, grid, rows);
     write(fc2);
   }
 
@@ -280,10 +304,11 @@ std::vector<OperandPlace> places_to_choose(const Graft& graft, const VitConfig& 
   std::vector<OperandPlace> places;
   for (size_t site = 0; site < graft.network().sites().size(); ++site) {
     const Site& at = graft.network().sites()[site];
-    places.push_back({at.readers.front().weight, site, !graft.has_function(site) || at.carried.channel});
+    places.push_back(
+        {at.readers.front().weight, site, !graft.has_function(site) || at.carried.channel, false});
     const auto block = static_cast<int64_t>(site / 2);
     if (site % 2 == 1 && block < config.depth)
-      places.push_back({fmt::format("blocks.{}.mlp.fc2.weight", block), site, false});
+      places.push_back({fmt::format("blocks.{}.mlp.fc2.weight", block), site, false, true});
   }
   return places;
 }

@@ -180,29 +180,50 @@ TEST(Quantize, ComputesBehindTheLastAttentionForTheClassTokenAlone) {
     EXPECT_EQ(rows.at(place), 1) << place;
 }
 
-/// A network one of whose hidden channels is far larger than the others, and matters as they do.
-Graft graft_with_a_large_channel() {
+/// A network whose hidden units of block 0 reach so many times as far as they did [H], and matter alike.
+Graft graft_with_hidden_reach(const Tensor& times, double matter = 1) {
   Network network = small_vit();
-  for (const char* name : {"blocks.0.mlp.fc1.weight", "blocks.0.mlp.fc1.bias"})
-    network.tensors().at(name).slice(0, 0, 1) *= 300;
-  network.tensors().at("blocks.0.mlp.fc2.weight").slice(1, 0, 1) /= 300;
+  Tensors& tensors = network.tensors();
+  tensors.at("blocks.0.mlp.fc1.weight") *= times.unsqueeze(1);
+  tensors.at("blocks.0.mlp.fc1.bias") *= times;
+  tensors.at("blocks.0.mlp.fc2.weight") *= matter / times;
   return Graft(network);
+}
+
+int64_t hidden_units() {
+  return small_vit().tensors().at("blocks.0.mlp.fc1.bias").size(0);
+}
+
+const IntegerBuffer* find_buffer(const IntegerProgram& program, const std::string& name) {
+  for (const IntegerBuffer& buffer : program.buffers) {
+    if (buffer.name == name) return &buffer;
+  }
+  return nullptr;
+}
+
+TEST(Quantize, GivesHiddenUnitsThatReachFarARangeOfTheirOwn) {
+  const at::NoGradGuard no_grad;
+  Tensor times = at::ones({hidden_units()});
+  times[3] = 300;
+  const IntegerProgram program = program_of(graft_with_hidden_reach(times), {NumberKind::kW8A8});
+  const IntegerBuffer* far = find_buffer(program, "blocks.0.mlp.act.far");
+  ASSERT_NE(far, nullptr);
+  EXPECT_EQ(far->width, 1);
+  EXPECT_EQ(far->bits, 8);
+  EXPECT_EQ(find_buffer(program, "blocks.0.mlp.act")->width, hidden_units() - 1);
+  EXPECT_EQ(find_buffer(program, "blocks.1.mlp.act.far"), nullptr);
+  EXPECT_LT(error_of(graft_with_hidden_reach(times), {NumberKind::kW8A8}), 0.1);
 }
 
 TEST(Quantize, GivesAPlaceThatLosesTooMuchInEightBitsSixteen) {
   const at::NoGradGuard no_grad;
-  const auto bits_of = [](const IntegerProgram& program, const std::string& name) {
-    for (const IntegerBuffer& buffer : program.buffers) {
-      if (buffer.name == name) return buffer.bits;
-    }
-    return 0;
-  };
-  const IntegerProgram even = program_of(Graft(small_vit()), {NumberKind::kW8A8});
-  const IntegerProgram large = program_of(graft_with_a_large_channel(), {NumberKind::kW8A8});
-  EXPECT_EQ(bits_of(even, "blocks.0.mlp.act"), 8);
-  EXPECT_EQ(bits_of(large, "blocks.0.mlp.act"), 16);
-  EXPECT_EQ(bits_of(large, "blocks.1.mlp.act"), 8);
-  EXPECT_LT(error_of(graft_with_a_large_channel(), {NumberKind::kW8A8}), 0.1);
+  const Tensor times = at::logspace(0, 4, hidden_units());  // more than two ranges hold
+  const Graft graft = graft_with_hidden_reach(times, 5);
+  const IntegerProgram program = program_of(graft, {NumberKind::kW8A8});
+  EXPECT_EQ(find_buffer(program, "blocks.0.mlp.act")->bits, 16);
+  EXPECT_EQ(find_buffer(program, "blocks.0.mlp.act.far"), nullptr);
+  EXPECT_EQ(find_buffer(program, "blocks.1.mlp.act")->bits, 8);
+  EXPECT_LT(error_of(graft, {NumberKind::kW8A8}), 1.2 * error_of(graft, {NumberKind::kW8A16}));
 }
 
 std::string refusal(const Graft& graft, int64_t pictures = 16) {
