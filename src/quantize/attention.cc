@@ -2,6 +2,7 @@
 
 #include <ATen/ATen.h>
 
+#include <algorithm>
 #include <cmath>
 
 #include "rescale.h"
@@ -10,15 +11,18 @@ namespace normgraft {
 namespace {
 
 constexpr double kLargestCode = 127;
+constexpr double kLargestMagnitude = 128, kLargestSum = 2147483647;
 constexpr double kSmallest = 1e-6;       ///< magnitude that a channel is taken to reach
 constexpr double kShare = 0.015;         ///< of a step, by which a curve may err beyond rounding
 constexpr double kWideShare = 1;         ///< where a step is 2^-15
 constexpr int64_t kMostCodes = 1 << 20;  ///< that the exponential is asked for
 constexpr int kReciprocalDigits = 15;
 
-Curve exponential(ProgramMaker& maker, const std::string& name, double per_code, int bits) {
+/// Of so many rows, whose sum with values of 8 bits fits 32 bits.
+Curve exponential(ProgramMaker& maker, const std::string& name, double per_code, int bits, int64_t rows) {
   CurveTarget target;
-  target.most = std::ldexp(1, bits) - 1;
+  target.most = std::min(std::ldexp(1, bits) - 1,
+                         std::floor(kLargestSum / (kLargestMagnitude * static_cast<double>(rows))));
   target.exact = [&](double code) { return target.most * std::exp(-code * per_code); };
   const double end = std::log(4 * target.most) / per_code;  // a quarter of a step is none
   target.high = std::max<int64_t>(1, std::llround(std::min(std::ceil(end), static_cast<double>(kMostCodes))));
@@ -60,7 +64,8 @@ void add_attention(ProgramMaker& maker, const std::string& place, const Codes& q
   step.from = qkv.buffer;
   step.to = attended.buffer;
   step.heads = heads;
-  step.exp = exponential(maker, place + ".exp", steps.score / std::sqrt(width), exp_bits);
+  step.exp = exponential(maker, place + ".exp", steps.score / std::sqrt(width), exp_bits,
+                         maker.program().buffers[static_cast<size_t>(qkv.buffer)].rows);
   step.exp_bits = exp_bits;
   step.reciprocal = reciprocal(maker, "reciprocal");
   step.rescale = rescale_by(1 / std::ldexp(steps.ratio, kReciprocalDigits));

@@ -10,10 +10,10 @@ namespace {
 
 /// Queries, keys and values [N, 3 D] in real numbers.
 struct Case {
-  int64_t tokens = 197, channels = 96, heads = 3;
+  int64_t tokens, channels = 96, heads = 3;
   Tensor qkv;
 
-  explicit Case(double spread) {
+  Case(double spread, int64_t count) : tokens(count) {
     at::manual_seed(3);
     qkv = at::randn({tokens, 3 * channels}, at::kDouble) * spread;
     qkv.slice(1, 2 * channels) *= at::logspace(-1, 1, channels).to(at::kDouble);
@@ -31,8 +31,8 @@ struct Case {
 };
 
 /// The error of the step alone: what it gives for whole numbers, against what they stand for.
-double error(double spread, int bits, int exp_bits) {
-  Case given(spread);
+double error(double spread, int bits, int exp_bits, int64_t tokens = 197) {
+  Case given(spread, tokens);
   const int64_t d = given.channels;
   const Tensor largest = given.qkv.abs().amax(0);
   const Tensor exact = Case::attended(given);
@@ -51,6 +51,7 @@ double error(double spread, int bits, int exp_bits) {
   IntegerProgram& program = maker.program();
   program.preprocessing.height = program.preprocessing.width = 1;
   program.logits = attended.buffer;
+  prove_no_overflow(program);
   const std::vector<int8_t> picture(3);
   const std::vector<int32_t> out = interpret(program, picture);
   given.qkv = codes * steps.qkv;
@@ -64,6 +65,11 @@ TEST(AttentionSteps, ErrLittleMoreThanTheRoundingOfWhatTheyGive) {
     EXPECT_LT(error(spread, 8, 15), 0.35) << spread;
     EXPECT_LT(error(spread, 8, 8), 0.6) << spread;
   }
+}
+
+TEST(AttentionSteps, OfManyTokensFitTheirSums) {
+  EXPECT_LT(error(1, 8, 15, 600), 0.4);  // 600 x 128 x (2^15 - 1) would not
+  EXPECT_LT(error(1, 8, 8, 600), 0.8);
 }
 
 }  // namespace
