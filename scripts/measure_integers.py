@@ -121,9 +121,10 @@ def peers_section(file):
 
 def page(a, measurements):
     cpu = next((line.split(":")[1].strip() for line in open("/proc/cpuinfo") if line.startswith("model name")), platform.machine())
+    version = subprocess.run([a.bin / "normgraft", "--version"], check=True, stdout=subprocess.PIPE, text=True).stdout.strip()
     parts = [
         "# Networks of integers, measured\n\n"
-        f"normgraft, {datetime.date.today()}, {cpu}, {os.cpu_count()} cores. Written by `scripts/measure_integers.py`. No training; ranges by\n"
+        f"normgraft {version}, {datetime.date.today()}, {cpu}, {os.cpu_count()} cores. Written by `scripts/measure_integers.py`. No training; ranges by\n"
         "64 calibration pictures without labels. Agreement and KL are with the model in float32, with 95 % bootstrap intervals over\n"
         "pictures. Operations are counted from the program; weights have 8 bits."
     ]
