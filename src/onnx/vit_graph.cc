@@ -60,13 +60,10 @@ class VitGraph {
   /// By its name, LayerScale behind it folded in.
   OnnxValue linear(const std::string& name, const OnnxValue& x, const std::string& scale = {}) {
     graph_.at(name);
-    Tensor weight = tensors_.at(name + ".weight"), bias = find_tensor(tensors_, name + ".bias");
+    const Tensor weight = tensors_.at(name + ".weight"), bias = find_tensor(tensors_, name + ".bias");
     const Tensor by = find_tensor(tensors_, scale);
-    if (by.defined()) {
-      weight = weight * by.unsqueeze(1);
-      if (bias.defined()) bias = bias * by;
-    }
-    return product(x, weight, bias);
+    if (!by.defined()) return product(x, weight, bias);
+    return product(x, weight * by.unsqueeze(1), bias.defined() ? bias * by : bias);
   }
 
   OnnxValue mean(const OnnxValue& x) {
