@@ -6,8 +6,6 @@
 #include <map>
 
 #include "command.h"
-#include "normgraft/core/error.h"
-#include "normgraft/emit/exporter.h"
 #include "tables.h"
 
 namespace normgraft::cli {
@@ -145,87 +143,6 @@ void add_cost(CLI::App& app, Context& context) {
   command->add_option("model", options->model, "model folder, grafted or not, or what quantize wrote")
       ->required();
   command->add_option("--profile", options->profile, "flops, or a JSON file")->capture_default_str();
-  add_model_options(*command, options->model_options);
-}
-
-void add_export(CLI::App& app, Context& context) {
-  struct Options {
-    Path model, output;
-    std::string target = "torch", weights, batch;
-    int64_t opset = 0;
-    bool quantized = false;
-    ModelOptions model_options;
-  };
-  auto options = std::make_shared<Options>();
-  const auto as_c = [&context, options] {
-    const CWeights weights = options->weights.empty() ? CWeights::kArray : c_weights(options->weights);
-    const CExport written = export_as_c(options->model, weights, options->output);
-    context.print(Json{{"target", "c"},
-                       {"folder", options->output.string()},
-                       {"arena_bytes", written.arena_bytes},
-                       {"constant_bytes", written.constant_bytes}},
-                  fmt::format("{}: network.c; it needs {} bytes of memory, and {} bytes of constants",
-                              options->output.string(), written.arena_bytes, written.constant_bytes));
-  };
-  const auto as_onnx = [&context, options] {
-    const OnnxExport written =
-        export_as_onnx({options->model, options->output,
-                        onnx_options(options->opset == 0 ? kLeastOpset : options->opset,
-                                     options->batch.empty() ? "1" : options->batch),
-                        options->quantized, options->model_options},
-                       context.console);
-    std::vector<std::string> operators;
-    for (const auto& [name, count] : written.operators)
-      operators.push_back(fmt::format("{} {}", count, name));
-    context.print(Json{{"target", "onnx"},
-                       {"file", (options->output / "model.onnx").string()},
-                       {"operators", written.operators},
-                       {"constant_bytes", written.constant_bytes}},
-                  fmt::format("{}: model.onnx, {} bytes of constants; operators: {}",
-                              options->output.string(), written.constant_bytes, fmt::join(operators, ", ")));
-  };
-  const auto check_words = [options] {
-    const auto only_with = [&](bool given, const char* word, const char* target) {
-      if (!given || options->target == target) return;
-      throw InputError(
-          fmt::format("export --to {} {}: expected it with --to {} alone", options->target, word, target));
-    };
-    only_with(!options->weights.empty(), "--weights", "c");
-    only_with(options->opset != 0, "--opset", "onnx");
-    only_with(!options->batch.empty(), "--batch", "onnx");
-    only_with(options->quantized, "--quantized", "onnx");
-  };
-  const auto as_graft = [&context, options] {
-    export_model(options->model, options->target, options->output, options->model_options, context.console);
-    context.print(Json{{"target", options->target}, {"folder", options->output.string()}},
-                  fmt::format("{}: {}, beside model.safetensors, config.json, functions.json",
-                              options->output.string(), exporter(options->target).description()));
-  };
-  CLI::App* command =
-      add_command(app, context, "export", "write a graft or a network of integers for deployment", [=] {
-        check_words();
-        if (options->target == "c") return as_c();
-        if (options->target == "onnx") return as_onnx();
-        as_graft();
-      });
-  std::string targets;
-  for (const Exporter* each : exporters())
-    targets += fmt::format("{}: {}; ", each->name(), each->description());
-  targets +=
-      "onnx: model.onnx, of a model, grafted or not, or of a network of integers; c: network.c, C99 of a "
-      "network of integers";
-  command
-      ->add_option("model", options->model,
-                   "grafted model folder; for onnx any model folder; for c what quantize writes")
-      ->required();
-  command->add_option("--to", options->target, targets)->capture_default_str();
-  command->add_option("--weights", options->weights,
-                      "of c: array, in network.c (default), or binary, a file beside it");
-  command->add_option("--opset", options->opset, "of onnx: 13 (default) to 17");
-  command->add_option("--batch", options->batch, "of onnx: pictures at once (default 1), or dynamic");
-  command->add_flag("--quantized", options->quantized,
-                    "of onnx: the model is what quantize writes; QuantizeLinear and DequantizeLinear");
-  command->add_option("-o,--output", options->output, "folder to write")->required();
   add_model_options(*command, options->model_options);
 }
 

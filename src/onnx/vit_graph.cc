@@ -275,8 +275,8 @@ std::string why_not_onnx(const Graft& graft, const VitConfig* config) {
 
 }  // namespace
 
-OnnxExport write_onnx(const Graft& graft, const OnnxOptions& options, const std::string& activation,
-                      const std::string& source, const Path& path) {
+OnnxExport write_onnx(const Graft& graft, const OnnxOptions& options, const std::string& source,
+                      const Path& path) {
   const at::NoGradGuard no_grad;
   const VitConfig* config = vit_config(graft.network());
   const std::string fault = why_not_onnx(graft, config);
@@ -284,14 +284,37 @@ OnnxExport write_onnx(const Graft& graft, const OnnxOptions& options, const std:
     throw InputError(fmt::format("export --to onnx: {} {}", graft.network().architecture().name(), fault));
   }
   const Graft own = folded_copy(graft);
-  VitGraph maker(own, *config, onnx_activation(activation.empty() ? config->activation : activation),
-                 options);
+  VitGraph maker(own, *config, onnx_activation(config->activation), options);
   OnnxGraph& graph = maker.make();
   Json functions = Json::object();
   for (const auto& [site, f] : graft.functions()) functions[site] = f.to_string();
   graph.describe({source, functions, graft.network().preprocessing(), /*normalised=*/true,
                   graft.network().architecture().class_names()});
   return graph.write(path);
+}
+
+Graft with_gelu_by_tanh(const Graft& graft) {
+  const Network& network = graft.network();
+  const VitConfig* config = vit_config(network);
+  if (config == nullptr || config->activation != "gelu") {
+    throw InputError(fmt::format("export --gelu tanh: the activation of {} is {}, expected gelu",
+                                 network.architecture().name(),
+                                 config == nullptr ? "not known" : config->activation));
+  }
+  VitConfig by_tanh = *config;
+  by_tanh.activation = "gelu_tanh";
+  Tensors tensors = network.tensors();
+  const Tensors carrier = take_first_carrier(tensors);
+  Network made = make_vit(by_tanh, network.preprocessing(), std::move(tensors));
+  for (size_t site = 0; site < network.sites().size(); ++site)
+    made.set_carried(site, network.sites()[site].carried);
+  set_first_carrier(made, carrier);
+  Graft copy(std::move(made));
+  const FunctionFile file = graft.function_file();
+  std::vector<std::string> sites;
+  for (const auto& [site, f] : file.functions) sites.push_back(site);
+  if (!sites.empty()) copy.set_functions(file, sites);
+  return copy;
 }
 
 }  // namespace normgraft

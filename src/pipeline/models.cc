@@ -6,11 +6,9 @@
 #include "integer_models.h"
 #include "normgraft/core/error.h"
 #include "normgraft/emit/exporter.h"
-#include "normgraft/emit/onnx_program.h"
 #include "normgraft/graft/graft.h"
 #include "normgraft/integer/program_folder.h"
 #include "normgraft/network/r_units.h"
-#include "normgraft/onnx/vit_graph.h"
 #include "normgraft/pipeline/stages.h"
 #include "normgraft/quantize/arithmetic.h"
 #include "normgraft/quantize/quantize.h"
@@ -183,21 +181,6 @@ void export_model(const Path& model, const std::string& target, const Path& fold
   }
   to.write({functions, {}, tensors, carried, widened}, folder);
   save_graft(folder, graft);
-}
-
-OnnxExport export_as_onnx(const OnnxRequest& request, Monitor& monitor) {
-  const bool integers = is_integer_folder(request.model);
-  if (integers != request.quantized) {
-    throw InputError(fmt::format("export --to onnx{}: {} is {}", request.quantized ? " --quantized" : "",
-                                 request.model.string(),
-                                 integers ? "a network of integers, expected --quantized with it"
-                                          : "no network of integers, expected what quantize writes"));
-  }
-  const Path file = request.output / "model.onnx";
-  const std::string source = std::filesystem::absolute(request.model).lexically_normal().filename().string();
-  if (integers) return write_onnx(read_integer_folder(request.model), request.options, source, file);
-  return write_onnx(load_graft(request.model, request.model_options, monitor), request.options, "", source,
-                    file);
 }
 
 CExport export_as_c(const Path& model, CWeights weights, const Path& folder) {

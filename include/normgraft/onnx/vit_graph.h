@@ -12,10 +12,14 @@ namespace normgraft {
 /// dimensions; gamma, beta, LayerScale and the scale of the scores are in the Linears beside them. A norm
 /// that stays is LayerNormalization at opset 17, and before that ReduceMean and what follows.
 ///
-/// `activation` replaces the network's own where it is not empty ("gelu_tanh"); `source` says where the
-/// network comes from. Throws InputError, and then has written nothing, for what is not supported: networks
-/// that are no ViTs, gated MLPs, attention pooling, and a norm that stays where a channel tells r.
-OnnxExport write_onnx(const Graft& graft, const OnnxOptions& options, const std::string& activation,
-                      const std::string& source, const Path& path);
+/// `source` says where the network comes from. Throws InputError, and then has written nothing, for what is
+/// not supported: networks that are no ViTs, gated MLPs, attention pooling, and a norm that stays where a
+/// channel tells r.
+OnnxExport write_onnx(const Graft& graft, const OnnxOptions& options, const std::string& source,
+                      const Path& path);
+
+/// A copy that computes GELU by tanh (Architecture::facts() says "gelu_tanh"), for targets without Erf.
+/// Throws InputError for a network whose activation is another than "gelu".
+Graft with_gelu_by_tanh(const Graft& graft);
 
 }  // namespace normgraft
