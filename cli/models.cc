@@ -6,8 +6,6 @@
 #include <map>
 
 #include "command.h"
-#include "normgraft/core/error.h"
-#include "normgraft/emit/exporter.h"
 #include "tables.h"
 
 namespace normgraft::cli {
@@ -145,49 +143,6 @@ void add_cost(CLI::App& app, Context& context) {
   command->add_option("model", options->model, "model folder, grafted or not, or what quantize wrote")
       ->required();
   command->add_option("--profile", options->profile, "flops, or a JSON file")->capture_default_str();
-  add_model_options(*command, options->model_options);
-}
-
-void add_export(CLI::App& app, Context& context) {
-  struct Options {
-    Path model, output;
-    std::string target = "torch", weights;
-    ModelOptions model_options;
-  };
-  auto options = std::make_shared<Options>();
-  const auto as_c = [&context, options] {
-    const CWeights weights = options->weights.empty() ? CWeights::kArray : c_weights(options->weights);
-    const CExport written = export_as_c(options->model, weights, options->output);
-    context.print(Json{{"target", "c"},
-                       {"folder", options->output.string()},
-                       {"arena_bytes", written.arena_bytes},
-                       {"constant_bytes", written.constant_bytes}},
-                  fmt::format("{}: network.c; it needs {} bytes of memory, and {} bytes of constants",
-                              options->output.string(), written.arena_bytes, written.constant_bytes));
-  };
-  const auto as_graft = [&context, options] {
-    if (!options->weights.empty()) {
-      throw InputError(fmt::format("export --to {} --weights {}, expected --weights with --to c alone",
-                                   options->target, options->weights));
-    }
-    export_model(options->model, options->target, options->output, options->model_options, context.console);
-    context.print(Json{{"target", options->target}, {"folder", options->output.string()}},
-                  fmt::format("{}: {}, beside model.safetensors, config.json, functions.json",
-                              options->output.string(), exporter(options->target).description()));
-  };
-  CLI::App* command =
-      add_command(app, context, "export", "write a graft or a network of integers for deployment",
-                  [=] { options->target == "c" ? as_c() : as_graft(); });
-  std::string targets;
-  for (const Exporter* each : exporters())
-    targets += fmt::format("{}: {}; ", each->name(), each->description());
-  targets += "c: network.c, C99 of a network of integers";
-  command->add_option("model", options->model, "grafted model folder, or for c what quantize writes")
-      ->required();
-  command->add_option("--to", options->target, targets)->capture_default_str();
-  command->add_option("--weights", options->weights,
-                      "of c: array, in network.c (default), or binary, a file beside it");
-  command->add_option("-o,--output", options->output, "folder to write")->required();
   add_model_options(*command, options->model_options);
 }
 

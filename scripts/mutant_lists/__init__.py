@@ -1,10 +1,10 @@
 """The breaks, a file for each group of rooms, in the order of the rooms."""
 
-from . import (c_export, engine, foundation, functions, grafting, integer, mappings, network, pictures, quantize, report,
-               search, training)
+from . import (c_export, engine, foundation, functions, grafting, integer, mappings, network, onnx, pictures, quantize,
+               report, search, training)
 
 LIGHT_ROOMS = ("core", "expr", "mapping", "cost", "evolve", "data", "integer", "emit", "report")  # build without LibTorch
-TORCH_ROOMS = ("network", "models", "capture", "graft", "calibrate", "choice", "quantize", "eval", "realign", "pipeline", "cli")
+TORCH_ROOMS = ("network", "models", "capture", "graft", "calibrate", "choice", "quantize", "onnx", "eval", "realign", "pipeline", "cli")
 ROOMS = LIGHT_ROOMS + TORCH_ROOMS
 
 ALL = [
@@ -20,5 +20,6 @@ ALL = [
     *network.MUTANTS,
     *grafting.MUTANTS,
     *quantize.MUTANTS,
+    *onnx.MUTANTS,
     *training.MUTANTS,
 ]

@@ -78,8 +78,8 @@ const Exporter& exporter(std::string_view name) {
     names.push_back(each->name());
   }
   throw InputError(
-      fmt::format("unknown export target \"{}\", expected one of {}, or c for a network of integers", name,
-                  fmt::join(names, ", ")));
+      fmt::format("unknown export target \"{}\", expected one of {}, onnx, or c for a network of integers",
+                  name, fmt::join(names, ", ")));
 }
 
 }  // namespace normgraft

@@ -136,6 +136,20 @@ void fold(Graft& graft) {
   }
 }
 
+Graft folded_copy(const Graft& graft) {
+  Graft own{Network(graft.network())};
+  const FunctionFile file = graft.function_file();
+  std::vector<std::string> sites;
+  for (const auto& [site, f] : file.functions) sites.push_back(site);
+  if (!sites.empty()) own.set_functions(file, sites);
+  for (auto& [name, tensor] : own.network().tensors()) tensor = tensor.detach();
+  for (size_t site = 0; site < own.network().sites().size(); ++site) {
+    if (!own.network().sites()[site].readers.empty()) fold_norm(own.network(), site, own.drops_mean(site));
+  }
+  own.keep_means();
+  return own;
+}
+
 Graft load_graft(const Path& path, const ModelOptions& options, Monitor& monitor) {
   Graft graft(load_model(path, options, monitor));
   const Path file = path / "functions.json";

@@ -9,28 +9,12 @@
 #include "normgraft/core/require.h"
 #include "normgraft/network/batches.h"
 #include "normgraft/network/first_carrier.h"
-#include "normgraft/network/stream.h"
 #include "vit_program.h"
 
 namespace normgraft {
 namespace {
 
 constexpr int64_t kChoosing = 32;  ///< pictures by which grids are chosen
-
-/// A copy with its gamma and beta folded, whose functions leave means to the readers.
-Graft folded(const Graft& graft) {
-  Graft own{Network(graft.network())};
-  const FunctionFile file = graft.function_file();
-  std::vector<std::string> sites;
-  for (const auto& [site, f] : file.functions) sites.push_back(site);
-  if (!sites.empty()) own.set_functions(file, sites);
-  for (auto& [name, tensor] : own.network().tensors()) tensor = tensor.detach();
-  for (size_t site = 0; site < own.network().sites().size(); ++site) {
-    fold_norm(own.network(), site, own.drops_mean(site));
-  }
-  own.keep_means();
-  return own;
-}
 
 SeenNumbers watch(Network& network, const Tensor& images, Monitor& monitor) {
   SeenNumbers seen;
@@ -66,7 +50,7 @@ IntegerProgram quantize(const Graft& graft, const Precision& precision, const Te
   const std::string fault = why_not_whole(graft, pictures);
   if (!fault.empty()) throw InputError("quantize: " + fault);
   const VitConfig* config = vit_config(graft.network());
-  Graft own = folded(graft);
+  Graft own = folded_copy(graft);
   SeenNumbers seen = watch(own.network(), images, monitor);
   Tensor scales;
   if (can_equalise(own.network())) {

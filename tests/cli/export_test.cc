@@ -146,5 +146,57 @@ TEST(Export, SaysInOneLineWhichModelsATargetTakes) {
             std::string::npos);
 }
 
+TEST(Export, ToOnnxSaysInOneLineWhatItCannotWriteAndWritesNothing) {
+  const TemporaryFolder folder;
+  Random random({73});
+  write_integer_folder(folder / "integers", testing::random_integer_program(random));
+  save_graft(folder / "grafted", graft_of_all_sites(testing::small_vit()));
+  const auto complaint = [&](const std::string& model, std::vector<std::string> options) {
+    std::vector<std::string> arguments = {"export", folder / model, "-o", folder / "exported"};
+    arguments.insert(arguments.end(), options.begin(), options.end());
+    const auto outcome = run_program(arguments);
+    EXPECT_EQ(outcome.code, 2);
+    EXPECT_EQ(std::count(outcome.err.begin(), outcome.err.end(), '\n'), 1) << outcome.err;
+    EXPECT_FALSE(std::filesystem::exists(folder / "exported"));
+    return outcome.err;
+  };
+  const auto says = [](const std::string& complaint, const std::string& words) {
+    EXPECT_NE(complaint.find(words), std::string::npos) << complaint;
+  };
+  says(complaint("grafted", {"--to", "onnx", "--opset", "18"}), "export --opset 18: expected 13 to 17");
+  says(complaint("grafted", {"--to", "onnx", "--batch", "all"}),
+       "expected a number from 1 to 65536, or dynamic");
+  says(complaint("grafted", {"--to", "onnx", "--quantized"}), "expected what quantize writes");
+  says(complaint("integers", {"--to", "onnx"}), "expected --quantized with it");
+  says(complaint("integers", {"--to", "onnx", "--quantized"}), "export --to onnx --quantized: ");
+  says(complaint("integers", {"--to", "onnx", "--quantized", "--gelu", "tanh"}), "expected none");
+  says(complaint("grafted", {"--to", "onnx", "--gelu", "sine"}), "expected erf or tanh");
+  says(complaint("grafted", {"--to", "onnx", "--data", folder / "grafted"}), "with --gelu tanh alone");
+  says(complaint("grafted", {"--to", "torch", "--opset", "13"}), "expected --opset with --to onnx alone");
+}
+
+TEST(Export, ToOnnxListsTheOperatorsAndMeasuresGeluByTanh) {
+  const TemporaryFolder folder;
+  save_graft(folder / "grafted", graft_of_all_sites(testing::small_vit()));
+  const auto exported = [&](std::vector<std::string> options) {
+    std::vector<std::string> arguments = {"export", folder / "grafted", "--to",  "onnx",
+                                          "-o",     folder / "onnx",    "--json"};
+    arguments.insert(arguments.end(), options.begin(), options.end());
+    const auto outcome = run_program(arguments);
+    EXPECT_EQ(outcome.code, 0) << outcome.err;
+    return Json::parse(outcome.out);
+  };
+  const Json by_erf = exported({"--batch", "dynamic"});
+  EXPECT_EQ(by_erf["operators"]["Softmax"], 2);
+  EXPECT_FALSE(by_erf["operators"].contains("ReduceMean"));
+  EXPECT_FALSE(by_erf.contains("gelu"));
+  EXPECT_TRUE(std::filesystem::exists(by_erf["file"].get<std::string>()));
+  const Json by_tanh = exported({"--gelu", "tanh"});
+  EXPECT_EQ(by_tanh["operators"]["Tanh"].get<int>(), by_erf["operators"].value("Tanh", 0) + 2);
+  EXPECT_GT(by_tanh["gelu"]["error"].get<double>(), 0);
+  EXPECT_LT(by_tanh["gelu"]["error"].get<double>(), 1e-2);
+  EXPECT_GT(by_tanh["gelu"]["agreement"].get<double>(), 0.9);
+}
+
 }  // namespace
 }  // namespace normgraft

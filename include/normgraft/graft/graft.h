@@ -87,6 +87,10 @@ class Graft {
 /// rounding. Throws InputError naming a site that no Linear reads.
 void fold(Graft& graft);
 
+/// A copy, without gradients, of which every site that a Linear reads is folded, and whose functions leave
+/// means to the readers (Graft::keep_means): as deployed networks compute it.
+Graft folded_copy(const Graft& graft);
+
 /// Loads a model folder with its functions.json, if there is one.
 Graft load_graft(const Path& path, const ModelOptions& options, Monitor& monitor);
 

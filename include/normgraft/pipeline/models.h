@@ -7,6 +7,7 @@
 #include "normgraft/core/monitor.h"
 #include "normgraft/cost/network.h"
 #include "normgraft/emit/c_exporter.h"
+#include "normgraft/emit/onnx_graph.h"
 #include "normgraft/eval/evaluate.h"
 #include "normgraft/integer/operations.h"
 #include "normgraft/models/options.h"
@@ -70,6 +71,29 @@ ModelCost cost_of_model(const Path& model, const std::string& profile, const Mod
 /// Throws InputError for a model without functions, and for a network of integers.
 void export_model(const Path& model, const std::string& target, const Path& folder,
                   const ModelOptions& options, Monitor& monitor);
+
+struct OnnxRequest {
+  Path model;
+  Path output;  ///< folder, in which model.onnx is written
+  OnnxOptions options;
+  bool quantized = false;         ///< whether the model is a network of integers
+  bool gelu_by_tanh = false;      ///< with_gelu_by_tanh(), and what that changes is measured
+  std::optional<Path> data = {};  ///< to measure by, as of EvalRequest::calibration
+  ModelOptions model_options = {};
+};
+/// What another form of GELU changes of a network's answers, over pictures.
+struct GeluLoss {
+  int64_t pictures = 0;
+  double error = 0;                      ///< of the outputs, relative, in the root of their squares
+  std::optional<double> agreement = {};  ///< share of pictures with the same class; nothing without classes
+};
+struct OnnxOutcome {
+  OnnxExport written;
+  std::optional<GeluLoss> gelu = {};
+};
+/// Writes a model, grafted or not, or a network of integers as ONNX. Throws InputError, and then has written
+/// nothing, for a model of the other kind and for what is not supported.
+OnnxOutcome export_as_onnx(const OnnxRequest& request, Monitor& monitor);
 
 /// Writes a network of integers (integer/program_folder.h) as C (write_c). Throws InputError for another
 /// model.
