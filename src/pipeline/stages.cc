@@ -50,17 +50,19 @@ std::string to_string(Carrier carrier) {
 }
 
 Json asked_of(const CaptureRequest& request) {
-  return Json{{"model", std::filesystem::absolute(request.model).lexically_normal().string()},
-              {"data", std::filesystem::absolute(request.data).lexically_normal().string()},
-              {"pictures", request.pictures},
-              {"bins", request.options.bins},
-              {"weights", to_string(request.options.pairs.weights)},
-              {"label_samples", request.options.pairs.probes},
-              {"carrier", request.carrier ? Json(to_string(*request.carrier)) : Json()},
-              {"mean_ratio", request.mean_ratio},
-              {"r_units", request.r_units ? Json(*request.r_units) : Json()},
-              {"seed", request.seed},
-              {"model_options", model_options_json(request.model_options)}};
+  Json json{{"model", std::filesystem::absolute(request.model).lexically_normal().string()},
+            {"data", std::filesystem::absolute(request.data).lexically_normal().string()},
+            {"pictures", request.pictures},
+            {"bins", request.options.bins},
+            {"weights", to_string(request.options.pairs.weights)},
+            {"label_samples", request.options.pairs.probes},
+            {"carrier", request.carrier ? Json(to_string(*request.carrier)) : Json()},
+            {"r_units", request.r_units ? Json(*request.r_units) : Json()},
+            {"seed", request.seed},
+            {"model_options", model_options_json(request.model_options)}};
+  // Said where it is asked for, so that runs of versions before it are gone on with.
+  if (request.mean_ratio != kMeanRatio) json["mean_ratio"] = request.mean_ratio;
+  return json;
 }
 
 Mappings capture_stage(const RunFolder& run, const CaptureRequest& request, Monitor& monitor) {
