@@ -104,6 +104,12 @@ void print_cost(const ModelCost& cost, Context& context) {
                 text);
 }
 
+void refuse_weights(const std::string& target, const std::string& weights) {
+  if (weights.empty()) return;
+  throw InputError(
+      fmt::format("export --to {} --weights {}, expected --weights with --to c alone", target, weights));
+}
+
 }  // namespace
 
 void add_inspect(CLI::App& app, Context& context) {
@@ -166,23 +172,38 @@ void add_export(CLI::App& app, Context& context) {
                               options->output.string(), written.arena_bytes, written.constant_bytes));
   };
   const auto as_graft = [&context, options] {
-    if (!options->weights.empty()) {
-      throw InputError(fmt::format("export --to {} --weights {}, expected --weights with --to c alone",
-                                   options->target, options->weights));
-    }
+    refuse_weights(options->target, options->weights);
     export_model(options->model, options->target, options->output, options->model_options, context.console);
     context.print(Json{{"target", options->target}, {"folder", options->output.string()}},
                   fmt::format("{}: {}, beside model.safetensors, config.json, functions.json",
                               options->output.string(), exporter(options->target).description()));
   };
+  const auto as_verilog = [&context, options] {
+    refuse_weights(options->target, options->weights);
+    const std::vector<VerilogUnit> units = export_as_verilog(options->model, options->output);
+    size_t places = 0;
+    for (const VerilogUnit& unit : units) places += unit.places.size();
+    context.print(Json{{"target", "verilog"},
+                       {"folder", options->output.string()},
+                       {"units", units.size()},
+                       {"places", places}},
+                  fmt::format("{}: {} units for {} places, a testbench and vectors for each",
+                              options->output.string(), units.size(), places));
+  };
   CLI::App* command =
-      add_command(app, context, "export", "write a graft or a network of integers for deployment",
-                  [=] { options->target == "c" ? as_c() : as_graft(); });
+      add_command(app, context, "export", "write a graft or a network of integers for deployment", [=] {
+        if (options->target == "c") return as_c();
+        if (options->target == "verilog") return as_verilog();
+        as_graft();
+      });
   std::string targets;
   for (const Exporter* each : exporters())
     targets += fmt::format("{}: {}; ", each->name(), each->description());
-  targets += "c: network.c, C99 of a network of integers";
-  command->add_option("model", options->model, "grafted model folder, or for c what quantize writes")
+  targets +=
+      "c: network.c, C99 of a network of integers; verilog: a module for each norm site and activation of "
+      "one";
+  command
+      ->add_option("model", options->model, "grafted model folder, or for c and verilog what quantize writes")
       ->required();
   command->add_option("--to", options->target, targets)->capture_default_str();
   command->add_option("--weights", options->weights,

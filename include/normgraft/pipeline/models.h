@@ -7,6 +7,7 @@
 #include "normgraft/core/monitor.h"
 #include "normgraft/cost/network.h"
 #include "normgraft/emit/c_exporter.h"
+#include "normgraft/emit/verilog_exporter.h"
 #include "normgraft/eval/evaluate.h"
 #include "normgraft/integer/operations.h"
 #include "normgraft/models/options.h"
@@ -74,5 +75,9 @@ void export_model(const Path& model, const std::string& target, const Path& fold
 /// Writes a network of integers (integer/program_folder.h) as C (write_c). Throws InputError for another
 /// model.
 CExport export_as_c(const Path& model, CWeights weights, const Path& folder);
+
+/// Writes the norm sites and activations of a network of integers as Verilog (write_verilog). Throws
+/// InputError for another model.
+std::vector<VerilogUnit> export_as_verilog(const Path& model, const Path& folder);
 
 }  // namespace normgraft
