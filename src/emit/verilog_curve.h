@@ -9,8 +9,8 @@ namespace normgraft {
 
 /// A curve of codes as logic: knots between which it is straight in a table, one product.
 struct CurveLogic {
-  /// Declarations and registers: `at` one clock behind in_code, `entry` and `distance` two; all follow `step`.
-  /// The wire `value` is the curve, `offset` added, two clocks behind in_code.
+  /// Declarations and registers: `at` one clock behind in_code, `entry` and `distance` two; all follow
+  /// `step`. The wire `value` is the curve, `offset` added, two clocks behind in_code.
   std::string text;
   int bits = 0;                     ///< of `value`
   std::vector<std::string> unused;  ///< bits that nothing reads

@@ -85,6 +85,7 @@ IntegerProgram quantize(const Graft& graft, const Precision& precision, const Te
   program.origin["functions"] = functions;
   program.origin["arithmetic"] = to_string(precision.kind);
   program.origin["stream"] = precision.stream_bits;
+  program.origin["factor"] = precision.factor_bits;
   program.origin["pictures"] = pictures;
   for (const auto& [name, operand] : seen.operands) {
     program.origin["operands"][name] = {{"bits", operand.grid.bits}, {"loss_in_8_bits", operand.loss}};
