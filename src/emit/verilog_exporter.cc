@@ -108,7 +108,7 @@ std::string makefile(const std::vector<MadeUnit>& units) {
   return with_words(verilog::kMakefile, {{"units", names}, {"variables", variables}});
 }
 
-std::string index(const std::vector<MadeUnit>& units, const IntegerProgram& program) {
+std::string index_file(const std::vector<MadeUnit>& units, const IntegerProgram& program) {
   Json list = Json::array();
   for (const auto& [unit, step, text] : units) {
     list.push_back({{"module", unit.module},
@@ -140,7 +140,7 @@ std::vector<VerilogUnit> write_verilog(const IntegerProgram& program, const Path
         unit_vectors(program, each.step, {"", "", "", unit.in_bits, unit.out_bits, unit.channels}));
     units.push_back(unit);
   }
-  write_atomically(folder / "units.json", index(made, program));
+  write_atomically(folder / "units.json", index_file(made, program));
   return units;
 }
 

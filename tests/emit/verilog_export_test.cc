@@ -66,7 +66,7 @@ NormStep usual_norm() {
 }
 
 /// Exports, simulates the unit of a kind, and expects it to agree.
-void expect_agreement(const IntegerProgram& program, const std::string& kind, const std::string& says) {
+void expect_unit_agrees(const IntegerProgram& program, const std::string& kind, const std::string& says) {
   if (!has_verilator()) GTEST_SKIP() << "there is no verilator";
   check(program);
   const TemporaryFolder folder;
@@ -123,12 +123,12 @@ TEST(VerilogExport, OfAScaleGivesThemForKnotsAsFarApartAsTheyCanBe) {
   std::vector<int32_t>& g = program.tensors.at(step.g.knots).values32;
   for (size_t i = 0; i < g.size(); ++i) g[i] = i % 2 == 0 ? INT32_MIN : INT32_MAX;
   step.shift = 44;
-  expect_agreement(program, "scale", "393219 codes, first after 4 clocks, .* largest difference 0");
+  expect_unit_agrees(program, "scale", "393219 codes, first after 4 clocks, .* largest difference 0");
 }
 
 TEST(VerilogExport, OfACurveGivesTheCodesOfTheInterpreterForAllCodes) {
-  expect_agreement(small_program(2), "curve",
-                   "65536 codes, first after 4 clocks, 1.000 clocks a code, largest difference 0");
+  expect_unit_agrees(small_program(2), "curve",
+                     "65536 codes, first after 4 clocks, 1.000 clocks a code, largest difference 0");
 }
 
 TEST(VerilogExport, OfALayerNormIsAtMostOneCodeFromTheInterpreterAtOneElementAClock) {
@@ -145,8 +145,8 @@ TEST(VerilogExport, OfALayerNormIsAtMostOneCodeFromTheInterpreterAtOneElementACl
   usual.to = step.to;
   usual.rows = step.rows;
   step = usual;
-  expect_agreement(program, "norm",
-                   "10368 codes, first after 256 clocks, 1.000 clocks a code, largest difference [01]\n");
+  expect_unit_agrees(program, "norm",
+                     "10368 codes, first after 256 clocks, 1.000 clocks a code, largest difference [01]\n");
 }
 
 TEST(VerilogExport, GivesStepsOfTheSameNumbersOneModuleAndNamesTheirPlaces) {
