@@ -119,7 +119,7 @@ std::string times_d(int64_t d) {
   return text;
 }
 
-std::string table(const NormDesign& made) {
+std::string line_table(const NormDesign& made) {
   std::string text;
   const int64_t entries = int64_t{4} << made.table_bits;
   for (int64_t i = entries / 4; i < entries; ++i) {
@@ -205,7 +205,7 @@ std::string norm_unit(const VerilogPorts& ports, const NormStep& step) {
       {"f_top_literal", literal(made.line_bits - 1, count)},
       {"factor_top", number(2 * made.digits - 1)},
       {"factor_digits", number(made.digits)},
-      {"table", table(made)},
+      {"table", line_table(made)},
       {"index_top", number(made.d_bits - 1)},
       {"index_zero", literal(0, made.d_bits)},
       {"index_one", literal(1, made.d_bits)},
