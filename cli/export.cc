@@ -63,6 +63,18 @@ void export_onnx(const ExportOptions& options, Context& context) {
   context.print(json, text);
 }
 
+void export_verilog(const ExportOptions& options, Context& context) {
+  const std::vector<VerilogUnit> units = export_as_verilog(options.model, options.output);
+  size_t places = 0;
+  for (const VerilogUnit& unit : units) places += unit.places.size();
+  context.print(Json{{"target", "verilog"},
+                     {"folder", options.output.string()},
+                     {"units", units.size()},
+                     {"places", places}},
+                fmt::format("{}: {} units for {} places, a testbench and vectors for each",
+                            options.output.string(), units.size(), places));
+}
+
 void export_graft(const ExportOptions& options, Context& context) {
   export_model(options.model, options.target, options.output, options.model_options, context.console);
   context.print(Json{{"target", options.target}, {"folder", options.output.string()}},
@@ -89,7 +101,9 @@ void check_options(const ExportOptions& options) {
 std::string targets() {
   std::string text;
   for (const Exporter* each : exporters()) text += fmt::format("{}: {}; ", each->name(), each->description());
-  return text + "onnx: model.onnx, of any model; c: network.c, C99 of a network of integers";
+  return text +
+         "onnx: model.onnx, of any model; c: network.c, C99 of a network of integers; "
+         "verilog: a module for each norm site and activation of one";
 }
 
 }  // namespace
@@ -101,11 +115,12 @@ void add_export(CLI::App& app, Context& context) {
         check_options(*options);
         if (options->target == "c") return export_c(*options, context);
         if (options->target == "onnx") return export_onnx(*options, context);
+        if (options->target == "verilog") return export_verilog(*options, context);
         export_graft(*options, context);
       });
   command
       ->add_option("model", options->model,
-                   "grafted model folder; for onnx any model folder; for c what quantize writes")
+                   "grafted model folder; for onnx any model folder; for c and verilog what quantize writes")
       ->required();
   command->add_option("--to", options->target, targets())->capture_default_str();
   command->add_option("--weights", options->weights,

@@ -18,7 +18,8 @@ void add_quantize(CLI::App& app, Context& context) {
         quantize_model(request, context.console);
         context.print(Json{{"folder", request.output.string()},
                            {"arithmetic", to_string(request.format.kind)},
-                           {"stream", request.format.stream_bits}},
+                           {"stream", request.format.stream_bits},
+                           {"factor", request.format.factor_bits}},
                       fmt::format("{}: {}", request.output.string(), to_string(request.format)));
       });
   command->add_option("model", options->request.model, "model folder, grafted or not")->required();
@@ -38,6 +39,10 @@ void add_quantize(CLI::App& app, Context& context) {
       ->capture_default_str();
   command->add_option("--stream", options->request.format.stream_bits, "bits of the residual stream")
       ->check(CLI::IsMember({8, 16}))
+      ->capture_default_str();
+  command
+      ->add_option("--factor", options->request.format.factor_bits, "bits of the largest g at a site x g(r)")
+      ->check(CLI::Range(6, 15))
       ->capture_default_str();
   add_model_options(*command, options->request.model_options);
 }

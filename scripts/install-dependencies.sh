@@ -14,7 +14,7 @@ if [[ "${1:-}" == "--tests" ]]; then
   packages+=(libgtest-dev libbenchmark-dev python3 python3-torch python3-pil python3-numpy python3-onnx
              python3-pip clang-format clang-tidy
              clang make binutils gcc-arm-linux-gnueabihf libc6-dev-armhf-cross gcc-aarch64-linux-gnu
-             libc6-dev-arm64-cross qemu-user)
+             libc6-dev-arm64-cross qemu-user verilator yosys)
 fi
 
 missing=()

@@ -1,7 +1,7 @@
 """The breaks, a file for each group of rooms, in the order of the rooms."""
 
 from . import (c_export, engine, foundation, functions, grafting, integer, mappings, network, onnx, pictures, quantize,
-               report, search, training)
+               report, search, training, verilog_export)
 
 LIGHT_ROOMS = ("core", "expr", "mapping", "cost", "evolve", "data", "integer", "emit", "report")  # build without LibTorch
 TORCH_ROOMS = ("network", "models", "capture", "graft", "calibrate", "choice", "quantize", "onnx", "eval", "realign", "pipeline", "cli")
@@ -11,6 +11,7 @@ ALL = [
     *foundation.MUTANTS,
     *functions.MUTANTS,
     *c_export.MUTANTS,
+    *verilog_export.MUTANTS,
     *mappings.MUTANTS,
     *search.MUTANTS,
     *pictures.MUTANTS,

@@ -94,6 +94,6 @@ MUTANTS = of_rooms(
            r"offset \+= length;", "",
            "all widths read from the start of a binary file of weights", tests="*CExport*"),
     Mutant("any-model-as-c", "src/pipeline/models.cc",
-           r"if \(!is_integer_folder\(model\)\)", "if (false)",
+           r"if \(!is_integer_folder\(model\)\) (\{ throw InputError\(fmt::format\(\"export --to c)", r"if (false) \1",
            "a graft that is not of integers read as one", room="cli", tests="Export*"),
 )

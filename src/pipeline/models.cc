@@ -191,6 +191,16 @@ CExport export_as_c(const Path& model, CWeights weights, const Path& folder) {
   return write_c(read_integer_folder(model), folder, weights);
 }
 
+std::vector<VerilogUnit> export_as_verilog(const Path& model, const Path& folder) {
+  if (!is_integer_folder(model)) {
+    throw InputError(
+        fmt::format("export --to verilog: {} is no network of integers, expected what quantize writes: run "
+                    "normgraft quantize first",
+                    model.string()));
+  }
+  return write_verilog(read_integer_folder(model), folder);
+}
+
 void quantize_model(const QuantizeRequest& request, Monitor& monitor) {
   check(request.format);
   const Graft graft = load_graft(request.model, request.model_options, monitor);

@@ -11,8 +11,7 @@ namespace normgraft {
 namespace {
 
 constexpr double kShare = 0.03;       ///< of a step of y, by which a curve of x may err beyond rounding
-constexpr double kFactorShare = 1;    ///< of a step of g, which has 15 bits
-constexpr int kFactorBits = 15;       ///< of the largest g
+constexpr double kFactorShare = 1;    ///< of a step of g
 constexpr int kFraction = 8;          ///< of knots of f(x)
 constexpr int kNormDigits = 20;       ///< y / sqrt(D) has so many in a NormStep
 constexpr double kLargestSum = 4e18;  ///< that 64 bits hold
@@ -60,13 +59,13 @@ class SiteMaker {
       largest = std::max(largest, std::abs(factor(static_cast<double>(code))));
     int exponent = 0;
     std::frexp(largest, &exponent);
-    const int shift = std::clamp(kFactorBits - exponent, 0, 40);
+    const int shift = std::clamp(wanted_.factor_bits - exponent, 0, 40);
     CurveTarget target;
     target.exact = [&](double code) { return std::ldexp(factor(code), shift); };
     target.low = low;
     target.high = high;
-    target.least = -std::ldexp(1, kFactorBits);
-    target.most = std::ldexp(1, kFactorBits) - 1;
+    target.least = -std::ldexp(1, wanted_.factor_bits);
+    target.most = std::ldexp(1, wanted_.factor_bits) - 1;
     ScaleStep step;
     step.from = stream_.codes.buffer;
     step.to = to.buffer;

@@ -32,6 +32,8 @@ std::string to_string(const Precision& format) {
 void check(const Precision& format) {
   require(format.stream_bits == 8 || format.stream_bits == 16, "arithmetic", "stream", format.stream_bits,
           "8 or 16 bits");
+  require(format.factor_bits >= 6 && format.factor_bits <= 15, "arithmetic", "factor", format.factor_bits,
+          "6 to 15 bits");
 }
 
 }  // namespace normgraft

@@ -120,6 +120,19 @@ TEST(Export, ToCOfANetworkOfIntegersWritesWhatAMakefileBuilds) {
   }
 }
 
+TEST(Export, ToVerilogOfANetworkOfIntegersWritesAModuleForEachUnitOfItsIndex) {
+  const TemporaryFolder folder;
+  Random random({73});
+  write_integer_folder(folder / "integers", testing::random_integer_program(random));
+  const auto outcome =
+      run_program({"export", folder / "integers", "--to", "verilog", "-o", folder / "verilog", "--json"});
+  ASSERT_EQ(outcome.code, 0) << outcome.err;
+  const Json index = Json::parse(read_file(folder / "verilog/units.json", "index"));
+  EXPECT_EQ(Json::parse(outcome.out)["units"], index["units"].size());
+  for (const Json& unit : index["units"])
+    EXPECT_TRUE(std::filesystem::exists(folder / ("verilog/" + unit["module"].get<std::string>() + ".v")));
+}
+
 TEST(Export, SaysInOneLineWhichModelsATargetTakes) {
   const TemporaryFolder folder;
   Random random({72});
@@ -136,6 +149,11 @@ TEST(Export, SaysInOneLineWhichModelsATargetTakes) {
   };
   EXPECT_NE(
       complaint("grafted", {"--to", "c"}).find("is no network of integers, expected what quantize writes"),
+      std::string::npos);
+  EXPECT_NE(complaint("grafted", {"--to", "verilog"}).find("run normgraft quantize first"),
+            std::string::npos);
+  EXPECT_NE(
+      complaint("integers", {"--to", "verilog", "--weights", "array"}).find("expected --weights with --to c"),
       std::string::npos);
   EXPECT_NE(
       complaint("integers", {"--to", "torch"}).find("is a network of integers, expected a grafted model"),

@@ -129,6 +129,24 @@ TEST(Quantize, OfAGraftOfXTimesAFunctionOfRIsAsNearAsTheSameRoundingInFloat) {
   }
 }
 
+TEST(Quantize, KeepsFactorsOfRInAsManyBitsAsItIsAskedTo) {
+  for (const int bits : {9, 15}) {
+    const Precision precision{NumberKind::kW8A8, 16, bits};
+    const IntegerProgram program = program_of(channel_graft(), precision);
+    for (const PlacedStep& placed : program.steps) {
+      const auto* step = std::get_if<ScaleStep>(&placed.step);
+      if (!step) continue;
+      const IntegerTensor& knots = program.tensors.at(step->g.knots);
+      int64_t largest = 0;
+      for (int64_t i = 0; i < knots.size(); ++i) largest = std::max(largest, std::abs(knots.at(i)));
+      EXPECT_LE(largest, int64_t{1} << bits) << placed.place;
+      EXPECT_GE(largest, (int64_t{1} << (bits - 1)) - 1) << placed.place;
+    }
+  }
+  const Graft graft = channel_graft();
+  EXPECT_LT(error_of(graft, {NumberKind::kW8A8, 16, 9}), 1.5 * error_of(graft, {NumberKind::kW8A8}) + 0.005);
+}
+
 TEST(Quantize, OfAGraftOfFunctionsOfXAloneIsAsNearAsTheSameRoundingInFloat) {
   const Graft graft = plain_graft();
   const Precision precision{NumberKind::kW8A8, 16};

@@ -8,6 +8,7 @@
 #include "normgraft/cost/network.h"
 #include "normgraft/emit/c_exporter.h"
 #include "normgraft/emit/onnx_graph.h"
+#include "normgraft/emit/verilog_exporter.h"
 #include "normgraft/eval/evaluate.h"
 #include "normgraft/integer/operations.h"
 #include "normgraft/models/options.h"
@@ -98,5 +99,9 @@ OnnxOutcome export_as_onnx(const OnnxRequest& request, Monitor& monitor);
 /// Writes a network of integers (integer/program_folder.h) as C (write_c). Throws InputError for another
 /// model.
 CExport export_as_c(const Path& model, CWeights weights, const Path& folder);
+
+/// Writes the norm sites and activations of a network of integers as Verilog (write_verilog). Throws
+/// InputError for another model.
+std::vector<VerilogUnit> export_as_verilog(const Path& model, const Path& folder);
 
 }  // namespace normgraft

@@ -18,6 +18,7 @@ enum class NumberKind : uint8_t {
 struct Precision {
   NumberKind kind = NumberKind::kFloat32;
   int stream_bits = 16;  ///< of the residual stream, 8 or 16; of integers only
+  int factor_bits = 15;  ///< of the largest g at a site x g(r), 6 to 15; of whole numbers only
 
   bool operator==(const Precision&) const = default;
   bool integers() const { return kind == NumberKind::kW8A8 || kind == NumberKind::kW8A16; }
@@ -34,7 +35,7 @@ std::string to_string(NumberKind kind);
 /// "w8a8, stream int16"
 std::string to_string(const Precision& format);
 
-/// Throws InputError where the bits of a stream are not 8 or 16.
+/// Throws InputError where the bits of a stream are not 8 or 16, or those of factors not 6 to 15.
 void check(const Precision& format);
 
 }  // namespace normgraft
