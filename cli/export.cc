@@ -30,7 +30,9 @@ void export_c(const ExportOptions& options, Context& context) {
 }
 
 void export_onnx(const ExportOptions& options, Context& context) {
-  OnnxRequest request{.model = options.model, .output = options.output};
+  OnnxRequest request;
+  request.model = options.model;
+  request.output = options.output;
   request.options = onnx_options(options.opset == 0 ? kLeastOpset : options.opset,
                                  options.batch.empty() ? "1" : options.batch);
   request.quantized = options.quantized;
