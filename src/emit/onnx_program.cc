@@ -20,12 +20,6 @@ constexpr int kLogDigits = 16;       ///< of log2 in a FirstSpreadStep
 constexpr int kReciprocalDigits = 15;
 constexpr double kNear = 1e-4;
 
-/// The scale and the zero of a pair, for all channels or for each.
-struct PairScales {
-  std::vector<float> scales;
-  std::vector<int8_t> zeros;
-};
-
 class ProgramGraph {
  public:
   ProgramGraph(const IntegerProgram& program, const OnnxOptions& options)
@@ -91,25 +85,29 @@ class ProgramGraph {
     return graph_.floats(name, shape, single);
   }
 
+  OnnxValue pair(const OnnxValue& value, double step, int64_t zero) {
+    expect(clamp_to_bits(zero, 8) == zero, "has a zero beyond 8 bits");
+    const OnnxValue scale = graph_.floats("scale", {}, std::vector<float>{static_cast<float>(step)});
+    const OnnxValue of_zero = graph_.bytes("zero", {}, std::vector<int8_t>{static_cast<int8_t>(zero)});
+    return graph_.node("DequantizeLinear",
+                       {graph_.node("QuantizeLinear", {value, scale, of_zero}), scale, of_zero});
+  }
+
+  /// A pair in the steps of a buffer of 8 bits, about these zeros; r, whose step is its own, has another, as
+  /// ONNX Runtime adds what has one step alone.
+  OnnxValue pairs(BufferIndex index, const OnnxValue& value, int64_t zero, int64_t told_zero) {
+    const IntegerBuffer& to = buffer(index);
+    if (to.told_step <= 0) return pair(value, step_of(index), zero);
+    return graph_.node("Concat",
+                       {pair(graph_.slice(value, 2, 0, 1), to.told_step, told_zero),
+                        pair(graph_.slice(value, 2, 1, to.width), step_of(index), zero)},
+                       {{"axis", int64_t{2}}});
+  }
+
   /// A pair where the buffer has 8 bits; what has 16 stays as it is.
   OnnxValue kept(BufferIndex index, const OnnxValue& value) {
     const IntegerBuffer& to = buffer(index);
-    if (to.bits != 8) return value;
-    PairScales pair;
-    const bool even = to.told_step <= 0;
-    for (const double step : steps_of(index)) pair.scales.push_back(static_cast<float>(step));
-    pair.zeros.assign(pair.scales.size(), static_cast<int8_t>(clamp_to_bits(to.zero, 8)));
-    if (!even) pair.zeros[0] = static_cast<int8_t>(clamp_to_bits(to.told_zero, 8));
-    expect(clamp_to_bits(to.zero, 8) == to.zero && clamp_to_bits(to.told_zero, 8) == to.told_zero,
-           fmt::format("buffer \"{}\" has a zero beyond 8 bits", to.name));
-    const std::vector<int64_t> shape = even ? std::vector<int64_t>{} : std::vector<int64_t>{to.width};
-    const size_t count = even ? 1 : pair.scales.size();
-    const OnnxValue scale = graph_.floats("scale", shape, std::span(pair.scales).first(count));
-    const OnnxValue zero = graph_.bytes("zero", shape, std::span<const int8_t>(pair.zeros).first(count));
-    const std::vector<OnnxAttribute> axis =
-        even ? std::vector<OnnxAttribute>{} : std::vector<OnnxAttribute>{{"axis", int64_t{2}}};
-    return graph_.node("DequantizeLinear",
-                       {graph_.node("QuantizeLinear", {value, scale, zero}, axis), scale, zero}, axis);
+    return to.bits == 8 ? pairs(index, value, to.zero, to.told_zero) : value;
   }
 
   void put(BufferIndex index, const OnnxValue& value, int64_t rows, bool without_channel_0 = false) {
@@ -213,21 +211,9 @@ class ProgramGraph {
     }
     expect(step.zero == 0, "adds a zero");
     value = graph_.pad_rows(value, step.first_row);
-    if (buffer(step.to).bits == 8) value = kept_without_zero(step.to, value);
+    if (buffer(step.to).bits == 8) value = pairs(step.to, value, 0, 0);  // in its steps
     const int64_t rows = step.first_row + step.rows;
     put(step.to, graph_.node("Add", {read(step.to, rows), value}), rows);
-  }
-
-  /// What is added to a stream of 8 bits counts in its steps.
-  OnnxValue kept_without_zero(BufferIndex index, const OnnxValue& value) {
-    std::vector<float> scales;
-    for (const double step : steps_of(index)) scales.push_back(static_cast<float>(step));
-    const std::vector<int64_t> shape = {std::ssize(scales)};
-    const OnnxValue scale = graph_.floats("scale", shape, scales);
-    const OnnxValue zero = graph_.bytes("zero", shape, std::vector<int8_t>(scales.size()));
-    const std::vector<OnnxAttribute> axis = {{"axis", int64_t{2}}};
-    return graph_.node("DequantizeLinear",
-                       {graph_.node("QuantizeLinear", {value, scale, zero}, axis), scale, zero}, axis);
   }
 
   void add(const ScaleStep& step) {

@@ -47,8 +47,9 @@ class SiteMaker {
     };
     const double least = static_cast<double>(stream_.codes.least()),
                  most = static_cast<double>(stream_.codes.most());
-    const auto low = static_cast<int64_t>(std::clamp(std::round(code_of(site_.carried.low)), least, most));
-    const auto high = static_cast<int64_t>(std::clamp(std::round(code_of(site_.carried.high)), least, most));
+    const auto low = static_cast<int64_t>(std::clamp(std::ceil(code_of(site_.carried.low)), least, most));
+    const auto high =
+        std::max(low, static_cast<int64_t>(std::clamp(std::floor(code_of(site_.carried.high)), least, most)));
     const double unit = step_of_x_ / to.steps[0].item<double>();
     const auto factor = [&](double code) {
       const double r = (code - static_cast<double>(stream_.told_zero)) * stream_.told_step;

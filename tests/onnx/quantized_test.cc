@@ -79,7 +79,7 @@ Json expect_like_integers(const IntegerProgram& program, const OnnxOptions& opti
 
 TEST(OnnxQuantized, GraftSaysWhatTheIntegersSay) {
   if (!testing::onnx_runtime_available()) GTEST_SKIP() << testing::kNoOnnxRuntime;
-  const Json facts = expect_like_integers(quantized(whole_graft(), {.kind = NumberKind::kW8A8}), {}, 0.02);
+  const Json facts = expect_like_integers(quantized(whole_graft(), {.kind = NumberKind::kW8A8}), {}, 0.03);
   EXPECT_EQ(facts["operators beside pairs"],
             Json({"Add", "Clip", "Concat", "Conv", "Div", "Erf", "Exp", "Log", "MatMul", "Max", "Mul", "Neg",
                   "Pad", "Reshape", "Slice", "Softmax", "Split", "Transpose"}));
@@ -98,10 +98,10 @@ TEST(OnnxQuantized, StreamOf8BitsHasPairsAtBothSidesOfEachAddition) {
   const IntegerProgram wide = quantized(whole_graft(), {.kind = NumberKind::kW8A8});
   const IntegerProgram narrow = quantized(whole_graft(), {.kind = NumberKind::kW8A8, .stream_bits = 8});
   const Json of_narrow = expect_like_integers(narrow, {.opset = 13, .batch = 0}, 0.1);
-  const Json of_wide = expect_like_integers(wide, {.opset = 13, .batch = 0}, 0.02);
+  const Json of_wide = expect_like_integers(wide, {.opset = 13, .batch = 0}, 0.03);
   const int additions = 5;  // of the patches and of four writers
-  EXPECT_EQ(of_narrow["pairs"].get<int>() - of_wide["pairs"].get<int>(), 2 * additions + 1)
-      << "r is written once more";
+  EXPECT_EQ(of_narrow["pairs"].get<int>() - of_wide["pairs"].get<int>(), 2 * (2 * additions + 1))
+      << "of the stream and of r at both sides of each, and once more behind r at the first site";
 }
 
 TEST(OnnxQuantized, ActivationsOf16BitsHaveNoPairsAndWeightsStaySignedBytes) {
