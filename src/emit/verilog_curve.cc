@@ -93,7 +93,7 @@ class CurveMaker {
   int entry_bits() const { return knot_bits_ + (has_slope_ ? 2 * digits_ : 0); }
 
   std::string entry(const Piece& piece) const {
-    const std::string knot = literal(stored(piece), knot_bits_);
+    std::string knot = literal(stored(piece), knot_bits_);
     if (!has_slope_) return knot;
     const int64_t slope = falls_ ? -piece.slope : piece.slope;
     return fmt::format("{{{}, {}}}", knot, literal(slope + product_offset(digits_), 2 * digits_));
