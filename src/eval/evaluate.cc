@@ -29,10 +29,6 @@ Tensor is_label_among_top(const Tensor& logits, const Tensor& labels, int64_t k)
   return top.eq(labels.unsqueeze(1)).any(1);
 }
 
-Tensor by_colour(const std::array<float, 3>& values) {
-  return at::tensor({values[0], values[1], values[2]}).view({1, 3, 1, 1});
-}
-
 /// Pictures normalised as one model sees them, as another does.
 Tensor as_seen_by(const Preprocessing& to, const Preprocessing& from, const Tensor& images) {
   if (to.mean == from.mean && to.std == from.std) return images;

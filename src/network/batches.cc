@@ -11,6 +11,10 @@
 
 namespace normgraft {
 
+Tensor by_colour(const std::array<float, 3>& values) {
+  return at::tensor({values[0], values[1], values[2]}).view({1, 3, 1, 1});
+}
+
 Tensor images_tensor(const Batch& batch, const Preprocessing& preprocessing) {
   return at::from_blob(const_cast<float*>(batch.pixels.data()),
                        {batch.size(), 3, preprocessing.height, preprocessing.width}, at::kFloat);

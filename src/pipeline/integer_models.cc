@@ -7,6 +7,7 @@
 #include <memory>
 
 #include "normgraft/integer/engine.h"
+#include "normgraft/network/batches.h"
 
 namespace normgraft {
 namespace {
@@ -16,10 +17,6 @@ constexpr int64_t kMiddle = 128;
 
 const IntegerBuffer& logits_buffer(const IntegerProgram& program) {
   return program.buffers[static_cast<size_t>(program.logits)];
-}
-
-Tensor by_colour(const std::array<float, 3>& values) {
-  return at::tensor({values[0], values[1], values[2]}, at::kDouble).view({1, 3, 1, 1});
 }
 
 int64_t bytes_of(const IntegerProgram& program) {

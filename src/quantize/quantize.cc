@@ -16,6 +16,15 @@ namespace {
 
 constexpr int64_t kChoosing = 32;  ///< pictures by which grids are chosen
 
+/// How far the numbers of each place reach, not yet counted.
+std::shared_ptr<RangeWatcher> ranges_of(Network& network, const Tensor& images) {
+  auto watcher = std::make_shared<RangeWatcher>();
+  network.set_arithmetic(watcher);
+  network.forward(images);
+  network.set_arithmetic(nullptr);
+  return watcher;
+}
+
 SeenNumbers watch(Network& network, const Tensor& images, Monitor& monitor) {
   SeenNumbers seen;
   if (tells_first_spread(network.tensors())) {
@@ -25,12 +34,11 @@ SeenNumbers watch(Network& network, const Tensor& images, Monitor& monitor) {
     });
     seen.projections = reach.amax(0).to(at::kDouble);
   }
-  const auto watcher = std::make_shared<RangeWatcher>();
-  network.set_arithmetic(watcher);
-  network.forward(images);
+  const std::shared_ptr<RangeWatcher> watcher = ranges_of(network, images);
   monitor.check();
   monitor.progress("quantize", 1, 3, "passes");
   watcher->count();
+  network.set_arithmetic(watcher);
   network.forward(images);
   monitor.check();
   monitor.progress("quantize", 2, 3, "passes");
@@ -51,12 +59,11 @@ IntegerProgram quantize(const Graft& graft, const Precision& precision, const Te
   if (!fault.empty()) throw InputError("quantize: " + fault);
   const VitConfig* config = vit_config(graft.network());
   Graft own = folded_copy(graft);
-  SeenNumbers seen = watch(own.network(), images, monitor);
   Tensor scales;
   if (can_equalise(own.network())) {
-    scales = equalise(own.network(), seen.places, precision.stream_bits);
-    seen = watch(own.network(), images, monitor);
+    scales = equalise(own.network(), ranges_of(own.network(), images)->places(), precision.stream_bits);
   }
+  SeenNumbers seen = watch(own.network(), images, monitor);
   const std::vector<OperandPlace> places = places_to_choose(own, *config);
   if (precision.operand_bits() == 8) {
     seen.operands =

@@ -215,7 +215,7 @@ class VitMaker {
       mlp_part(block, y, {}, hidden.grid, "");
       return;
     }
-    Tensor is_near = at::ones({linear(fc1).weight.size(0)}, at::kBool);
+    Tensor is_near = at::ones({tensors_.at(fc1 + ".weight").size(0)}, at::kBool);
     is_near.index_fill_(0, hidden.far, false);
     mlp_part(block, y, is_near.nonzero().flatten(), hidden.grid, "");
     mlp_part(block, y, hidden.far, hidden.far_grid, ".far");

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <array>
 #include <functional>
 #include <span>
 #include <string>
@@ -9,6 +10,9 @@
 #include "normgraft/network/tensors.h"
 
 namespace normgraft {
+
+/// A number of each colour, as of Preprocessing::mean, in the shape that pictures take: F32 [1, 3, 1, 1].
+Tensor by_colour(const std::array<float, 3>& values);
 
 /// The pixels of a batch as a tensor [B, 3, height, width] that shares them: keep the batch alive.
 Tensor images_tensor(const Batch& batch, const Preprocessing& preprocessing);
