@@ -53,13 +53,16 @@ void add_demo(CLI::App& app, Context& context) {
         const RunFolder run(*folder);
         const Json accuracy = run_pipeline(run, request, context.console);
 
-        const ModelCost cost = cost_of_model(run.grafted(), "flops", {}, context.console);
+        const ModelCost cost =
+            cost_of_model(run.grafted(), "flops", kDefaultAccelerator, {}, context.console);
+        const AcceleratorCost& on = cost.on_accelerator.value();
         const Json seconds = run.read().at("seconds");
         const std::string costs = fmt::format(
             "norm sites, a picture: {:.2f} MFLOPs as LayerNorm, {:.2f} as functions, {:.2f} in products that "
-            "tell the spread; off-chip {:.2f} MB, {:.2f} MB",
-            cost.layernorm.ops / 1e6, cost.graft.ops / 1e6, cost.telling_ops / 1e6,
-            cost.layernorm.bytes / 1e6, cost.graft.bytes / 1e6);
+            "tell the spread; off-chip on {}, fused: {:.2f} MB, {:.2f} MB",
+            cost.layernorm.ops / 1e6, cost.graft.ops / 1e6, cost.telling_ops / 1e6, on.accelerator.name,
+            at(on.layernorm.norms, Fusion::kFused).bytes / 1e6,
+            at(on.graft.norms, Fusion::kFused).bytes / 1e6);
         context.print(Json{{"accuracy", accuracy}, {"seconds", seconds}, {"report", run.report().string()}},
                       accuracy_table(accuracy) + "\n" + costs + "\n" + seconds_table(seconds) +
                           "\nreport: " + run.report().string());

@@ -5,6 +5,7 @@
 
 #include <map>
 
+#include "accelerator_tables.h"
 #include "command.h"
 #include "tables.h"
 
@@ -92,14 +93,22 @@ void print_cost(const ModelCost& cost, Context& context) {
     text +=
         fmt::format("\ntelling the spread adds {:.3f} MFLOPs to the matrix products", cost.telling_ops / 1e6);
   }
-  context.print(Json{{"layernorm", json_of(cost.layernorm)},
-                     {"graft", json_of(cost.graft)},
-                     {"profile", cost.profile},
-                     {"telling", {{"ops", cost.telling_ops}}},
-                     {"unit", cost.unit},
-                     {"sites", cost.sites},
-                     {"replaced", cost.replaced}},
-                text);
+  text +=
+      "\noff-chip and uJ: F32, each norm a pass of its own, LayerNorm with no room for a token; "
+      "--accelerator "
+      "counts a target";
+  Json json{{"layernorm", json_of(cost.layernorm)},
+            {"graft", json_of(cost.graft)},
+            {"profile", cost.profile},
+            {"telling", {{"ops", cost.telling_ops}}},
+            {"unit", cost.unit},
+            {"sites", cost.sites},
+            {"replaced", cost.replaced}};
+  if (cost.on_accelerator) {
+    json["accelerator"] = to_json(*cost.on_accelerator);
+    text = accelerator_text(*cost.on_accelerator);
+  }
+  context.print(json, text);
 }
 
 }  // namespace
@@ -124,14 +133,16 @@ void add_cost(CLI::App& app, Context& context) {
   struct Options {
     Path model;
     std::string profile = "flops";
+    std::optional<std::string> accelerator;
     ModelOptions model_options;
   };
   auto options = std::make_shared<Options>();
   CLI::App* command = add_command(
       app, context, "cost", "arithmetic, traffic and energy of all norm sites, for one picture",
       [&context, options] {
-        if (!is_integer_model(options->model)) {
-          print_cost(cost_of_model(options->model, options->profile, options->model_options, context.console),
+        if (options->accelerator || !is_integer_model(options->model)) {
+          print_cost(cost_of_model(options->model, options->profile, options->accelerator,
+                                   options->model_options, context.console),
                      context);
           return;
         }
@@ -143,6 +154,10 @@ void add_cost(CLI::App& app, Context& context) {
   command->add_option("model", options->model, "model folder, grafted or not, or what quantize wrote")
       ->required();
   command->add_option("--profile", options->profile, "flops, or a JSON file")->capture_default_str();
+  command->add_option(
+      "--accelerator", options->accelerator,
+      "small-fpga, microcontroller, npu or a JSON file (docs/accelerator.md): what each site and "
+      "the network cost there");
   add_model_options(*command, options->model_options);
 }
 

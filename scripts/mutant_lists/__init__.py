@@ -1,6 +1,6 @@
 """The breaks, a file for each group of rooms, in the order of the rooms."""
 
-from . import (c_export, engine, foundation, functions, grafting, integer, mappings, network, onnx, pictures, quantize,
+from . import (accelerator, c_export, engine, foundation, functions, grafting, integer, mappings, network, onnx, pictures, quantize,
                report, search, training, verilog_export)
 
 LIGHT_ROOMS = ("core", "expr", "mapping", "cost", "evolve", "data", "integer", "emit", "report")  # build without LibTorch
@@ -9,6 +9,7 @@ ROOMS = LIGHT_ROOMS + TORCH_ROOMS
 
 ALL = [
     *foundation.MUTANTS,
+    *accelerator.MUTANTS,
     *functions.MUTANTS,
     *c_export.MUTANTS,
     *verilog_export.MUTANTS,

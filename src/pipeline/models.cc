@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include "integer_models.h"
+#include "network_work.h"
 #include "normgraft/core/error.h"
 #include "normgraft/emit/exporter.h"
 #include "normgraft/graft/graft.h"
@@ -140,19 +141,28 @@ ProgramOperations operations_of_model(const Path& model) {
   return sum_operations(read_integer_folder(model));
 }
 
-ModelCost cost_of_model(const Path& model, const std::string& profile_name, const ModelOptions& options,
+ModelCost cost_of_model(const Path& model, const std::string& profile_name,
+                        const std::optional<std::string>& accelerator, const ModelOptions& options,
                         Monitor& monitor) {
   const Profile profile = load_profile(profile_name);
+  std::optional<Accelerator> on;
+  if (accelerator) on = load_accelerator(*accelerator);
+  if (is_integer_folder(model)) {
+    throw InputError(
+        fmt::format("cost: {} is a network of integers, expected a model of floats", model.string()));
+  }
   const Graft graft = load_graft(model, options, monitor);
   const auto shapes = site_shapes(graft.network());
   const Functions functions = graft.functions();
-  return {layernorm_cost(shapes),
-          graft_cost(shapes, functions, profile),
-          telling_ops(graft.network()),
-          profile.name,
-          profile.unit,
-          shapes.size(),
-          functions.size()};
+  ModelCost cost{layernorm_cost(shapes),
+                 graft_cost(shapes, functions, profile),
+                 telling_ops(graft.network()),
+                 profile.name,
+                 profile.unit,
+                 shapes.size(),
+                 functions.size()};
+  if (on) cost.on_accelerator = cost_on(*on, graft);
+  return cost;
 }
 
 void export_model(const Path& model, const std::string& target, const Path& folder,

@@ -6,6 +6,7 @@
 #include <array>
 #include <sstream>
 
+#include "network_work.h"
 #include "normgraft/capture/capture.h"
 #include "normgraft/capture/pairs.h"
 #include "normgraft/choice/within.h"
@@ -13,6 +14,7 @@
 #include "normgraft/core/require.h"
 #include "normgraft/core/timer.h"
 #include "normgraft/data/loader.h"
+#include "normgraft/graft/graft.h"
 #include "normgraft/graft/yardstick.h"
 #include "normgraft/models/model_folder.h"
 #include "normgraft/report/report.h"
@@ -176,6 +178,10 @@ void report_stage(const RunFolder& run) {
   input.accuracy =
       std::filesystem::exists(run.accuracy()) ? read_json(run.accuracy(), "accuracy") : Json::array();
   if (std::filesystem::exists(run.choice())) input.choice = read_json(run.choice(), "choice");
+  if (std::filesystem::exists(run.grafted())) {
+    input.on_accelerator =
+        cost_on(load_accelerator(kDefaultAccelerator), load_graft(run.grafted(), {}, silent_monitor()));
+  }
   const Path metrics =
       (std::filesystem::exists(run.realigned()) ? run.realigned() : run.constants()) / "metrics.jsonl";
   if (std::filesystem::exists(metrics)) {

@@ -13,6 +13,9 @@ namespace normgraft {
 /// Accuracy, agreement and KL of each stage, drawn and as a table.
 std::string render_accuracy(const Json& accuracy);
 
+/// What the norm sites cost on an accelerator, as LayerNorm and as functions; empty where none is replaced.
+std::string render_accelerator(const std::optional<AcceleratorCost>& cost);
+
 /// Loss against cost over the plans that could be chosen, and the sites that the loss comes from.
 std::string render_choice(const Json& choice);
 

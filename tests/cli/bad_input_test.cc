@@ -208,6 +208,26 @@ TEST_F(BadInput, UnknownNamesListWhatThereIs) {
   expect_refusal(run_program({"cost", run() + "/grafted", "--profile", path("none.json")}), {"none.json"});
 }
 
+TEST_F(BadInput, AnAcceleratorWithoutAFieldOrWithAWrongOrUnknownOneIsNamed) {
+  const auto refuse = [](const std::string& accelerator, const std::vector<std::string>& words) {
+    expect_refusal(run_program({"cost", run() + "/grafted", "--accelerator", accelerator}), words);
+  };
+  refuse("tpu", {"tpu", "small-fpga, microcontroller or npu"});
+  refuse(path("none.json"), {"none.json"});
+  const std::string file = path("board.json");
+  const std::string rest =
+      R"("elements": "int8", "stream_bits": 16, "clock_hz": 1e8, "lanes": 1, "vector_operations_per_second": 1e8,
+         "matrix_operations_per_second": 1e9, "offchip_bytes_per_second": 1e9)";
+  write(file, "{\"name\": \"board\", " + rest + "}");
+  refuse(file, {"board.json", "buffer_bits is missing"});
+  write(file, "{\"name\": \"board\", \"buffer_bits\": -1, " + rest + "}");
+  refuse(file, {"board.json", "buffer_bits", "expected an integer from 0"});
+  write(file, "{\"name\": \"board\", \"buffer_bits\": 1, \"price\": 2, " + rest + "}");
+  refuse(file, {"board.json", "price", "unknown field"});
+  write(file, "{\"name\": ");
+  refuse(file, {"board.json"});
+}
+
 TEST_F(BadInput, ATruncatedPictureIsNamedAndSkippedAndTooManyAreAnError) {
   const std::string tree = path("many");
   testing::write_small_pictures(tree, 3, 50);

@@ -96,14 +96,31 @@ TEST(Pipeline, RunsEveryStageAndAnswersInJson) {
   const Json cost = run_json({"cost", run + "/grafted"});
   EXPECT_GT(cost.at("telling").at("ops").get<double>(), 0.0);
   EXPECT_LT(cost.at("graft").at("bytes").get<double>(), cost.at("layernorm").at("bytes").get<double>());
+  EXPECT_FALSE(cost.contains("accelerator"));
+  const Json counted = run_json({"cost", run + "/grafted", "--accelerator", "npu"});
+  EXPECT_EQ(counted.at("layernorm"), cost.at("layernorm"));
+  const Json& on = counted.at("accelerator");
+  EXPECT_EQ(on.at("description").at("name"), "npu");
+  EXPECT_EQ(on.at("sites").size(), 5U);
+  EXPECT_EQ(on.at("graft").at("norms").at("fused").at("bytes"),
+            on.at("layernorm").at("norms").at("fused").at("bytes"));
+  EXPECT_EQ(on.at("graft").at("products").at("fused").at("ops").get<double>(),
+            on.at("layernorm").at("products").at("fused").at("ops").get<double>() +
+                cost.at("telling").at("ops").get<double>());
+  const std::string table = run_program({"cost", run + "/grafted", "--accelerator", "npu"}).out;
+  for (const char* text :
+       {"on npu: int8", "LayerNorm, fused with the addition", "graft, unfused", "blocks.1.norm2"})
+    EXPECT_NE(table.find(text), std::string::npos) << text;
+  EXPECT_EQ(run_program({"cost", model, "--accelerator", "npu"}).out.find("graft, unfused"),
+            std::string::npos);
 
   EXPECT_EQ(run_json({"export", run + "/grafted", "-o", folder / "exported"}).at("target"), "torch");
   EXPECT_TRUE(std::filesystem::exists(folder / "exported/graft.py"));
 
   run_json({"report", run});
   const std::string page = read_file(run + "/report.html", "report");
-  for (const char* site : {"blocks.0.norm1", "blocks.1.norm2", "norm"})
-    EXPECT_NE(page.find(site), std::string::npos);
+  for (const char* text : {"blocks.0.norm1", "blocks.1.norm2", "norm", "on <code>small-fpga</code>"})
+    EXPECT_NE(page.find(text), std::string::npos) << text;
 }
 
 TEST(Pipeline, GivesTheSameFrontsAndPlanForAnyNumberOfThreads) {

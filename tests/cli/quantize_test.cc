@@ -68,6 +68,9 @@ TEST(QuantizeCommand, CostCountsTheOperationsOfItsFolder) {
   EXPECT_GT(json["all"]["operations"]["multiply-add 8x8"].get<int64_t>(), 1000);
   EXPECT_GT(json["all"]["bytes"].get<int64_t>(), json["norm_sites"]["bytes"].get<int64_t>());
   EXPECT_NE(run_program({"cost", at.path("whole")}).out.find("M root"), std::string::npos);
+  const Outcome on = run_program({"cost", at.path("whole"), "--accelerator", "npu"});
+  EXPECT_EQ(on.code, 2);
+  EXPECT_NE(on.err.find("a network of integers, expected a model of floats"), std::string::npos) << on.err;
 }
 
 TEST(QuantizeCommand, EvalInIntegersJudgesWhatItWrites) {

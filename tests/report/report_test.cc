@@ -369,6 +369,65 @@ TEST(Report, DrawsNoFigureThatIsNotFinite) {
   EXPECT_TRUE(draws_only_finite_numbers(page));
 }
 
+/// What a norm of 1000 tokens of 200 channels costs there, as LayerNorm and as x g(r).
+AcceleratorCost small_accelerator_cost(int64_t buffer_bits) {
+  Accelerator on = load_accelerator("small-fpga");
+  on.name = "<board>";
+  on.buffer_bits = buffer_bits;
+  const NormWork norm{.name = "norm", .tokens = 1000, .channels = 200};
+  NormWork function = norm;
+  function.f = Expression::parse("x*exp(r)");
+  return compare_on(on, {{norm}, {}}, {{function}, {}});
+}
+
+/// The widths of the bars of the drawing with that label.
+std::vector<double> bar_widths(const std::string& page, const std::string& label) {
+  const size_t begin = page.find("aria-label=\"" + label + "\"");
+  std::vector<double> widths;
+  if (begin == std::string::npos) return widths;
+  const std::string svg = page.substr(begin, page.find("</svg>", begin) - begin);
+  const std::regex bar("<rect class=\"area bar [a-z]+\"[^>]* width=\"([^\"]*)\"");
+  for (std::sregex_iterator it(svg.begin(), svg.end(), bar), end; it != end; ++it)
+    widths.push_back(std::stod((*it)[1]));
+  return widths;
+}
+
+TEST(Report, DrawsWhatNormsCostOnAnAcceleratorAsBars) {
+  ReportInput input = small_input();
+  EXPECT_EQ(count(render_report(input), "On an accelerator"), 0U);
+  input.on_accelerator = small_accelerator_cost(1 << 20);
+  const std::string page = render_report(input);
+  EXPECT_TRUE(well_formed(page));
+  EXPECT_TRUE(draws_only_finite_numbers(page));
+  // 8, 6 and 6 bytes an element.
+  const std::vector<double> traffic = bar_widths(page, "Off-chip traffic, MB");
+  ASSERT_EQ(traffic.size(), 3U);
+  EXPECT_NEAR(traffic[1] / traffic[0], 6.0 / 8, 0.01);
+  EXPECT_EQ(traffic[2], traffic[1]);
+  const std::vector<double> clocks = bar_widths(page, "Clocks to the first output, all sites");
+  ASSERT_EQ(clocks.size(), 3U);
+  EXPECT_NEAR(clocks[1] / clocks[0], 200.0 / 200200, 0.001);
+  for (const char* text : {"&lt;board&gt;", "the graft's traffic is the same as LayerNorm's: a token fits",
+                           ">1.6</text>", ">1.2</text>", ">3232</text>", ">200</text>",
+                           ">200\u202f200</text>", "The graft's wait is 0.5 % of LayerNorm's"}) {
+    EXPECT_TRUE(says(page, text));
+  }
+}
+
+TEST(Report, SaysOfAnAcceleratorWhoseBufferIsTooSmallThatTokensAreReadTwice) {
+  ReportInput input = small_input();
+  input.on_accelerator = small_accelerator_cost(100);
+  EXPECT_TRUE(says(render_report(input),
+                   "the graft's traffic is 75.0 % of LayerNorm's, which reads each token twice"));
+}
+
+TEST(Report, DrawsNoAcceleratorWhereNoSiteIsReplaced) {
+  ReportInput input = small_input();
+  input.on_accelerator = small_accelerator_cost(1 << 20);
+  input.on_accelerator->replaced = {false};
+  EXPECT_EQ(count(render_report(input), "On an accelerator"), 0U);
+}
+
 TEST(Report, MarksTheMostAccurateFunctionWhereThereIsNoPlan) {
   ReportInput input = small_input();
   input.plan.reset();

@@ -24,8 +24,9 @@ struct NormCost {
   double energy_pj = 0;  ///< arithmetic and traffic, 45 nm
 };
 
-/// Every site as LayerNorm. Traffic: the token is read for its statistics, read again to be normalised, and
-/// written once. Energy: 2.3 pJ an operation (mean of an FP32 addition, 0.9, and multiplication, 3.7) and 640
+/// Every site as LayerNorm, in a pass of its own, on a chip that cannot hold a token. Traffic: the token is
+/// read for its statistics, read again to be normalised, and written once. roofline.h counts fused passes and
+/// chips that can. Energy: 2.3 pJ an operation (mean of an FP32 addition, 0.9, and multiplication, 3.7) and 640
 /// pJ for each 4 bytes of DRAM traffic (Horowitz, ISSCC 2014).
 NormCost layernorm_cost(const std::vector<SiteShape>& sites);
 

@@ -6,6 +6,7 @@
 
 #include "normgraft/core/monitor.h"
 #include "normgraft/cost/network.h"
+#include "normgraft/cost/roofline.h"
 #include "normgraft/emit/c_exporter.h"
 #include "normgraft/emit/onnx_graph.h"
 #include "normgraft/emit/verilog_exporter.h"
@@ -64,8 +65,11 @@ struct ModelCost {
   double telling_ops = 0;  ///< beside those of the sites: of what tells r (telling_ops)
   std::string profile, unit;
   size_t sites = 0, replaced = 0;
+  std::optional<AcceleratorCost> on_accelerator = {};
 };
-ModelCost cost_of_model(const Path& model, const std::string& profile, const ModelOptions& options,
+/// `accelerator`: what load_accelerator() takes; nothing: on_accelerator is left out.
+ModelCost cost_of_model(const Path& model, const std::string& profile,
+                        const std::optional<std::string>& accelerator, const ModelOptions& options,
                         Monitor& monitor);
 
 /// Writes a grafted model for a target (exporter()) into a folder, beside the model folder's own files.
