@@ -70,7 +70,7 @@ MUTANTS = of_rooms(
            r"std::max\(sum\.buffer_bits, cost\.buffer_bits\)", "sum.buffer_bits + cost.buffer_bits",
            "a buffer for each site"),
     Mutant("y-read-though-it-stayed", ROOFLINE,
-           r"\(y_stays \? product\.of_sites : 0\)", "0",
+           r"\(y_stays \? product\.of_sites : 0\)", "(y_stays ? 0 : 0)",
            "a Linear that reads what never left"),
     Mutant("weights-free", ROOFLINE,
            r"read \+ product\.written \+ product\.weights", "read + product.written",

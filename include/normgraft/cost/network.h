@@ -26,8 +26,8 @@ struct NormCost {
 
 /// Every site as LayerNorm, in a pass of its own, on a chip that cannot hold a token. Traffic: the token is
 /// read for its statistics, read again to be normalised, and written once. roofline.h counts fused passes and
-/// chips that can. Energy: 2.3 pJ an operation (mean of an FP32 addition, 0.9, and multiplication, 3.7) and 640
-/// pJ for each 4 bytes of DRAM traffic (Horowitz, ISSCC 2014).
+/// chips that can. Energy: 2.3 pJ an operation (mean of an FP32 addition, 0.9, and multiplication, 3.7) and
+/// 640 pJ for each 4 bytes of DRAM traffic (Horowitz, ISSCC 2014).
 NormCost layernorm_cost(const std::vector<SiteShape>& sites);
 
 /// The sites in `functions` as scalar functions, the others as LayerNorm. A function reads each number once
