@@ -115,6 +115,8 @@ TEST(FunctionSet, HardwareKnowsEveryOperatorOrItIsListedHereWithTheReason) {
       Op::kSqrt,  // NaN on half of the line, and rsqrt with a product gives it where it is defined
       Op::kLog,   // NaN on half of the line too; the closed form log has it with a guard
       Op::kExp,   // overflows within four times the ranges seen; bounded uses of it are sigmoid and tanh
+      Op::kExp2,  // exp and a product
+      Op::kLog2,  // log and a product
   };
   // r is held in a range, in which exp does not overflow, and LayerNorm is x exp(-r).
   const auto& of_token = function_set("hardware", true).weights;
