@@ -125,23 +125,33 @@ struct AddOption {
 void add_search_options(CLI::App& command, EvolveOptions& options) {
   visit_options(options, AddOption{command});
   command.get_option("--fraction-bits")->excludes("--digits");
+  command.get_option("--signed-digits")->excludes("--digits")->excludes("--fraction-bits");
 }
 
 void add_evolve(CLI::App& app, Context& context) {
   struct Options {
     EvolveOptions search;
+    std::string constants;
     Path run;
   };
   auto options = std::make_shared<Options>();
   CLI::App* command =
       add_command(app, context, "evolve", "search a scalar function for each norm site", [&context, options] {
         options->search.threads = context.threads;
+        if (!options->constants.empty()) options->search.set_grid(constant_grid(options->constants));
         const Json json = as_json(evolve_stage(RunFolder(options->run), options->search, context.console));
         context.print(json, search_text(json));
       });
   command->add_option("run", options->run, "run folder with mappings.ngm")->required();
   command->add_option("--sites", options->search.sites, "only these sites")->delimiter(',');
   add_search_options(*command, options->search);
+  command
+      ->add_option(
+          "--constants", options->constants,
+          "where constants may lie: any, digits:N, fraction:N, or csd:N, sums of N signed powers of two")
+      ->excludes("--digits")
+      ->excludes("--fraction-bits")
+      ->excludes("--signed-digits");
 }
 
 }  // namespace normgraft::cli

@@ -115,6 +115,8 @@ Profile flops_profile(double clip_cost) {
   set(Op::kExp, 20);   // sigmoid without its addition and division; tanh too is exp, -, + and /
   set(Op::kLog,
       20);  // exp backwards: a polynomial of like degree, and the exponent taken out instead of put in
+  set(Op::kExp2, 19);  // exp without the product that makes a power of two of it
+  set(Op::kLog2, 19);  // log, likewise
   // Abramowitz and Stegun 7.1.26: t = 1/(1 + p|a|) 3, five terms in t by Horner 9, exp(-a^2) 21, times, 1
   // minus.
   set(Op::kErf, 35);

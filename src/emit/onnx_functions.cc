@@ -1,5 +1,6 @@
 #include <fmt/format.h>
 
+#include <numbers>
 #include <vector>
 
 #include "normgraft/emit/onnx_graph.h"
@@ -16,7 +17,8 @@ constexpr Spellings kOnnx({
     {Op::kNeg, "Neg"},           {Op::kAbs, "Abs"},   {Op::kSquare, "Mul"},  // by itself
     {Op::kClip, "Clip"},         {Op::kTanh, "Tanh"}, {Op::kSigmoid, "Sigmoid"},
     {Op::kErf, "Erf"},           {Op::kSqrt, "Sqrt"}, {Op::kRsqrt, "Sqrt"},  // and its reciprocal
-    {Op::kExp, "Exp"},           {Op::kLog, "Log"},
+    {Op::kExp, "Exp"},           {Op::kLog, "Log"},   {Op::kExp2, "Exp"},    // of ln(2) times it
+    {Op::kLog2, "Log"},                                                      // divided by ln(2)
 });
 
 }  // namespace
@@ -43,6 +45,10 @@ OnnxValue OnnxGraph::evaluate(const Expression& f, const OnnxValue& x, const Onn
       stack.push_back(node(op, {a, a}));
     } else if (step.op == Op::kRsqrt) {
       stack.push_back(node("Reciprocal", {node(op, {a})}));
+    } else if (step.op == Op::kExp2) {
+      stack.push_back(node(op, {node("Mul", {a, number(std::numbers::ln2_v<float>)})}));
+    } else if (step.op == Op::kLog2) {
+      stack.push_back(node("Mul", {node(op, {a}), number(std::numbers::log2e_v<float>)}));
     } else {
       stack.push_back(arity == 2 ? node(op, {a, b}) : node(op, {a}));
     }

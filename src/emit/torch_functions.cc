@@ -28,6 +28,8 @@ constexpr Spellings kTorch({
     {Op::kRsqrt, "torch.rsqrt({a})"},
     {Op::kExp, "torch.exp({a})"},
     {Op::kLog, "torch.log({a})"},
+    {Op::kExp2, "torch.exp2({a})"},
+    {Op::kLog2, "torch.log2({a})"},
 });
 
 }  // namespace

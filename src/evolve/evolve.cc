@@ -176,7 +176,7 @@ std::optional<FrontPoint> written(const Baseline& form, const Site& site, const 
   Expression& refitted = candidates.emplace_back(form.expression);
   const bool fixed_bounds = form.name == "clip5";
   fit(refitted, samples, kIterations, {.free_clip_bounds = !fixed_bounds, .grid = grid}, workspace);
-  std::erase_if(candidates, refused);
+  std::erase_if(candidates, [&](const Expression& f) { return refused(f) || !is_on_grid(f, grid); });
   std::optional<FrontPoint> best;
   for (const Expression& f : candidates) {
     FrontPoint point = judge(f);

@@ -14,7 +14,7 @@ namespace {
 
 [[noreturn]] void fail_function_set(const std::string& name) {
   throw InputError(fmt::format(
-      "evolve: function_set is {}, expected hardware, paper, or primitives like +,*,clip=2", name));
+      "evolve: function_set is {}, expected hardware, paper, circuit, or primitives like +,*,clip=2", name));
 }
 
 std::vector<std::string> split(const std::string& text, char separator) {
@@ -82,6 +82,7 @@ struct ReadJson {
   const JsonPlace& place;
 
   void operator()(const OptionText& option, int& value, int low, int high) const {
+    if (option.key == "signed_digits" && !place.find("signed_digits")) return;  // files may lack it
     value = static_cast<int>(at(option).integer(low, high));
   }
   void operator()(const OptionText& option, size_t& value, size_t low, size_t high) const {
@@ -146,17 +147,39 @@ FunctionSet function_set(const std::string& name, bool of_token) {
     if (of_token) set.weights.emplace_back(Op::kExp, 0.06);
     return set;
   }
+  if (name == "circuit") {
+    FunctionSet set{.name = name,
+                    .weights = {{Op::kAdd, 0.20},
+                                {Op::kSub, 0.08},
+                                {Op::kMul, 0.20},
+                                {Op::kMin, 0.10},
+                                {Op::kMax, 0.10},
+                                {Op::kNeg, 0.02},
+                                {Op::kAbs, 0.08},
+                                {Op::kClip, 0.16},
+                                {Op::kLog2, 0.06}},
+                    .free_clip_bounds = true,
+                    .linear_scaling = true};
+    if (of_token) set.weights.emplace_back(Op::kExp2, 0.10);
+    return set;
+  }
   return listed_functions(name);
 }
 
 void EvolveOptions::validate() const {
   visit_options(*this, CheckRange());
   require_within("evolve", "threads", threads, 0, 4096);
-  normgraft::function_set(function_set);
+  const FunctionSet set = normgraft::function_set(function_set);
   for (const std::string& start : starts) check_start(start, max_nodes);
-  if (digits > 0 && fraction_bits >= 0) {
-    throw InputError(fmt::format("evolve: digits is {} and fraction_bits is {}, expected one of them", digits,
-                                 fraction_bits));
+  if (!grid().is_one_kind()) {
+    throw InputError(
+        fmt::format("evolve: digits is {}, fraction_bits is {} and signed_digits is {}, expected one of them",
+                    digits, fraction_bits, signed_digits));
+  }
+  if (!set.free_clip_bounds && grid().nearest(5) != 5) {
+    throw InputError(fmt::format(
+        "evolve: function_set {} clips at 5, which has 2 signed digits, expected signed_digits of at least 2",
+        function_set));
   }
 }
 

@@ -138,6 +138,8 @@ void register_values(BlockKernels& kernels) {
   set(Op::kRsqrt, unary<[](V a) { return hn::Div(one(), hn::Sqrt(a)); }>);
   set(Op::kExp, unary<[](V a) { return exp(a); }>);
   set(Op::kLog, unary<[](V a) { return log(a); }>);
+  set(Op::kExp2, unary<[](V a) { return exp2(a); }>);
+  set(Op::kLog2, unary<[](V a) { return log2(a); }>);
 }
 
 void register_partials(BlockKernels& k) {

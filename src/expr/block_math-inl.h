@@ -40,7 +40,7 @@ HWY_INLINE V limited_magnitude(V a, float limit) {
   return hn::IfThenElse(hn::Gt(magnitude, l), l, magnitude);
 }
 
-/// e^a split as 2^n e^r with |r| <= ln(2)/2.
+/// A power split in two: e^a = 2^n e^r with |r| <= ln(2)/2, or 2^a = 2^n 2^r with |r| <= 1/2.
 struct Reduced {
   hn::Vec<hn::RebindToSigned<Floats>> n;
   V r;
@@ -86,23 +86,47 @@ HWY_INLINE V erf(V a) {
   return hn::CopySign(expm1_of_negative(hn::Neg(hn::Mul(x, h))), a);
 }
 
-/// Within 2 ULP, subnormal results included: 2^n is applied in two factors, either of which is a normal float
-/// when the result overflows or is subnormal. e^r is a relative minimax fit with degree 6 (error 2^-28.3).
-HWY_INLINE V exp(V a) {
-  // Beyond these limits the result is 0 or infinity as a float.
-  const V low = constant(-104.0F);
-  const V high = constant(89.0F);
-  const auto [n, r] = reduce(hn::IfThenElse(hn::Lt(a, low), low, hn::IfThenElse(hn::Gt(a, high), high, a)));
-  const V p = polynomial(r, constant(1.3814315635e-3F), 8.36885154032e-3F, 4.16684011874e-2F,
-                         1.6666519519e-1F, 4.99999933726e-1F, 1.0F, 1.0F);
+/// a between limits; NaN stays.
+HWY_INLINE V limited_between(V a, float low, float high) {
+  const V l = constant(low);
+  const V h = constant(high);
+  return hn::IfThenElse(hn::Lt(a, l), l, hn::IfThenElse(hn::Gt(a, h), h, a));
+}
+
+/// p 2^n in two factors, either of which is a normal float when the result overflows or is subnormal.
+template <typename N>
+HWY_INLINE V scaled_by_power(V p, N n) {
   const auto half = hn::ShiftRight<1>(n);
   return hn::Mul(hn::Mul(p, power_of_two(half)), power_of_two(hn::Sub(n, half)));
 }
 
-/// Within 2 ULP, also of subnormal a, which are scaled by 2^23; NaN below 0. a = 2^k (1 + f) with 1 + f in
-/// [sqrt(1/2), sqrt(2)); log(1 + f) = f - f^2/2 + f^3 q(f), relative minimax fit with degree 8 (error
-/// 2^-30.3).
-HWY_INLINE V log(V a) {
+/// Within 2 ULP, subnormal results included. Beyond the limits the result is 0 or infinity as a float. e^r is
+/// a relative minimax fit with degree 6 (error 2^-28.3).
+HWY_INLINE V exp(V a) {
+  const auto [n, r] = reduce(limited_between(a, -104.0F, 89.0F));
+  const V p = polynomial(r, constant(1.3814315635e-3F), 8.36885154032e-3F, 4.16684011874e-2F,
+                         1.6666519519e-1F, 4.99999933726e-1F, 1.0F, 1.0F);
+  return scaled_by_power(p, n);
+}
+
+/// Within 2 ULP likewise, and exact of whole numbers. 2^r is a relative minimax fit with degree 6 (error
+/// 2^-27.1).
+HWY_INLINE V exp2(V a) {
+  const V limited = limited_between(a, -151.0F, 129.0F);
+  const auto n = hn::NearestInt(limited);
+  const V r = hn::Sub(limited, hn::ConvertTo(Floats(), n));
+  const V p = polynomial(r, constant(1.58214796102e-4F), 1.34186435025e-3F, 9.61706321687e-3F,
+                         5.55027276278e-2F, 2.4022655189e-1F, 6.93147242069e-1F, 1.0F);
+  return scaled_by_power(p, n);
+}
+
+/// What the logarithm of a = 2^k (1 + f) is made of, 1 + f in [sqrt(1/2), sqrt(2)): log(1 + f) = f - f^2/2 +
+/// f^3 q, relative minimax fit with degree 8 (error 2^-30.3). Subnormal a are scaled by 2^23.
+struct Logarithm {
+  V k, f, square, q;
+};
+
+HWY_INLINE Logarithm logarithm(V a) {
   const hn::RebindToSigned<Floats> integers;
   const auto subnormal = hn::Lt(a, constant(std::numeric_limits<float>::min()));
   const auto bits = hn::BitCast(integers, hn::IfThenElse(subnormal, hn::Mul(a, constant(0x1p23F)), a));
@@ -113,16 +137,36 @@ HWY_INLINE V log(V a) {
   const V q = polynomial(f, constant(6.7466361948e-2F), -1.16756506563e-1F, 1.1888163621e-1F,
                          -1.24055891953e-1F, 1.42195522022e-1F, -1.66679958334e-1F, 2.00021186668e-1F,
                          -2.50000095999e-1F, 3.33333126039e-1F);
-  // k ln(2) is added in two parts, of which the first is exact.
-  const V small = hn::MulAdd(hn::Mul(square, f), q, hn::Mul(k, constant(-2.12194440055e-4F)));
-  const V rest = hn::Add(f, hn::NegMulAdd(square, constant(0.5F), small));
-  const V result = hn::MulAdd(k, constant(0.693359375F), rest);
+  return {k, f, square, q};
+}
+
+/// A logarithm of a where a is finite and positive, and its values elsewhere: NaN below 0.
+HWY_INLINE V in_domain_of_logarithm(V a, V result) {
   const V infinity = constant(std::numeric_limits<float>::infinity());
   const V zero = hn::Zero(Floats());
   const V positive = hn::IfThenElse(hn::Eq(a, infinity), infinity, result);
   const V other =
       hn::IfThenElse(hn::Eq(a, zero), hn::Neg(infinity), constant(std::numeric_limits<float>::quiet_NaN()));
   return hn::IfThenElse(hn::Gt(a, zero), positive, other);
+}
+
+/// Within 2 ULP, also of subnormal a.
+HWY_INLINE V log(V a) {
+  const auto [k, f, square, q] = logarithm(a);
+  // k ln(2) is added in two parts, of which the first is exact.
+  const V small = hn::MulAdd(hn::Mul(square, f), q, hn::Mul(k, constant(-2.12194440055e-4F)));
+  const V rest = hn::Add(f, hn::NegMulAdd(square, constant(0.5F), small));
+  return in_domain_of_logarithm(a, hn::MulAdd(k, constant(0.693359375F), rest));
+}
+
+/// Within 2 ULP likewise, and exact of powers of two.
+HWY_INLINE V log2(V a) {
+  const auto [k, f, square, q] = logarithm(a);
+  const V rest = hn::NegMulAdd(square, constant(0.5F), hn::Mul(hn::Mul(square, f), q));
+  // f is multiplied by 1/ln(2) in two parts, as it may be all there is.
+  const V one_over_ln2 = constant(1.44269502163F);
+  const V small = hn::MulAdd(f, constant(1.92596303e-8F), hn::Mul(rest, one_over_ln2));
+  return in_domain_of_logarithm(a, hn::Add(k, hn::MulAdd(f, one_over_ln2, small)));
 }
 
 /// Within 4 ULP.

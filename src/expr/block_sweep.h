@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <array>
 #include <limits>
+#include <numbers>
 #include <vector>
 
 #include "block_kernels.h"
@@ -202,6 +203,10 @@ class BlockEvaluator::Sweep::Pull {
         return through(a, k.times, 1, v);
       case Op::kLog:
         return through(a, k.over, 1, va);
+      case Op::kExp2:
+        return through(a, k.times, std::numbers::ln2_v<float>, v);
+      case Op::kLog2:
+        return through(a, k.over, std::numbers::log2e_v<float>, va);
     }
   }
 

@@ -306,11 +306,36 @@ constexpr Primitive kLogPrimitive{
           return a.low < 0 ? Interval::entire() : rising(std::log, a, {-kInf, kInf});
         }};
 
-constexpr std::array kRegistry{kConstantPrimitive, kXPrimitive,     kRPrimitive,       kAddPrimitive,
-                               kSubPrimitive,      kMulPrimitive,   kDivPrimitive,     kMinPrimitive,
-                               kMaxPrimitive,      kNegPrimitive,   kAbsPrimitive,     kSquarePrimitive,
-                               kClipPrimitive,     kTanhPrimitive,  kSigmoidPrimitive, kErfPrimitive,
-                               kSqrtPrimitive,     kRsqrtPrimitive, kExpPrimitive,     kLogPrimitive};
+constexpr Primitive kExp2Primitive{.op = Op::kExp2,
+                                   .name = "exp2",
+                                   .arity = 1,
+                                   .constants = 0,
+                                   .value = [](double a, double, const float*) { return std::exp2(a); },
+                                   .derivative = [](double, double, double v, const float*, double& da,
+                                                    double&, double*) { da = std::numbers::ln2 * v; },
+                                   .bound =
+                                       [](Interval a, Interval, const float*) {
+                                         return rising(std::exp2, a, {0, kInf});
+                                       }};
+
+constexpr Primitive kLog2Primitive{
+    .op = Op::kLog2,
+    .name = "log2",
+    .arity = 1,
+    .constants = 0,
+    .value = [](double a, double, const float*) { return std::log2(a); },
+    .derivative = [](double a, double, double, const float*, double& da, double&,
+                     double*) { da = std::numbers::log2e / a; },
+    .bound =
+        [](Interval a, Interval, const float*) {
+          return a.low < 0 ? Interval::entire() : rising(std::log2, a, {-kInf, kInf});
+        }};
+
+constexpr std::array kRegistry{
+    kConstantPrimitive, kXPrimitive,    kRPrimitive,       kAddPrimitive, kSubPrimitive,  kMulPrimitive,
+    kDivPrimitive,      kMinPrimitive,  kMaxPrimitive,     kNegPrimitive, kAbsPrimitive,  kSquarePrimitive,
+    kClipPrimitive,     kTanhPrimitive, kSigmoidPrimitive, kErfPrimitive, kSqrtPrimitive, kRsqrtPrimitive,
+    kExpPrimitive,      kLogPrimitive,  kExp2Primitive,    kLog2Primitive};
 static_assert(kRegistry.size() == kOpCount);
 
 }  // namespace

@@ -191,6 +191,10 @@ Node mul(Node a, Node b) {
   return join({Op::kMul}, std::move(a), b);
 }
 
+bool is_exponential(Op op) {
+  return op == Op::kExp || op == Op::kExp2;
+}
+
 /// The float next to 1 / c, for a division by c.
 std::optional<float> reciprocal(float c) {
   return c == 0 ? std::nullopt : folded(1 / double{c});
@@ -204,8 +208,8 @@ Node div(Node a, Node b) {
   if (root(a) == Op::kNeg) return neg(div(copy(operand(a)), std::move(b)));
   if (root(b) == Op::kNeg) return neg(div(std::move(a), copy(operand(b))));
   if (equal(a, b) && range(a).finite() && !range(a).contains(0)) return constant(1);
-  if (root(b) == Op::kExp && value_of(a) == 1.0F && !value_of(operand(b)))
-    return join({Op::kExp}, neg(copy(operand(b))));
+  if (is_exponential(root(b)) && value_of(a) == 1.0F && !value_of(operand(b)))
+    return join({root(b)}, neg(copy(operand(b))));
   if (const auto s = scaled(a)) return mul_constant(s->factor, div(copy(s->rest), std::move(b)));
   if (const auto s = scaled(b); s && s->factor != 0) {
     if (const auto c = value_of(a)) {
@@ -254,6 +258,20 @@ Node clip(const Instruction& op, Node a) {
   return join(op, std::move(a));
 }
 
+/// Of an exponential its logarithm, of a logarithm its exponential.
+Op inverse_of(Op op) {
+  switch (op) {
+    case Op::kExp:
+      return Op::kLog;
+    case Op::kLog:
+      return Op::kExp;
+    case Op::kExp2:
+      return Op::kLog2;
+    default:
+      return Op::kExp2;
+  }
+}
+
 Node make(const Instruction& op, Node a, Node b) {
   const Primitive& p = primitive(op.op);
   const auto ca = value_of(a);
@@ -289,10 +307,12 @@ Node make(const Instruction& op, Node a, Node b) {
     case Op::kClip:
       return clip(op, std::move(a));
     case Op::kLog:
-      if (root(a) == Op::kExp) return copy(operand(a));
+    case Op::kLog2:
+      if (root(a) == inverse_of(op.op)) return copy(operand(a));
       break;
     case Op::kExp:
-      if (root(a) == Op::kLog && range(operand(a)).low >= 0) return copy(operand(a));
+    case Op::kExp2:
+      if (root(a) == inverse_of(op.op) && range(operand(a)).low >= 0) return copy(operand(a));
       break;
     default:
       break;

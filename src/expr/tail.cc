@@ -94,7 +94,7 @@ Growth saturated(Growth a) {
   return {std::min(a.low, 0.0), std::min(a.high, 0.0), a.sign};
 }
 
-/// e^a, and sigmoid where a <= 0.
+/// e^a and 2^a, and sigmoid where a <= 0.
 Growth exponential(Growth a) {
   if (a.high <= 0) return {0, 0, 1};
   if (a.sign > 0) return {a.low > 0 ? kInfinity : 0, kInfinity, 1};
@@ -102,8 +102,8 @@ Growth exponential(Growth a) {
   return {-kInfinity, kInfinity, 1};
 }
 
-/// log a for a > 0. What neither is bounded nor stays away from 0 grows in size, but less than any power of
-/// x: 1/2 stands for that. Where a may vanish or overflow, so may its logarithm.
+/// log a, to any base, for a > 0. What neither is bounded nor stays away from 0 grows in size, but less than
+/// any power of x: 1/2 stands for that. Where a may vanish or overflow, so may its logarithm.
 Growth logarithm(Growth a) {
   const bool bounded = a.low >= 0 && a.high <= 0;
   const bool finite = a.low > -kInfinity && a.high < kInfinity;
@@ -157,8 +157,10 @@ Knowledge apply(const Instruction& i, Growth a, Growth b) {
       if (a.sign <= 0 || a.low == -kInfinity) return std::nullopt;
       return Growth{-a.high / 2, -a.low / 2, 1};
     case Op::kExp:
+    case Op::kExp2:
       return exponential(a);
     case Op::kLog:
+    case Op::kLog2:
       if (a.sign <= 0) return std::nullopt;
       return logarithm(a);
   }

@@ -178,6 +178,10 @@ Tensor apply(Op op, const Tensor& a, const Tensor& b, const Tensor& lo, const Te
       return a.exp();
     case Op::kLog:
       return a.log();
+    case Op::kExp2:
+      return a.exp2();
+    case Op::kLog2:
+      return a.log2();
     case Op::kConstant:
     case Op::kX:
     case Op::kR:

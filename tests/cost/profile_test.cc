@@ -83,6 +83,8 @@ TEST(FlopsProfile, IsConsistentBetweenPrimitivesThatAreMadeOfOthers) {
   EXPECT_EQ(flops("rsqrt(x)"), flops("1/sqrt(x)"));
   EXPECT_EQ(flops("square(x)"), flops("x*x"));
   EXPECT_EQ(flops("log(x)"), flops("exp(x)"));
+  EXPECT_EQ(flops("exp(x)"), flops("exp2(1.442695*x)"));
+  EXPECT_EQ(flops("log(x)"), flops("0.693147*log2(x)"));
 }
 
 double flops_per_element(const char* text, int64_t channels) {

@@ -61,7 +61,8 @@ TEST(OnnxFunctions, OfEveryPrimitiveAreItsOwn) {
                                "tanh(x)*sigmoid(x)", "erf(0.7*x)",
                                "sqrt(abs(x))",       "rsqrt(square(x)+0.5)",
                                "x*exp(-r)",          "log(abs(x)+0.1)",
-                               "2*x/(r+1)"};
+                               "2*x/(r+1)",          "x*exp2(-r)",
+                               "log2(abs(x)+0.1)"};
   std::set<Op> seen;
   for (const char* text : texts) {
     const Expression f = Expression::parse(text);

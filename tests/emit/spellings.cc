@@ -9,6 +9,7 @@ constexpr Spellings kTable({
       {Op::kMax, "max({a}, {b})"}, {Op::kNeg, "-{a}"}, {Op::kAbs, "abs({a})"}, {Op::kSquare, "square({a})"},
       {Op::kClip, "clip({a}, {lo}, {hi})"}, {Op::kTanh, "tanh({a})"}, {Op::kSigmoid, "sigmoid({a})"},
       {Op::kErf, "erf({a})"}, {Op::kSqrt, "sqrt({a})"}, {Op::kRsqrt, "rsqrt({a})"}, {Op::kLog, "log({a})"},
+      {Op::kExp2, "exp2({a})"}, {Op::kLog2, "log2({a})"},
 #if CASE != 1
       {Op::kExp, "exp({a})"},
 #endif

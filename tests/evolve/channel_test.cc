@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <map>
+#include <set>
 
 #include "normgraft/evolve/evolve.h"
 #include "normgraft/evolve/plan.h"
@@ -88,6 +89,30 @@ TEST(EvolveWithAChannel, FindsExpOfMinusRForOneExponentialAToken) {
            point.cost < 1 + 25.0 / kChannels && point.r2 > 0.9999;
   };
   EXPECT_TRUE(std::any_of(found().front.begin(), found().front.end(), exponential));
+}
+
+TEST(EvolveWithAChannel, FindsAPowerOfTwoWithConstantsOfFewSignedDigitsForACircuit) {
+  EvolveOptions options;
+  options.function_set = "circuit";
+  options.signed_digits = 2;
+  options.population = 100;
+  options.generations = 12;
+  options.seeds = 1;
+  options.search_bins = 64;
+  const Fronts fronts =
+      evolve({.model = "synthetic", .weighted = false, .sites = {channel_site()}}, options, silent_monitor());
+  std::set<Op> allowed = {Op::kConstant, Op::kX, Op::kR, Op::kSquare};  // a product of equals is a square
+  for (const auto& [op, weight] : function_set("circuit", true).weights) allowed.insert(op);
+  const std::vector<FrontPoint>& front = fronts.sites.front().front;
+  for (const FrontPoint& point : front) {
+    for (const Instruction& step : point.expression.program())
+      EXPECT_TRUE(allowed.contains(step.op)) << point.expression.to_string();
+    for (const float c : point.expression.constants())
+      EXPECT_LE(signed_digits(c), 2) << point.expression.to_string();
+  }
+  // exp(-r) = exp2(-1.4427 r), and 1.5 has two digits.
+  EXPECT_NE(front.back().expression.to_string().find("exp2("), std::string::npos);
+  EXPECT_GT(front.back().r2, 0.995);
 }
 
 TEST(EvolveWithAChannel, FitsTheClosedFormsOfRToo) {

@@ -28,6 +28,17 @@ TEST(ConstantRules, TakeSoManySignificantDigits) {
   EXPECT_EQ(rules_of(3, -1).grid.nearest(0.0F), 0.0F);
 }
 
+TEST(ConstantRules, TakeSoManySignedDigits) {
+  const auto nearest = [](int digits, float value) {
+    return ConstantRules{.grid = {.signed_digits = digits}}.grid.nearest(value);
+  };
+  EXPECT_EQ(nearest(1, 2.9F), 2.0F) << "its first canonical digit is 4, which is farther";
+  EXPECT_EQ(nearest(2, 2.9F), 3.0F);
+  EXPECT_EQ(nearest(2, -0.7F), -0.75F);
+  EXPECT_EQ(nearest(3, 1.442695F), 1.4375F);
+  EXPECT_EQ(nearest(1, 1e-6F), 0.0F);
+}
+
 TEST(FitOnGrid, FitsTheOthersAgainAfterEachConstantIsRounded) {
   // y = 0.35 x + 0.5 on [10, 12]. With one digit the slope becomes 0.3 or 0.4, and the offset that is best
   // beside it 1.05 or -0.05; left at 0.5, it would be off by 0.55.

@@ -433,13 +433,30 @@ TEST(Evolve, WithIslandsGivesTheSameBytesOnAnyNumberOfThreads) {
   EXPECT_EQ(texts.size(), 1);
 }
 
+TEST(Evolve, PutsClosedFormsThatClipAtFiveOnAGridThatHasNoFive) {
+  EvolveOptions options = small_search();
+  options.generations = 1;
+  options.seeds = 1;
+  options.signed_digits = 1;
+  const Fronts fronts = evolve(layernorms(), options, silent_monitor());
+  for (const SiteFront& site : fronts.sites) {
+    for (const BaselinePoint& form : site.baselines)
+      EXPECT_TRUE(is_on_grid(form.point.expression, options.grid())) << form.point.expression.to_string();
+  }
+}
+
 TEST(Evolve, PutsEveryConstantOfFrontsAndPlansOnTheGridAskedFor) {
   EvolveOptions free = small_search();
   const Fronts reference = evolve(layernorms(), free, silent_monitor());
-  for (const bool binary : {false, true}) {
+  for (const ConstantGrid& grid :
+       {ConstantGrid{.digits = 2}, ConstantGrid{.fraction_bits = 5}, ConstantGrid{.signed_digits = 3}}) {
+    SCOPED_TRACE(to_json(grid).dump());
     const auto expect_on_grid = [&](const Expression& f) {
       for (const float c : f.constants()) {
-        if (binary) {
+        if (grid.signed_digits > 0) {
+          EXPECT_LE(signed_digits(c), 3) << f.to_string();
+          EXPECT_EQ(c * 65536, std::round(c * 65536)) << f.to_string();
+        } else if (grid.fraction_bits >= 0) {
           EXPECT_EQ(c * 32, std::round(c * 32)) << f.to_string();
         } else {
           EXPECT_EQ(c, std::strtof(fmt::format("{:.1e}", c).c_str(), nullptr)) << f.to_string();
@@ -447,7 +464,7 @@ TEST(Evolve, PutsEveryConstantOfFrontsAndPlansOnTheGridAskedFor) {
       }
     };
     EvolveOptions options = small_search();
-    (binary ? options.fraction_bits : options.digits) = binary ? 5 : 2;
+    options.set_grid(grid);
     Notes notes;
     const Fronts fronts = evolve(layernorms(), options, notes);
     for (size_t i = 0; i < fronts.sites.size(); ++i) {

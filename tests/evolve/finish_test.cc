@@ -115,6 +115,9 @@ TEST(FinishedFront, DoesNotRoundTheBoundBelowTheLargestY) {
   options.digits = 1;
   const Problem problem(samples_of([](double x) { return 10 * x; }, -2, 2), options);
   EXPECT_EQ(finished("10*x", problem).expression, Expression::parse("clip(10*x, -30, 30)"));
+  options.set_grid({.signed_digits = 1});
+  const Problem powers(samples_of([](double x) { return 10 * x; }, -2, 2), options);
+  EXPECT_EQ(finished("16*x", powers).expression, Expression::parse("clip(16*x, -32, 32)"));
 }
 
 }  // namespace

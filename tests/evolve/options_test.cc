@@ -31,8 +31,9 @@ TEST(EvolveOptions, NameTheFieldItsValueAndItsRange) {
   EXPECT_EQ(refusal_of({.seeds = 0}), "evolve: seeds is 0, expected 1 to 1000");
   EXPECT_EQ(refusal_of({.threads = -1}), "evolve: threads is -1, expected 0 to 4096");
   EXPECT_EQ(refusal_of({.search_bins = 8}), "evolve: search_bins is 8, expected 16 to 65536");
-  EXPECT_EQ(refusal_of({.function_set = "papers"}),
-            "evolve: function_set is papers, expected hardware, paper, or primitives like +,*,clip=2");
+  EXPECT_EQ(
+      refusal_of({.function_set = "papers"}),
+      "evolve: function_set is papers, expected hardware, paper, circuit, or primitives like +,*,clip=2");
 }
 
 TEST(EvolveOptions, NameTheStartThatCannotBeUsed) {
@@ -43,7 +44,13 @@ TEST(EvolveOptions, NameTheStartThatCannotBeUsed) {
   EXPECT_EQ(refusal_of({.function_set = "+,r"}).find("evolve: function_set is +,r"), 0U);
   EXPECT_TRUE(refusal_of({.starts = {"tan(x)"}}).starts_with("evolve: start tan(x): "));
   EXPECT_EQ(refusal_of({.digits = 3, .fraction_bits = 8}),
-            "evolve: digits is 3 and fraction_bits is 8, expected one of them");
+            "evolve: digits is 3, fraction_bits is 8 and signed_digits is 0, expected one of them");
+  EXPECT_EQ(refusal_of({.fraction_bits = 0, .signed_digits = 2}),
+            "evolve: digits is 0, fraction_bits is 0 and signed_digits is 2, expected one of them");
+  EXPECT_EQ(refusal_of({.function_set = "paper", .signed_digits = 1}),
+            "evolve: function_set paper clips at 5, which has 2 signed digits, expected signed_digits of at "
+            "least 2");
+  EXPECT_EQ(refusal_of({.function_set = "paper", .signed_digits = 2}), "valid");
 }
 
 TEST(EvolveOptions, AreEachVisitedOnceWithAKeyAndADescription) {
@@ -57,7 +64,7 @@ TEST(EvolveOptions, AreEachVisitedOnceWithAKeyAndADescription) {
   const Json json = to_json(options);
   for (const auto& [key, value] : json.items()) written.insert(key);
   EXPECT_EQ(keys, written);
-  EXPECT_EQ(keys.size(), 23U);
+  EXPECT_EQ(keys.size(), 24U);
 }
 
 /// Moves an option to another value that is valid.
@@ -77,16 +84,28 @@ struct Change {
 };
 
 TEST(EvolveOptions, ComeBackFromJsonWhateverTheyAre) {
+  const std::set<std::string_view> other_grids = {"fraction_bits", "signed_digits"};  // beside digits
   EvolveOptions options;
   visit_options(options, [&](const OptionText& option, auto& value, auto... range) {
-    if (option.key != "fraction_bits") Change()(option, value, range...);
+    if (!other_grids.contains(option.key)) Change()(option, value, range...);
     // Others may lie in ranges that depend on it.
     if (option.key == "population") options.population = 1000;
   });
   const Json json = to_json(options);
   const Json plain = to_json(EvolveOptions{});
-  for (const auto& [key, value] : plain.items()) EXPECT_EQ(json[key] == value, key == "fraction_bits") << key;
+  for (const auto& [key, value] : plain.items())
+    EXPECT_EQ(json[key] == value, other_grids.contains(key)) << key;
   EXPECT_EQ(to_json(evolve_options_at(JsonPlace(json, "fronts.json"))).dump(), json.dump());
+}
+
+TEST(EvolveOptions, TakeTheGridOfConstantsAsOne) {
+  EvolveOptions options{.fraction_bits = 7};
+  for (const ConstantGrid& grid : {ConstantGrid{.signed_digits = 3}, ConstantGrid{.digits = 2},
+                                   ConstantGrid{.fraction_bits = 0}, ConstantGrid{}}) {
+    options.set_grid(grid);
+    EXPECT_EQ(options.grid(), grid);
+    EXPECT_EQ(evolve_options_at(JsonPlace(to_json(options), "fronts.json")).grid(), grid);
+  }
 }
 
 TEST(FunctionSet, MayBeAListOfPrimitivesWithWeights) {
@@ -110,11 +129,31 @@ TEST(FunctionSet, PaperHasThePublishedPrimitivesAndWeights) {
   EXPECT_FALSE(set.linear_scaling);
 }
 
+TEST(FunctionSet, CircuitHasWhatACircuitHasCheaply) {
+  const auto ops = [](bool of_token) {
+    std::set<Op> drawn;
+    for (const auto& [op, weight] : function_set("circuit", of_token).weights) {
+      EXPECT_GT(weight, 0);
+      EXPECT_TRUE(drawn.insert(op).second) << primitive(op).name;
+    }
+    return drawn;
+  };
+  std::set<Op> expected = {Op::kAdd, Op::kSub, Op::kMul,  Op::kMin, Op::kMax,
+                           Op::kNeg, Op::kAbs, Op::kClip, Op::kLog2};
+  EXPECT_EQ(ops(false), expected);
+  expected.insert(Op::kExp2);
+  EXPECT_EQ(ops(true), expected);
+  EXPECT_TRUE(function_set("circuit").free_clip_bounds);
+  EXPECT_TRUE(function_set("circuit").linear_scaling);
+}
+
 TEST(FunctionSet, HardwareKnowsEveryOperatorOrItIsListedHereWithTheReason) {
   const std::set<Op> absent = {
       Op::kSqrt,  // NaN on half of the line, and rsqrt with a product gives it where it is defined
       Op::kLog,   // NaN on half of the line too; the closed form log has it with a guard
       Op::kExp,   // overflows within four times the ranges seen; bounded uses of it are sigmoid and tanh
+      Op::kExp2,  // exp and a product
+      Op::kLog2,  // log and a product
   };
   // r is held in a range, in which exp does not overflow, and LayerNorm is x exp(-r).
   const auto& of_token = function_set("hardware", true).weights;

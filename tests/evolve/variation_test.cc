@@ -49,7 +49,7 @@ TEST_P(VariationOf, KeepsThousandsOfTreesWellFormedAndWithinTheBounds) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(FunctionSets, VariationOf, ::testing::Values("paper", "hardware"));
+INSTANTIATE_TEST_SUITE_P(FunctionSets, VariationOf, ::testing::Values("paper", "hardware", "circuit"));
 
 TEST(Variation, DrawsConstantsOnTheScaleOfXAndOfItsReciprocal) {
   const Variation variation(function_set("hardware"), 1000.0, 20);

@@ -32,6 +32,8 @@ inline bool is_exact(Op op) {
     case Op::kRsqrt:
     case Op::kExp:
     case Op::kLog:
+    case Op::kExp2:
+    case Op::kLog2:
       return false;
     default:
       return true;

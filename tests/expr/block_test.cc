@@ -43,8 +43,9 @@ TEST_P(Block, IsWithinTheStatedUlpOfTheScalarPrimitives) {
   const std::vector<float> spread = spread_floats(9973);
   std::vector<float> usual;
   for (int i = -400'000; i <= 400'000; ++i) usual.push_back(static_cast<float>(i) * 3e-5F);
-  for (const Case& c : {Case{"tanh(x)", 4}, Case{"sigmoid(x)", 4}, Case{"erf(x)", 4}, Case{"exp(x)", 2},
-                        Case{"log(x)", 2}, Case{"rsqrt(x)", 2}, Case{"sqrt(x)", 0}}) {
+  for (const Case& c :
+       {Case{"tanh(x)", 4}, Case{"sigmoid(x)", 4}, Case{"erf(x)", 4}, Case{"exp(x)", 2}, Case{"log(x)", 2},
+        Case{"exp2(x)", 2}, Case{"log2(x)", 2}, Case{"rsqrt(x)", 2}, Case{"sqrt(x)", 0}}) {
     const Expression f = Expression::parse(c.text);
     for (const std::vector<float>& x : {spread, usual}) {
       const std::vector<float> y = values(f, x);
@@ -58,6 +59,16 @@ TEST_P(Block, IsWithinTheStatedUlpOfTheScalarPrimitives) {
       }
     }
   }
+}
+
+TEST_P(Block, GivesPowersOfTwoAndTheirLogarithmsExactly) {
+  std::vector<float> whole, powers;
+  for (int k = -149; k <= 127; ++k) {
+    whole.push_back(static_cast<float>(k));
+    powers.push_back(std::ldexp(1.0F, k));
+  }
+  EXPECT_EQ(values(Expression::parse("exp2(x)"), whole), powers);
+  EXPECT_EQ(values(Expression::parse("log2(x)"), powers), whole);
 }
 
 TEST_P(Block, StaysInTheRangeOfTheSaturatingPrimitives) {

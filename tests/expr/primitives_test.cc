@@ -74,6 +74,8 @@ TEST(Primitives, ComputeWhatTheirNamesSay) {
   EXPECT_EQ(value(Op::kRsqrt, 4), 0.5);
   EXPECT_NEAR(value(Op::kExp, 1), 2.718281828459045, 1e-15);
   EXPECT_NEAR(value(Op::kLog, 10), 2.302585092994046, 1e-15);
+  EXPECT_NEAR(value(Op::kExp2, 0.5), 1.4142135623730951, 1e-15);
+  EXPECT_NEAR(value(Op::kLog2, 10), 3.3219280948873623, 1e-15);
 }
 
 TEST(Primitives, FollowIeeeOutsideTheirDomains) {
@@ -86,6 +88,10 @@ TEST(Primitives, FollowIeeeOutsideTheirDomains) {
   EXPECT_EQ(value(Op::kExp, 1000), kInfinity);
   EXPECT_EQ(value(Op::kLog, 0), -kInfinity);
   EXPECT_TRUE(std::isnan(value(Op::kLog, -1)));
+  EXPECT_EQ(value(Op::kExp2, 2000), kInfinity);
+  EXPECT_EQ(value(Op::kExp2, -2000), 0);
+  EXPECT_EQ(value(Op::kLog2, 0), -kInfinity);
+  EXPECT_TRUE(std::isnan(value(Op::kLog2, -1)));
   EXPECT_EQ(value(Op::kSigmoid, -1000), 0);
 }
 
@@ -104,7 +110,7 @@ TEST(Primitives, HaveDerivativesThatMatchDifferenceQuotients) {
   Random random({1});
   for (const Primitive& p : primitives()) {
     for (int sample = 0; sample < 2000; ++sample) {
-      const bool positive = p.op == Op::kSqrt || p.op == Op::kRsqrt || p.op == Op::kLog;
+      const bool positive = p.op == Op::kSqrt || p.op == Op::kRsqrt || p.op == Op::kLog || p.op == Op::kLog2;
       const double a = positive ? random.uniform(0.3, 4) : random.uniform(-4, 4);
       const double b = (random.below(2) == 0 ? -1 : 1) * random.uniform(0.3, 4);
       const float c[2] = {static_cast<float>(random.uniform(-4, 0)),
@@ -228,6 +234,13 @@ TEST(Primitives, HaveTightBoundsWhereTheyCan) {
   EXPECT_EQ(bound(Op::kLog, {0, 1}).low, -kInfinity);
   EXPECT_NEAR(bound(Op::kLog, {0.5, 8}).low, std::log(0.5), 1e-14);
   EXPECT_NEAR(bound(Op::kLog, {0.5, 8}).high, std::log(8), 1e-14);
+  EXPECT_TRUE(bound(Op::kLog2, {-1e-300, 1}).is_entire());
+  EXPECT_EQ(bound(Op::kLog2, {0, 1}).low, -kInfinity);
+  EXPECT_NEAR(bound(Op::kLog2, {0.5, 8}).low, -1, 1e-14);
+  EXPECT_NEAR(bound(Op::kLog2, {0.5, 8}).high, 3, 1e-14);
+  EXPECT_NEAR(bound(Op::kExp2, {-1, 3}).low, 0.5, 1e-14);
+  EXPECT_NEAR(bound(Op::kExp2, {-1, 3}).high, 8, 1e-14);
+  EXPECT_EQ(bound(Op::kExp2, {-kInfinity, 0}).low, 0);
   EXPECT_TRUE(bound(Op::kMul, {0, 1}, {1, kInfinity}).is_entire());
 }
 

@@ -78,4 +78,31 @@ inline bool every_node_within(const Expression& f, double x, double limit, doubl
   return true;
 }
 
+/// The sizes of all terms of the chain rule at (x, r), added up: what rounding errors of df/dx or df/dr are
+/// relative to where terms cancel.
+inline double size_of_slope_terms(const Expression& f, double x, double r, bool by_r) {
+  struct Node {
+    double value, size;
+  };
+  std::vector<Node> stack;
+  for (const Instruction& i : f.program()) {
+    const Primitive& p = primitive(i.op);
+    Node operands[2] = {{x, by_r ? 0.0 : 1.0}, {r, by_r ? 1.0 : 0.0}};
+    for (int k = p.arity; k-- > 0;) {
+      operands[k] = stack.back();
+      stack.pop_back();
+    }
+    const double value = p.value(operands[0].value, operands[1].value, i.c);
+    double partials[2] = {0, 0};
+    double by_constants[2];
+    p.derivative(operands[0].value, operands[1].value, value, i.c, partials[0], partials[1], by_constants);
+    double size = 0;
+    for (int k = 0; k < 2; ++k) {
+      if (partials[k] != 0 && operands[k].size != 0) size += std::fabs(partials[k]) * operands[k].size;
+    }
+    stack.push_back({value, size});
+  }
+  return stack.back().size;
+}
+
 }  // namespace normgraft

@@ -76,13 +76,26 @@ TEST(Simplify, RemovesWhatDoesNothing) {
       {"exp(log(square(x)))", "square(x)"},
       {"1/exp(2*r)", "exp(-2*r)"},
       {"1/exp(x-r)", "exp(r-x)"},
+      {"log2(exp2(x-1))", "x-1"},
+      {"exp2(log2(square(x)))", "square(x)"},
+      {"1/exp2(2*r)", "exp2(-2*r)"},
+      {"1/exp2(x-r)", "exp2(r-x)"},
+      {"exp2(3)*x", "8*x"},
   };
   for (const Case& c : cases) EXPECT_EQ(simple(c.text), c.expected) << c.text;
 }
 
 TEST(Simplify, KeepsWhatMayLeaveItsDomain) {
-  for (const std::string text : {"0*sqrt(x)", "0*exp(x)", "sqrt(x)-sqrt(x)", "x/x", "0/x", "clip(1/x, 2, 2)",
-                                 "1/0", "square(sqrt(x))", "max(sqrt(x), -1)", "x-r", "r/r", "exp(log(x))"}) {
+  for (const std::string text :
+       {"0*sqrt(x)", "0*exp(x)", "sqrt(x)-sqrt(x)", "x/x", "0/x", "clip(1/x, 2, 2)", "1/0", "square(sqrt(x))",
+        "max(sqrt(x), -1)", "x-r", "r/r", "exp(log(x))", "exp2(log2(x))", "0*exp2(x)"}) {
+    EXPECT_EQ(simple(text), text);
+  }
+}
+
+TEST(Simplify, KeepsAnExponentialOfALogarithmToAnotherBase) {
+  for (const std::string text :
+       {"log2(exp(x))", "log(exp2(x))", "exp2(log(square(x)))", "exp(log2(square(x)))"}) {
     EXPECT_EQ(simple(text), text);
   }
 }

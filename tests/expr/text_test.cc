@@ -92,7 +92,7 @@ TEST(Parser, RejectsAnUnknownFunctionAndShowsTheColumn) {
   EXPECT_EQ(
       error_of("2*tanhh(x)"),
       "expression \"2*tanhh(x)\": column 3: unknown function \"tanhh\", expected one of abs, clip, erf, exp, "
-      "log, max, min, rsqrt, sigmoid, sqrt, square, tanh");
+      "exp2, log, log2, max, min, rsqrt, sigmoid, sqrt, square, tanh");
 }
 
 TEST(Parser, RejectsMalformedTextAndShowsTheColumn) {
@@ -137,6 +137,8 @@ TEST(Parser, RejectsMalformedTextAndShowsTheColumn) {
       {"X", 1, "unknown name \"X\""},
       {"xx", 1, "unknown name \"xx\""},
       {"x1", 1, "unknown name \"x1\""},
+      {"exp3(x)", 1, "unknown function \"exp3\""},
+      {"log 2(x)", 5, "expected \"(\""},
       {"neg(x)", 1, "unknown function \"neg\""},
       {"constant", 1, "unknown name \"constant\""},
       {"x(2)", 2, "expected an operator or the end"},

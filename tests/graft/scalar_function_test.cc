@@ -21,6 +21,7 @@ const char* const kExpressions[] = {
     "1.1*x*rsqrt(square(x)+0.9)",
     "erf(0.5*x)+min(x, 1.2)-max(0.3*x, -1)",
     "exp(-square(x))+sqrt(abs(x)+0.5)",
+    "exp2(0.7-1.2*abs(x))+0.3*log2(abs(x)+0.5)",
 };
 
 class ScalarFunction : public ::testing::TestWithParam<const char*> {};
@@ -130,13 +131,9 @@ TEST(ScalarFunctionOp, KnowsEveryPrimitive) {
 }
 
 const char* const kOfTwo[] = {
-    "x*rsqrt(r)",
-    "x*exp(-0.3*r)+0.1",
-    "x/(0.4+1.3*r)",
-    "x*clip(2-0.7*r, 0.25, 1.5)",
-    "tanh(x*r)-0.2*r",
-    "1.5*sqrt(r)",
-    "r",
+    "x*rsqrt(r)",      "x*exp(-0.3*r)+0.1", "x*exp2(0.2-0.4*r)",
+    "x*log2(1.5+r)",   "x/(0.4+1.3*r)",     "x*clip(2-0.7*r, 0.25, 1.5)",
+    "tanh(x*r)-0.2*r", "1.5*sqrt(r)",       "r",
     "x*0.5+1",
 };
 

@@ -19,6 +19,11 @@ TEST(SettledConstants, LieOnTheGrid) {
   graft.constants(0).fill_(0.3F);  // the bounds of the clip become one
   EXPECT_TRUE(graft.settle_constants().empty());
   for (const float c : graft.functions().begin()->second.constants()) EXPECT_EQ(c, 10.0F / 32);
+  file.grid = {.signed_digits = 1};
+  graft.set_functions(file);
+  graft.constants(0).fill_(0.3F);
+  EXPECT_TRUE(graft.settle_constants().empty());
+  for (const float c : graft.functions().begin()->second.constants()) EXPECT_EQ(c, 0.25F);
 }
 
 TEST(SettledConstants, GoBackWhereNoProofHoldsForThem) {

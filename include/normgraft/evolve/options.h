@@ -19,11 +19,15 @@ struct FunctionSet {
   bool linear_scaling = true;                  ///< half of the children become a*f + b with the best a, b
 };
 
-/// "paper": + .28, * .26, neg .08, tanh .20, sigmoid .10, clip to [-5, 5] .08 (arXiv 2605.14047).
-/// "hardware": adds -, min, max, abs, square, div, erf, rsqrt and free clip bounds; the default. `of_token`,
-/// for functions of r, which is held in a range: exp too.
-/// Else a list of primitives, each with its weight unless that is 1: "+,*,clip=2"; clip bounds are free, and
-/// linear scaling is on when + and * are there. Throws InputError for anything else.
+/// A set by its name, or a list of primitives.
+/// - "paper": + .28, * .26, neg .08, tanh .20, sigmoid .10, clip to [-5, 5] .08 (arXiv 2605.14047).
+/// - "hardware": adds -, min, max, abs, square, div, erf, rsqrt and free clip bounds; the default.
+/// - "circuit": what a circuit has cheaply: + - * min max abs neg log2 and free clip bounds.
+/// - A list has a weight for each primitive unless that is 1: "+,*,clip=2". Its clip bounds are free, and
+///   linear scaling is on when + and * are there.
+///
+/// `of_token`, for functions of r, which is held in a range: "hardware" has exp too, "circuit" exp2. Closed
+/// forms are fitted beside the search whatever the set. Throws InputError for anything else.
 FunctionSet function_set(const std::string& name, bool of_token = false);
 
 /// Options of the search. Defaults are the published ones where there is one (arXiv 2605.14047).
@@ -42,6 +46,7 @@ struct EvolveOptions {
   int constant_iterations = 10;
   int digits = 0;
   int fraction_bits = -1;
+  int signed_digits = 0;
   double tail_penalty = 0.0;
   bool random_search = false;
   bool seed_closed_forms = false;
@@ -55,7 +60,14 @@ struct EvolveOptions {
   std::vector<std::string> sites = {};
 
   /// Where constants may lie.
-  ConstantGrid grid() const { return {.digits = digits, .fraction_bits = fraction_bits}; }
+  ConstantGrid grid() const {
+    return {.digits = digits, .fraction_bits = fraction_bits, .signed_digits = signed_digits};
+  }
+  void set_grid(const ConstantGrid& grid) {
+    digits = grid.digits;
+    fraction_bits = grid.fraction_bits;
+    signed_digits = grid.signed_digits;
+  }
 
   /// Throws InputError naming the field, its value and its range.
   void validate() const;
@@ -73,7 +85,8 @@ struct OptionText {
 template <typename Options, typename Visitor>
 void visit_options(Options& o, Visitor&& visit) {
   using Text = OptionText;
-  visit(Text{"function_set", "hardware, paper, or a list of primitives: +,*,clip=2"}, o.function_set);
+  visit(Text{"function_set", "hardware, paper, circuit, or a list of primitives: +,*,clip=2"},
+        o.function_set);
   visit(Text{"profile", "what cost means: flops, or a JSON file"}, o.profile);
   visit(Text{"population", "individuals of all islands"}, o.population, 8, 100'000);
   visit(Text{"generations", "generations"}, o.generations, 1, 100'000);
@@ -93,6 +106,8 @@ void visit_options(Options& o, Visitor&& visit) {
         o.constant_iterations, 0, 1000);
   visit(Text{"digits", "significant decimal digits of constants; 0: any"}, o.digits, 0, 8);
   visit(Text{"fraction_bits", "constants are multiples of 2^-N; -1: any"}, o.fraction_bits, -1, 30);
+  visit(Text{"signed_digits", "constants are sums of N signed powers of two, 2^-16 to 2^15; 0: any"},
+        o.signed_digits, 0, 8);
   visit(Text{"tail_penalty",
              "weight of mean f(+-2 max|x|)^2, added to the error: a sampled guard on extrapolation "
              "(published: 0.005)"},

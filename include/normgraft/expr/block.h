@@ -12,10 +12,10 @@ namespace normgraft {
 /// thread; a call is not thread-safe, different evaluators are independent.
 ///
 /// Agreement with Expression::operator() rounded to float: + - * / min max neg abs square clip sqrt are
-/// correctly rounded; rsqrt, exp and log within 2 ULP, tanh, sigmoid and erf within 4 ULP of each primitive's
-/// own result for the same float operand (tests enforce these). Results do not depend on the position of an
-/// element in the array nor on the array's length. Arrays may have any alignment; from a multiple of 64 bytes
-/// jacobian() is up to twice as fast.
+/// correctly rounded; rsqrt, exp, log, exp2 and log2 within 2 ULP, tanh, sigmoid and erf within 4 ULP of each
+/// primitive's own result for the same float operand (tests enforce these). Results do not depend on the
+/// position of an element in the array nor on the array's length. Arrays may have any alignment; from a
+/// multiple of 64 bytes jacobian() is up to twice as fast.
 class BlockEvaluator {
  public:
   BlockEvaluator();

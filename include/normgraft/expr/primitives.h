@@ -33,8 +33,10 @@ enum class Op : uint8_t {
   kRsqrt,     ///< rsqrt(a) = 1 / sqrt(a)
   kExp,       ///< exp(a)
   kLog,       ///< log(a), the natural logarithm
+  kExp2,      ///< exp2(a) = 2^a: a circuit shifts by the whole part
+  kLog2,      ///< log2(a): a circuit counts leading zeros for the whole part
 };
-inline constexpr size_t kOpCount = static_cast<size_t>(Op::kLog) + 1;
+inline constexpr size_t kOpCount = static_cast<size_t>(Op::kLog2) + 1;
 
 /// Whether it is one of the two variables, x and r.
 inline constexpr bool is_variable(Op op) {
