@@ -57,7 +57,7 @@ MUTANTS = of_rooms(
     Mutant("sums-unbounded", "src/quantize/linears.cc",
            r"if \(over\.max\(\)\.item<double>\(\) <= 1\)", "if (true)",
            "steps whose sums do not fit 32 bits"),
-    Mutant("curve-of-any-error", "src/quantize/curves.cc",
+    Mutant("curve-of-any-error", "src/integer/fitted_curve.cc",
            r"fit\.largest_error <= 0\.5 \+ share", "true",
            "curves of one interval"),
     Mutant("never-sixteen-bits", "src/quantize/operand_grids.cc",

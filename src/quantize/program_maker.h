@@ -3,7 +3,7 @@
 #include <string>
 #include <vector>
 
-#include "curves.h"
+#include "normgraft/integer/fitted_curve.h"
 #include "normgraft/integer/program.h"
 #include "normgraft/network/tensors.h"
 

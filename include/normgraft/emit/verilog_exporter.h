@@ -4,6 +4,7 @@
 #include <string>
 #include <vector>
 
+#include "normgraft/circuit/circuit.h"
 #include "normgraft/core/files.h"
 #include "normgraft/integer/program.h"
 
@@ -12,7 +13,7 @@ namespace normgraft {
 /// A module that was written, and the steps that it computes.
 struct VerilogUnit {
   std::string module;               ///< its name; its file is MODULE.v
-  std::string kind;                 ///< "scale", "curve", "norm"
+  std::string kind;                 ///< "scale", "curve", "norm", "function"
   std::vector<std::string> places;  ///< of its steps, in their order
   int in_bits = 0, out_bits = 0;    ///< of a code
   int64_t channels = 0;             ///< elements of a token
@@ -29,5 +30,20 @@ struct VerilogUnit {
 ///
 /// Throws InputError, before anything is written, where there is no such step, and for codes of 32 bits.
 std::vector<VerilogUnit> write_verilog(const IntegerProgram& program, const Path& folder);
+
+/// A function at a norm site, as a circuit.
+struct PlacedCircuit {
+  std::string place;
+  Circuit circuit;
+};
+
+/// Writes circuits, made with tables, in the same way: one module for each distinct one, for tokens of D
+/// channels. Units give the codes of Circuit. Of a function that reads r, element 0 of a token is r and comes
+/// out as 0. normgraft_leading_one.v and normgraft_quotient.v are what log2 and quotients share.
+///
+/// Throws InputError, before anything is written, where there is none, and for x, r or y of more than 16 bits
+/// or x and r of different bits.
+std::vector<VerilogUnit> write_verilog(const std::vector<PlacedCircuit>& circuits, int64_t channels,
+                                       const Path& folder);
 
 }  // namespace normgraft

@@ -1,4 +1,4 @@
-#include "curves.h"
+#include "normgraft/integer/fitted_curve.h"
 
 #include <gtest/gtest.h>
 
