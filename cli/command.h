@@ -37,6 +37,7 @@ void add_graft(CLI::App& app, Context& context);
 void add_realign(CLI::App& app, Context& context);
 void add_cost(CLI::App& app, Context& context);
 void add_export(CLI::App& app, Context& context);
+void add_circuit(CLI::App& app, Context& context);
 void add_quantize(CLI::App& app, Context& context);
 void add_report(CLI::App& app, Context& context);
 void add_run(CLI::App& app, Context& context);

@@ -45,6 +45,7 @@ int main(int argc, char** argv) {
   add_realign(app, context);
   add_cost(app, context);
   add_export(app, context);
+  add_circuit(app, context);
   add_quantize(app, context);
   add_report(app, context);
   add_run(app, context);

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cmath>
 
 #include "circuit_maker.h"
@@ -11,20 +12,30 @@
 namespace normgraft {
 namespace {
 
-constexpr int kMostGuardBits = 24;  ///< behind the point, more than y has
+/// Bits behind the point, more than y has.
+constexpr int kLeastGuardBits = -4, kMostGuardBits = 24;
 
 /// 32 bits for what a node keeps: 64 hold every sum and product of two.
 void require_narrow(const Expression& f, const std::vector<CircuitNode>& nodes) {
   for (const CircuitNode& node : nodes) {
     if (node.format.bits <= 32) continue;
-    throw InputError(fmt::format("circuit of {}: {} reaches from {:g} to {:g}, which takes {} bits with {} "
-                                 "behind the point, expected at most 32",
-                                 f.to_string(), primitive(node.op).name, node.range.low, node.range.high,
-                                 node.format.bits, node.format.fraction));
+    throw InputError(
+        fmt::format("circuit of {}: {} reaches from {:g} to {:g}, which takes {} bits with {} "
+                    "behind the point, expected at most 32",
+                    f.to_string(), primitive(node.op).name, node.range.low, node.range.high, node.format.bits,
+                    node.format.fraction));
   }
 }
 
 }  // namespace
+
+int64_t CircuitPorts::least_r() const {
+  return r_held.is_entire() ? r.least() : r.code(r_held.low);
+}
+
+int64_t CircuitPorts::most_r() const {
+  return r_held.is_entire() ? r.most() : r.code(r_held.high);
+}
 
 bool has_pieces(Op op) {
   switch (op) {
@@ -44,10 +55,10 @@ bool has_pieces(Op op) {
 }
 
 Circuit::Circuit(const Expression& f, const CircuitPorts& ports, double most_error, bool tables)
-    : f_(f), ports_(ports) {
+    : f_(simplify(f)), ports_(ports) {
   const double rounding = 0.5 * ports.y.step(), allowed = most_error * ports.y.step();
-  CircuitMaker maker(f, ports);
-  for (int guard = 0; guard <= kMostGuardBits; ++guard) {
+  CircuitMaker maker(f_, ports);
+  for (int guard = kLeastGuardBits; guard <= kMostGuardBits; ++guard) {
     maker.make(ports.y.fraction + guard);
     const double error = maker.nodes().back().error;
     if (!(error <= allowed) && guard < kMostGuardBits) continue;
@@ -56,21 +67,23 @@ Circuit::Circuit(const Expression& f, const CircuitPorts& ports, double most_err
     break;
   }
   if (!nodes_.back().range.finite()) {
-    throw InputError(fmt::format("circuit of {}: not proved finite for x of {} and r of {}, expected a "
-                                 "function that is",
-                                 f.to_string(), ports.x.to_string(), ports.r.to_string()));
+    throw InputError(
+        fmt::format("circuit of {}: not proved finite for x of {} and r of {}, expected a "
+                    "function that is",
+                    f.to_string(), ports.x.to_string(), ports.r.to_string()));
   }
   require_narrow(f, nodes_);
   if (!(error_ <= allowed + rounding)) {
-    throw InputError(fmt::format("circuit of {}: y errs by up to {:.2g} steps whatever the bits behind the "
-                                 "point, expected at most {:.2g}",
-                                 f.to_string(), error_ / ports.y.step(), most_error + 0.5));
+    throw InputError(
+        fmt::format("circuit of {}: y errs by up to {:.2g} steps whatever the bits behind the "
+                    "point, expected at most {:.2g}",
+                    f.to_string(), error_ / ports.y.step(), most_error + 0.5));
   }
   if (tables) fit_curves(nodes_);
 }
 
-int64_t node_value(const CircuitNode& node, std::span<const CircuitNode> nodes, std::span<const int64_t> values,
-                   int64_t x, int64_t r) {
+int64_t node_value(const CircuitNode& node, std::span<const CircuitNode> nodes,
+                   std::span<const int64_t> values, int64_t x, int64_t r) {
   const CircuitNode* const na = node.a < 0 ? nullptr : &nodes[static_cast<size_t>(node.a)];
   const int64_t a = node.a < 0 ? 0 : values[static_cast<size_t>(node.a)];
   const int64_t b = node.b < 0 ? 0 : values[static_cast<size_t>(node.b)];
@@ -106,7 +119,7 @@ int64_t node_value(const CircuitNode& node, std::span<const CircuitNode> nodes, 
       return cut(std::clamp(aligned(a, node.a), node.low, node.high));
     case Op::kDiv: {
       const int64_t quotient = (std::abs(a) << node.factor_fraction) / std::abs(b);
-      return (a < 0) == (b < 0) ? quotient : -quotient;
+      return cut((a < 0) == (b < 0) ? quotient : -quotient);
     }
     case Op::kLog2: {
       const int64_t held = std::max<int64_t>(a, 1);
@@ -117,8 +130,7 @@ int64_t node_value(const CircuitNode& node, std::span<const CircuitNode> nodes, 
       const int fraction = na->format.fraction;
       const int64_t whole = fraction > 0 ? a >> fraction : a * (int64_t{1} << -fraction);
       const int64_t behind = fraction > 0 ? a & ((int64_t{1} << fraction) - 1) : 0;
-      return (*node.curve)(behind) >>
-             (node.curve_fraction - node.format.fraction - static_cast<int>(whole));
+      return (*node.curve)(behind) >> (node.curve_fraction - node.format.fraction - static_cast<int>(whole));
     }
     case Op::kTanh:
     case Op::kSigmoid:
@@ -133,8 +145,9 @@ int64_t node_value(const CircuitNode& node, std::span<const CircuitNode> nodes, 
 }
 
 int64_t Circuit::operator()(int64_t x, int64_t r) const {
+  const int64_t held = std::clamp(r, ports_.least_r(), ports_.most_r());
   std::vector<int64_t> values(nodes_.size());
-  for (size_t i = 0; i < nodes_.size(); ++i) values[i] = node_value(nodes_[i], nodes_, values, x, r);
+  for (size_t i = 0; i < nodes_.size(); ++i) values[i] = node_value(nodes_[i], nodes_, values, x, held);
   const int shift = output_shift();
   const int64_t y = shift >= 0 ? round_shift(values.back(), shift) : values.back() * (int64_t{1} << -shift);
   return clamp_to_bits(y, ports_.y.bits);

@@ -5,6 +5,7 @@
 #include <cmath>
 #include <limits>
 #include <numbers>
+#include <tuple>
 
 #include "normgraft/integer/arithmetic.h"
 
@@ -12,10 +13,12 @@ namespace normgraft {
 namespace {
 
 constexpr double kInfinity = std::numeric_limits<double>::infinity();
-constexpr double kCurveShare = 0.5;      ///< of a step, by which pieces may err beyond rounding
-constexpr int kMostCurveBits = 20;       ///< of a code that pieces are fitted for
-constexpr int kMostPowerFraction = 30;   ///< bits behind the point of the pieces of exp2
-constexpr double kCutOff = 2.3e-5;       ///< log2 of 1 + 2^-16: what is cut off behind the leading one
+constexpr double kCurveShare = 0.5;     ///< of a step, by which pieces may err beyond rounding
+constexpr int kKnotFraction = 2;        ///< bits of knots behind the point, beyond those of the node
+constexpr double kMostFactor = 1e12;    ///< whose signed digits are looked for
+constexpr int kMostCurveBits = 20;      ///< of a code that pieces are fitted for
+constexpr int kMostPowerFraction = 30;  ///< bits behind the point of the pieces of exp2
+constexpr double kCutOff = 2.3e-5;      ///< log2 of 1 + 2^-16: what is cut off behind the leading one
 
 double largest(Interval range) {
   return std::max(std::abs(range.low), std::abs(range.high));
@@ -47,11 +50,11 @@ struct CircuitMaker::Operand {
   bool is_constant() const { return node < 0; }
 };
 
-CircuitMaker::CircuitMaker(const Expression& f, const CircuitPorts& ports) : f_(simplify(f)), ports_(ports) {
+CircuitMaker::CircuitMaker(const Expression& f, const CircuitPorts& ports) : f_(f), ports_(ports) {
   x_reach_ = largest(ports.x.range());
   const std::optional<Expression> g = factor_of_r(f_);
   if (!g) return;
-  const Interval bound = g->bound(Interval::point(1), ports.r.range());
+  const Interval bound = g->bound(Interval::point(1), range_of_r());
   const double least = bound.contains(0) ? 0 : std::min(std::abs(bound.low), std::abs(bound.high));
   const double end = largest(ports.y.range()) + ports.y.step();
   if (least > 0) x_reach_ = std::min(x_reach_, end / least);
@@ -62,9 +65,7 @@ void CircuitMaker::make(int fraction) {
   nodes_.clear();
   std::vector<Operand> stack;
   const std::span<const Instruction> program = f_.program();
-  for (size_t i = 0; i < program.size(); ++i) {
-    const Instruction& step = program[i];
-    const bool last = i + 1 == program.size();
+  for (const Instruction& step : program) {
     const int arity = primitive(step.op).arity;
     Operand result, b;
     if (arity == 2) {
@@ -79,11 +80,15 @@ void CircuitMaker::make(int fraction) {
       if (a.is_constant() && (arity == 1 || b.is_constant()))
         result.constant = primitive(step.op).value(a.constant, b.constant, step.c);
       else
-        result.node = arity == 1 ? unary(step, a, last) : binary(step.op, a, b, last);
+        result.node = arity == 1 ? unary(step, a) : binary(step.op, a, b);
     }
     stack.push_back(result);
   }
   if (stack.back().is_constant()) placed(stack.back());
+}
+
+Interval CircuitMaker::range_of_r() const {
+  return {ports_.r.value(ports_.least_r()), ports_.r.value(ports_.most_r())};
 }
 
 double CircuitMaker::reach(int i) const {
@@ -93,7 +98,15 @@ double CircuitMaker::reach(int i) const {
   return largest(node.range);
 }
 
+/// Equal operations of equal operands are one node.
 int CircuitMaker::add(CircuitNode node) {
+  for (size_t i = 0; i < nodes_.size(); ++i) {
+    const CircuitNode& known = nodes_[i];
+    if (std::tie(known.op, known.a, known.b, known.factor, known.factor_fraction, known.low, known.high) ==
+            std::tie(node.op, node.a, node.b, node.factor, node.factor_fraction, node.low, node.high) &&
+        known.format == node.format)
+      return static_cast<int>(i);
+  }
   for (const int operand : {node.a, node.b}) {
     if (operand < 0) continue;
     node.reads_x |= at(operand).reads_x;
@@ -104,8 +117,8 @@ int CircuitMaker::add(CircuitNode node) {
 }
 
 /// `range` and `error` are those of the exact result; the node cuts off what it has no bits for.
-void CircuitMaker::cut(CircuitNode& node, bool last) const {
-  node.format.fraction = last ? node.exact_fraction : std::min(node.exact_fraction, fraction_);
+void CircuitMaker::cut(CircuitNode& node) const {
+  node.format.fraction = std::min(node.exact_fraction, fraction_);
   const double step = node.format.step();
   if (node.exact_fraction > node.format.fraction) {
     node.range.low -= step;
@@ -118,8 +131,8 @@ void CircuitMaker::cut(CircuitNode& node, bool last) const {
   const double low = std::floor(node.range.low / step), high = std::ceil(node.range.high / step);
   node.range = {low * step, high * step};
   node.format.bits = 2;
-  while (node.format.bits < 64 && (low < -std::ldexp(1, node.format.bits - 1) ||
-                                   high > std::ldexp(1, node.format.bits - 1) - 1))
+  while (node.format.bits < 64 &&
+         (low < -std::ldexp(1, node.format.bits - 1) || high > std::ldexp(1, node.format.bits - 1) - 1))
     ++node.format.bits;
 }
 
@@ -127,11 +140,9 @@ int CircuitMaker::leaf(const Instruction& step) {
   CircuitNode node{.op = step.op};
   node.format = step.op == Op::kX ? ports_.x : ports_.r;
   node.exact_fraction = node.format.fraction;
-  node.range = node.format.range();
+  node.range = step.op == Op::kX ? node.format.range() : range_of_r();
   node.reads_x = step.op == Op::kX;
   node.reads_r = !node.reads_x;
-  for (size_t i = 0; i < nodes_.size(); ++i)
-    if (nodes_[i].op == step.op) return static_cast<int>(i);
   return add(node);
 }
 
@@ -149,22 +160,16 @@ CircuitNode CircuitMaker::constant(double value) const {
   node.exact_fraction = node.format.fraction;
   node.range = Interval::point(node.format.value(node.factor));
   node.error = std::abs(value - node.range.low);
-  cut(node, true);
+  cut(node);
   return node;
 }
 
 int CircuitMaker::placed(const Operand& operand) {
   if (!operand.is_constant()) return operand.node;
-  const CircuitNode node = constant(operand.constant);
-  for (size_t i = 0; i < nodes_.size(); ++i) {
-    if (nodes_[i].op == Op::kConstant && nodes_[i].factor == node.factor &&
-        nodes_[i].format == node.format)
-      return static_cast<int>(i);
-  }
-  return add(node);
+  return add(constant(operand.constant));
 }
 
-int CircuitMaker::unary(const Instruction& step, const Operand& operand, bool last) {
+int CircuitMaker::unary(const Instruction& step, const Operand& operand) {
   const int i = operand.node;
   const CircuitNode a = at(i);
   CircuitNode node{.op = step.op, .a = i};
@@ -189,7 +194,7 @@ int CircuitMaker::unary(const Instruction& step, const Operand& operand, bool la
       node.error = std::max({a.error, low.error, high.error});
       const float ends[] = {static_cast<float>(low.range.low), static_cast<float>(high.range.low)};
       node.range = primitive(step.op).bound(a.range, {}, ends);
-      cut(node, last);
+      cut(node);
       return add(node);
     }
     case Op::kLog2:
@@ -200,50 +205,57 @@ int CircuitMaker::unary(const Instruction& step, const Operand& operand, bool la
       return pieces(step.op, i);
   }
   node.range = primitive(step.op).bound(a.range, {}, step.c);
-  cut(node, last);
+  cut(node);
   return add(node);
 }
 
-int CircuitMaker::binary(Op op, Operand a, Operand b, bool last) {
-  if (op == Op::kMul) return product(a, b, last);
+int CircuitMaker::binary(Op op, Operand a, Operand b) {
+  if (op == Op::kMul) return product(a, b);
   if (op == Op::kDiv) {
-    if (b.is_constant()) return by_constant(a.node, 1 / b.constant, last);
+    if (b.is_constant()) return by_constant(a.node, 1 / b.constant);
     const int numerator = placed(a);
     return quotient(numerator, b.node);
   }
   CircuitNode node{.op = op, .a = placed(a), .b = placed(b)};
   const CircuitNode &left = at(node.a), &right = at(node.b);
   node.exact_fraction = std::max(left.format.fraction, right.format.fraction);
-  node.error = op == Op::kMin || op == Op::kMax ? std::max(left.error, right.error) : left.error + right.error;
+  node.error =
+      op == Op::kMin || op == Op::kMax ? std::max(left.error, right.error) : left.error + right.error;
   node.range = primitive(op).bound(left.range, right.range, nullptr);
-  cut(node, last);
+  cut(node);
   return add(node);
 }
 
-int CircuitMaker::product(const Operand& a, const Operand& b, bool last) {
-  if (a.is_constant()) return by_constant(b.node, a.constant, last);
-  if (b.is_constant()) return by_constant(a.node, b.constant, last);
+int CircuitMaker::product(const Operand& a, const Operand& b) {
+  if (a.is_constant()) return by_constant(b.node, a.constant);
+  if (b.is_constant()) return by_constant(a.node, b.constant);
   CircuitNode node{.op = Op::kMul, .a = a.node, .b = b.node};
   const CircuitNode &left = at(a.node), &right = at(b.node);
   node.exact_fraction = left.format.fraction + right.format.fraction;
   node.error = reach(a.node) * right.error + reach(b.node) * left.error + left.error * right.error;
   node.range = primitive(Op::kMul).bound(left.range, right.range, nullptr);
-  cut(node, last);
+  cut(node);
   return add(node);
 }
 
-int CircuitMaker::by_constant(int i, double constant, bool last) {
+int CircuitMaker::by_constant(int i, double constant) {
   const CircuitNode a = at(i);
   CircuitNode node{.op = Op::kMul, .a = i};
+  node.exact_fraction = a.format.fraction;
+  if (!(std::abs(constant) < kMostFactor)) {
+    node.range = primitive(Op::kMul).bound(a.range, Interval::point(constant), nullptr);
+    cut(node);
+    return add(node);
+  }
   const double allowed = std::ldexp(0.25, -fraction_) / std::max(reach(i), 1e-9);
   const ShortFactor found = short_factor(constant, std::max(allowed, std::ldexp(1, -40)));
   node.factor = found.factor;
   node.factor_fraction = found.fraction;
   const double factor = std::ldexp(static_cast<double>(found.factor), -found.fraction);
-  node.exact_fraction = a.format.fraction + found.fraction;
+  node.exact_fraction += found.fraction;
   node.error = std::abs(factor) * a.error + std::abs(factor - constant) * (reach(i) + a.error);
   node.range = primitive(Op::kMul).bound(a.range, Interval::point(factor), nullptr);
-  cut(node, last);
+  cut(node);
   return add(node);
 }
 
@@ -257,7 +269,7 @@ int CircuitMaker::quotient(int i, int j) {
   const double step = std::ldexp(1, -node.exact_fraction);
   node.error = least > 0 ? step + (a.error + largest(node.range) * b.error) / least : kInfinity;
   if (a.format.bits + node.factor_fraction > 62) node.error = kInfinity;
-  cut(node, true);
+  cut(node);
   return add(node);
 }
 
@@ -266,10 +278,10 @@ int CircuitMaker::leading_one(int i) {
   CircuitNode node{.op = Op::kLog2, .a = i};
   node.exact_fraction = node.curve_fraction = fraction_;
   const double step = std::ldexp(1, -fraction_), least = a.range.low - a.error;
-  node.range = least > 0 ? widened(primitive(Op::kLog2).bound(a.range, {}, nullptr), step)
-                         : Interval::entire();
+  node.range =
+      least > 0 ? widened(primitive(Op::kLog2).bound(a.range, {}, nullptr), step) : Interval::entire();
   node.error = (0.5 + kCurveShare) * step + kCutOff + a.error / (least * std::numbers::ln2);
-  cut(node, true);
+  cut(node);
   return add(node);
 }
 
@@ -285,7 +297,7 @@ int CircuitMaker::power_of_two(int i) {
   node.error = pieces_error + step + steepest(Op::kExp2, widened(a.range, a.error)) * a.error;
   node.range = widened(node.range, pieces_error + step);
   if (a.format.fraction > kMostCurveBits || node.curve_fraction > kMostPowerFraction) node.error = kInfinity;
-  cut(node, true);
+  cut(node);
   return add(node);
 }
 
@@ -299,7 +311,7 @@ int CircuitMaker::pieces(Op op, int i) {
   node.error = (0.5 + kCurveShare) * step + (a.error > 0 ? steepest(op, exact) * a.error : 0);
   if (node.range.finite()) node.range = widened(node.range, step);
   if (a.format.bits > kMostCurveBits) node.error = kInfinity;
-  cut(node, true);
+  cut(node);
   return add(node);
 }
 
@@ -308,7 +320,9 @@ void fit_curves(std::vector<CircuitNode>& nodes) {
     if (!has_pieces(node.op)) continue;
     const FixedPoint& a = nodes[static_cast<size_t>(node.a)].format;
     const Interval range = nodes[static_cast<size_t>(node.a)].range;
-    CurveTarget target{.knot_bits = 32, .fraction = 2};
+    CurveTarget target;
+    target.fraction = kKnotFraction;
+    target.knot_bits = 32;
     const double scale = std::ldexp(1, node.curve_fraction);
     if (node.op == Op::kLog2) {
       target.high = 65535;

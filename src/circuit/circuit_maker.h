@@ -11,8 +11,7 @@ class CircuitMaker {
  public:
   CircuitMaker(const Expression& f, const CircuitPorts& ports);
 
-  /// Makes all nodes with at most so many bits behind the point. The last node keeps all that it has. Curves
-  /// are not fitted.
+  /// Makes all nodes with at most so many bits behind the point. Curves are not fitted.
   void make(int fraction);
 
   const std::vector<CircuitNode>& nodes() const { return nodes_; }
@@ -21,10 +20,10 @@ class CircuitMaker {
   struct Operand;
 
   int leaf(const Instruction& step);
-  int unary(const Instruction& step, const Operand& a, bool last);
-  int binary(Op op, Operand a, Operand b, bool last);
-  int product(const Operand& a, const Operand& b, bool last);
-  int by_constant(int a, double factor, bool last);
+  int unary(const Instruction& step, const Operand& a);
+  int binary(Op op, Operand a, Operand b);
+  int product(const Operand& a, const Operand& b);
+  int by_constant(int a, double factor);
   int quotient(int a, int b);
   int leading_one(int a);
   int power_of_two(int a);
@@ -32,9 +31,10 @@ class CircuitMaker {
   CircuitNode constant(double value) const;
   int placed(const Operand& operand);
   int add(CircuitNode node);
-  void cut(CircuitNode& node, bool last) const;
+  void cut(CircuitNode& node) const;
 
   const CircuitNode& at(int i) const { return nodes_[static_cast<size_t>(i)]; }
+  Interval range_of_r() const;
   /// The largest magnitude of a node where y is not held at an end of its range.
   double reach(int i) const;
 

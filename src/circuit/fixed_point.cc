@@ -32,8 +32,7 @@ double FixedPoint::value(int64_t code) const {
 int64_t FixedPoint::code(double value) const {
   if (std::isnan(value)) return 0;
   const double scaled = std::floor(std::ldexp(value, fraction) + 0.5);
-  return static_cast<int64_t>(
-      std::clamp(scaled, static_cast<double>(least()), static_cast<double>(most())));
+  return static_cast<int64_t>(std::clamp(scaled, static_cast<double>(least()), static_cast<double>(most())));
 }
 
 std::string FixedPoint::to_string() const {

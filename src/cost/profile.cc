@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <cmath>
+#include <set>
 #include <vector>
 
 #include "normgraft/core/error.h"
@@ -26,16 +27,19 @@ std::string text_field(const Json& json, const char* key, const std::string& fil
   return found->get<std::string>();
 }
 
+double price_at(const Json& value, const std::string& place, const std::string& file) {
+  if (!value.is_number() || !std::isfinite(value.get<double>()) || value.get<double>() < 0)
+    fail(file, fmt::format("{} = {}: expected a finite number of at least 0", place, value.dump()));
+  return value.get<double>();
+}
+
 std::map<std::string, double, std::less<>> cost_field(const Json& json, const std::string& file) {
   const auto found = json.find("cost");
   if (found == json.end() || !found->is_object()) fail(file, "expected an object in \"cost\"");
   std::map<std::string, double, std::less<>> cost;
   for (const auto& [name, value] : found->items()) {
     if (!find_primitive(name)) fail(file, fmt::format("cost.{}: there is no primitive of that name", name));
-    if (!value.is_number() || !std::isfinite(value.get<double>()) || value.get<double>() < 0) {
-      fail(file, fmt::format("cost.{} = {}: expected a finite number of at least 0", name, value.dump()));
-    }
-    cost[name] = value.get<double>();
+    cost[name] = price_at(value, "cost." + name, file);
   }
   for (const Primitive& p : primitives()) {
     if (cost.contains(p.name)) continue;
@@ -43,6 +47,22 @@ std::map<std::string, double, std::less<>> cost_field(const Json& json, const st
     cost[std::string(p.name)] = 0;
   }
   return cost;
+}
+
+CircuitParts parts_field(const Json& parts, const std::string& file) {
+  if (!parts.is_object()) fail(file, "expected an object in \"parts\"");
+  CircuitParts result{};
+  std::set<std::string> known;
+  for (size_t i = 0; i < result.size(); ++i) {
+    const std::string part(part_name(static_cast<CircuitPart>(i)));
+    known.insert(part);
+    const auto found = parts.find(part);
+    if (found == parts.end()) fail(file, fmt::format("parts.{} is missing", part));
+    result[i] = price_at(*found, "parts." + part, file);
+  }
+  for (const auto& [name, value] : parts.items())
+    if (!known.contains(name)) fail(file, fmt::format("parts.{}: there is no part of that name", name));
+  return result;
 }
 
 }  // namespace
@@ -91,7 +111,7 @@ double cost_per_element(const Expression& f, const Profile& profile, int64_t cha
 }
 
 Profile flops_profile(double clip_cost) {
-  Profile profile{.name = "flops", .unit = "FLOPs", .cost = {}};
+  Profile profile{.name = "flops", .unit = "FLOPs", .cost = {}, .parts = {}};
   const auto set = [&](Op op, double flops) { profile.cost[std::string(primitive(op).name)] = flops; };
   // Published.
   set(Op::kConstant, 0);
@@ -132,9 +152,15 @@ Profile load_profile(const std::string& name_or_path) {
   }
   const Json json = read_json(name_or_path, "profile");
   if (!json.is_object()) fail(name_or_path, "expected an object with name, unit and cost");
-  return {.name = text_field(json, "name", name_or_path),
-          .unit = text_field(json, "unit", name_or_path),
-          .cost = cost_field(json, name_or_path)};
+  Profile profile{.name = text_field(json, "name", name_or_path),
+                  .unit = text_field(json, "unit", name_or_path),
+                  .cost = {},
+                  .parts = {}};
+  if (const auto parts = json.find("parts"); parts != json.end())
+    profile.parts = parts_field(*parts, name_or_path);
+  else
+    profile.cost = cost_field(json, name_or_path);
+  return profile;
 }
 
 double layernorm_flops_per_element(int64_t channels) {

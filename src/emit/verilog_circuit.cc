@@ -79,8 +79,8 @@ class Writer {
             shift < 0 ? fmt::format("{{{}, {}}}", result, literal(0, -shift)) : result);
     const RoundedCode rounded = rounded_code("result", bits, std::max(0, shift), ports_.out_bits);
     unused_.insert(unused_.end(), rounded.unused.begin(), rounded.unused.end());
-    auto words = words_of(ports_, fmt::format("{}, at most {:.3g} from it.", circuit_.expression().to_string(),
-                                              circuit_.error()));
+    auto words = words_of(ports_, fmt::format("{}, at most {:.3g} from it.",
+                                              circuit_.expression().to_string(), circuit_.error()));
     const int stages = stages_.back();
     const bool of_token = circuit_.expression().reads(Op::kR);
     unused_.push_back("in_code");
@@ -93,7 +93,7 @@ class Writer {
                              : rounded.code},
         {"top", std::to_string(stages)},
         {"unused", sink(unused_)}});
-    return with_words(std::string(verilog::kPorts) + std::string(verilog::kCircuit), words) + modules_;
+    return with_words(std::string(verilog::kPorts) + std::string(verilog::kCircuit), words);
   }
 
  private:
@@ -103,12 +103,14 @@ class Writer {
   }
 
   static std::string control(int stages, bool of_token) {
-    if (stages == 0) return std::string(verilog::kNoStages);
-    std::string text(verilog::kStages);
-    if (of_token) text += verilog::kFirst;
+    std::string text(stages == 0 ? verilog::kNoStages : verilog::kStages);
+    if (of_token) {
+      text += verilog::kFirst;
+      text += stages == 0 ? verilog::kFirstWithoutStages : verilog::kFirstStages;
+    }
     return with_words(text, {{"top", std::to_string(stages)},
                              {"below", std::to_string(stages - 1)},
-                             {"zero", literal(0, stages)}});
+                             {"zero", literal(0, std::max(stages, 1))}});
   }
 
   static std::string parenthesised(const std::string& text) { return "(" + text + ")"; }
@@ -125,16 +127,17 @@ class Writer {
     for (int k = stage(i); k < clock; ++k) {
       const std::string next = fmt::format("n{}_at_{}", i, k + 1);
       if (declared_.insert(next).second) {
-        declare("  reg [{}:0] {};\n  always @(posedge clock) if (step) {} <= {};\n", node.format.bits - 1, next,
-                next, wire);
+        declare("  reg [{}:0] {};\n  always @(posedge clock) if (step) {} <= {};\n", node.format.bits - 1,
+                next, next, wire);
       }
       wire = next;
     }
     if (!held) return wire;
     const std::string name = fmt::format("n{}_held_at_{}", i, clock);
     if (declared_.insert(name).second) {
-      declare("  reg [{}:0] {};\n  always @(posedge clock) if (step & valid_at[{}] & first_at[{}]) {} <= {};\n",
-              node.format.bits - 1, name, clock, clock, name, wire);
+      declare(
+          "  reg [{}:0] {};\n  always @(posedge clock) if (step & valid_at[{}] & first_at[{}]) {} <= {};\n",
+          node.format.bits - 1, name, clock, clock, name, wire);
     }
     return name;
   }
@@ -182,15 +185,20 @@ class Writer {
         return take(i, fmt::format("{}[{}] ? -{} : {}", wire_a, a.format.bits - 1, left(), left()), bits);
       case Op::kMin:
       case Op::kMax:
-        declare("  wire [{0}:0] n{1}_left = {2};\n  wire [{0}:0] n{1}_right = {3};\n", bits - 1, i, left(), right());
-        return take(i, fmt::format("$signed(n{0}_left) {1} $signed(n{0}_right) ? n{0}_left : n{0}_right", i,
-                                   node.op == Op::kMin ? "<" : ">"),
+        declare("  wire [{0}:0] n{1}_left = {2};\n  wire [{0}:0] n{1}_right = {3};\n", bits - 1, i, left(),
+                right());
+        return take(i,
+                    fmt::format("$signed(n{0}_left) {1} $signed(n{0}_right) ? n{0}_left : n{0}_right", i,
+                                node.op == Op::kMin ? "<" : ">"),
                     bits);
       case Op::kClip:
         declare("  wire [{}:0] n{}_all = {};\n", bits - 1, i, left());
-        return take(i, fmt::format("$signed(n{0}_all) < $signed({1}) ? {1} : $signed(n{0}_all) > $signed({2}) ? {2} : n{0}_all", i,
-                                   literal(node.low, bits), literal(node.high, bits)),
-                    bits);
+        return take(
+            i,
+            fmt::format(
+                "$signed(n{0}_all) < $signed({1}) ? {1} : $signed(n{0}_all) > $signed({2}) ? {2} : n{0}_all",
+                i, literal(node.low, bits), literal(node.high, bits)),
+            bits);
       case Op::kMul:
         if (node.b < 0) return take(i, by_constant(node.factor, wire_a, a.format.bits, bits), bits);
         return add_product(i, wire_a, wire_b, at(node.b));
@@ -220,8 +228,10 @@ class Writer {
   void take(int i, const std::string& exact, int bits) {
     const CircuitNode& node = at(i);
     const int cut = node.exact_fraction - node.format.fraction;
-    declare("  wire [{0}:0] n{1}_exact = {2};\n  always @(posedge clock) if (step) n{1} <= n{1}_exact[{3}:{4}];\n", bits - 1,
-            i, exact, cut + node.format.bits - 1, cut);
+    declare(
+        "  wire [{0}:0] n{1}_exact = {2};\n  always @(posedge clock) if (step) n{1} <= "
+        "n{1}_exact[{3}:{4}];\n",
+        bits - 1, i, exact, cut + node.format.bits - 1, cut);
     unused_.push_back(fmt::format("n{}_exact", i));
   }
 
@@ -241,32 +251,31 @@ class Writer {
     const CircuitNode& node = at(i);
     const int from = at(node.a).format.bits, digits = product_digits(b.format.least(), b.format.most());
     const int bits = from + 2 * digits;
-    declare("  wire [{}:0] n{}_digits = {} + {};\n", 2 * digits - 1, i, resized(wire_b, b.format.bits, 2 * digits),
-            literal(product_offset(digits), 2 * digits));
-    declare("  wire [{}:0] n{}_product;\n  normgraft_product #(.X({}), .N({})) n{}_times (.x({}), .digits(n{}_digits), "
-            ".product(n{}_product));\n",
-            bits - 1, i, from, digits, i, wire_a, i, i);
+    declare("  wire [{}:0] n{}_digits = {} + {};\n", 2 * digits - 1, i,
+            resized(wire_b, b.format.bits, 2 * digits), literal(product_offset(digits), 2 * digits));
+    declare(
+        "  wire [{}:0] n{}_product;\n  normgraft_product #(.X({}), .N({})) n{}_times (.x({}), "
+        ".digits(n{}_digits), "
+        ".product(n{}_product));\n",
+        bits - 1, i, from, digits, i, wire_a, i, i);
     const int all = std::max(bits, node.format.bits + node.exact_fraction - node.format.fraction);
     take(i, resized(fmt::format("n{}_product", i), bits, all), all);
   }
 
-  /// A module for a node's curve, and an instance of it; `value` is two clocks behind what enters.
+  /// A node's curve; its wire is two clocks behind what enters.
   std::string add_curve(int i, const std::string& input, int input_bits) {
     const CircuitNode& node = at(i);
     const IntegerTensor knots = knots_of(*node.curve);
     const CurveRange range = range_of(node.curve->curve, knots, input_bits);
-    const int bits = signed_bits(range.least, range.most);
-    const CurveLogic logic = curve_logic(node.curve->curve, knots, input_bits, 0, bits);
-    const std::string name = fmt::format("@module@_pieces_{}", i), wire = fmt::format("n{}_pieces", i);
-    modules_ += with_words(verilog::kPieces, {{"name", name},
-                                              {"in_top", std::to_string(input_bits - 1)},
-                                              {"value_top", std::to_string(bits - 1)},
-                                              {"logic", logic.text},
-                                              {"unused", sink(logic.unused)}});
-    declare("  wire [{}:0] {};\n  {} n{}_curve (.clock(clock), .step(step), .in_code({}), .value({}));\n", bits - 1,
-            wire, name, i, input, wire);
-    piece_bits_ = bits;
-    return wire;
+    piece_bits_ = signed_bits(range.least, range.most);
+    const std::string name = fmt::format("n{}_curve", i);
+    const CurveLogic logic = curve_logic(node.curve->curve, knots, input_bits, 0, piece_bits_, name + "_in");
+    text_ += with_words(verilog::kPieces, {{"name", name},
+                                           {"in_top", std::to_string(input_bits - 1)},
+                                           {"input", input},
+                                           {"logic", logic.text}});
+    for (const std::string& bits : logic.unused) unused_.push_back(name + "." + bits);
+    return name + ".value";
   }
 
   void add_pieces(int i, const std::string& wire_a) {
@@ -285,19 +294,24 @@ class Writer {
     const CircuitNode& a = at(node.a);
     const int count = unsigned_bits(a.format.bits - 1);
     declare("  wire [{}:0] n{}_place;\n  wire [15:0] n{}_fraction;\n", count - 1, i, i);
-    declare("  normgraft_leading_one #(.X({}), .P({})) n{}_leading_one (.clock(clock), .step(step), .x({}), .place(n{}_place), "
-            ".fraction(n{}_fraction));\n",
-            a.format.bits, count, i, wire_a, i, i);
+    declare(
+        "  normgraft_leading_one #(.X({}), .P({})) n{}_leading_one (.clock(clock), .step(step), .x({}), "
+        ".place(n{}_place), "
+        ".fraction(n{}_fraction));\n",
+        a.format.bits, count, i, wire_a, i, i);
     const std::string wire = add_curve(i, fmt::format("{{1'b0, n{}_fraction}}", i), 17);
-    declare("  reg [{0}:0] n{1}_place_2, n{1}_place_3;\n  always @(posedge clock)\n    if (step) begin\n"
-            "      n{1}_place_2 <= n{1}_place;\n      n{1}_place_3 <= n{1}_place_2;\n    end\n",
-            count - 1, i);
+    declare(
+        "  reg [{0}:0] n{1}_place_2, n{1}_place_3;\n  always @(posedge clock)\n    if (step) begin\n"
+        "      n{1}_place_2 <= n{1}_place;\n      n{1}_place_3 <= n{1}_place_2;\n    end\n",
+        count - 1, i);
     const int bits = std::max({node.format.bits, piece_bits_, count + 1 + node.format.fraction}) + 1;
     const int whole = bits - node.format.fraction;
     declare("  wire [{}:0] n{}_sum = {{{} - {}, {}}} + {};\n", bits - 1, i,
-            fmt::format("{{{}, n{}_place_3}}", literal(0, whole - count), i), literal(a.format.fraction, whole),
-            literal(0, node.format.fraction), resized(wire, piece_bits_, bits));
-    declare("  always @(posedge clock) if (step) n{} <= {};\n", i, fitted(i, fmt::format("n{}_sum", i), bits));
+            fmt::format("{{{}, n{}_place_3}}", literal(0, whole - count), i),
+            literal(a.format.fraction, whole), literal(0, node.format.fraction),
+            resized(wire, piece_bits_, bits));
+    declare("  always @(posedge clock) if (step) n{} <= {};\n", i,
+            fitted(i, fmt::format("n{}_sum", i), bits));
   }
 
   void add_exp2(int i, const std::string& wire_a) {
@@ -314,16 +328,19 @@ class Writer {
     std::string whole = fraction >= 0 ? fmt::format("{{{{{}{{{}[{}]}}}}, {}}}", bits - whole_bits, wire_a,
                                                     a.format.bits - 1, top)
                                       : resized(wire_a, a.format.bits, bits);
-    declare("  reg [{0}:0] n{1}_less_1, n{1}_less_2, n{1}_less_3;\n  reg [{2}:0] n{1}_mantissa;\n", bits - 1, i,
-            piece_bits_ - 1);
-    declare("  always @(posedge clock)\n    if (step) begin\n      n{0}_less_1 <= {1} - {2};\n"
-            "      n{0}_less_2 <= n{0}_less_1;\n      n{0}_less_3 <= n{0}_less_2;\n      n{0}_mantissa <= {3};\n    end\n",
-            i, literal(highest, bits), whole, wire);
+    declare("  reg [{0}:0] n{1}_less_1, n{1}_less_2, n{1}_less_3;\n  reg [{2}:0] n{1}_mantissa;\n", bits - 1,
+            i, piece_bits_ - 1);
+    declare(
+        "  always @(posedge clock)\n    if (step) begin\n      n{0}_less_1 <= {1} - {2};\n"
+        "      n{0}_less_2 <= n{0}_less_1;\n      n{0}_less_3 <= n{0}_less_2;\n      n{0}_mantissa <= {3};\n "
+        "   end\n",
+        i, literal(highest, bits), whole, wire);
     const int all = std::max(piece_bits_, node.format.bits);
     const int base = node.curve_fraction - node.format.fraction - static_cast<int>(highest);
     declare("  wire [{}:0] n{}_shifted = {} >> {};\n", all + base - 1, i,
             resized(fmt::format("n{}_mantissa", i), piece_bits_, all + base), fmt::format("n{}_less_3", i));
-    declare("  always @(posedge clock) if (step) n{0} <= n{0}_shifted[{1}:{2}];\n", i, base + node.format.bits - 1, base);
+    declare("  always @(posedge clock) if (step) n{0} <= n{0}_shifted[{1}:{2}];\n", i,
+            base + node.format.bits - 1, base);
     unused_.push_back(fmt::format("n{}_shifted", i));
   }
 
@@ -342,18 +359,21 @@ class Writer {
     std::string numerator = magnitude(a, wire_a);
     if (node.factor_fraction > 0)
       numerator = fmt::format("{{{}, {}}}", numerator, literal(0, node.factor_fraction));
-    declare("  wire [{}:0] n{}_quotient;\n  normgraft_quotient #(.Q({}), .D({})) n{}_divides (.clock(clock), .step(step), "
-            ".negative({} ^ {}), .numerator({}), .denominator({}), .quotient(n{}_quotient));\n",
-            bits, i, bits, b.format.bits, i, sign(a, wire_a), sign(b, wire_b), numerator, magnitude(b, wire_b), i);
-    declare("  always @(posedge clock) if (step) n{} <= {};\n", i,
-            fitted(i, fmt::format("n{}_quotient", i), bits + 1));
+    declare(
+        "  wire [{}:0] n{}_quotient;\n  normgraft_quotient #(.Q({}), .D({})) n{}_divides (.clock(clock), "
+        ".step(step), "
+        ".negative({} ^ {}), .numerator({}), .denominator({}), .quotient(n{}_quotient));\n",
+        bits, i, bits, b.format.bits, i, sign(a, wire_a), sign(b, wire_b), numerator, magnitude(b, wire_b),
+        i);
+    const int all = std::max(bits + 1, node.format.bits + node.exact_fraction - node.format.fraction);
+    take(i, resized(fmt::format("n{}_quotient", i), bits + 1, all), all);
   }
 
   const VerilogPorts& ports_;
   std::span<const CircuitNode> nodes_;
   std::vector<int> stages_;
   const Circuit& circuit_;
-  std::string text_, modules_;
+  std::string text_;
   std::set<std::string> declared_;
   std::vector<std::string> unused_;
   int piece_bits_ = 0;  ///< of the curve added last

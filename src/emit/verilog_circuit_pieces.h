@@ -36,23 +36,25 @@ inline constexpr std::string_view kStages = R"v(
 /// For a function of r: element 0 of a token is r.
 inline constexpr std::string_view kFirst = R"v(
   reg is_first;
-  reg [@top@:1] first_after;
-  wire [@top@:0] first_at = {first_after, is_first};
   always @(posedge clock)
     if (reset) is_first <= 1'b1;
     else if (step & in_valid) is_first <= in_last;
+)v";
+
+inline constexpr std::string_view kFirstWithoutStages = R"v(  wire [0:0] first_at = is_first;
+)v";
+
+inline constexpr std::string_view kFirstStages = R"v(  reg [@top@:1] first_after;
+  wire [@top@:0] first_at = {first_after, is_first};
   always @(posedge clock) if (step) first_after <= first_at[@below@:0];
 )v";
 
-/// A curve: straight between knots. `value` comes two clocks behind in_code.
-inline constexpr std::string_view kPieces = R"v(
-module @name@ (
-    input wire clock,
-    input wire step,
-    input wire [@in_top@:0] in_code,
-    output wire [@value_top@:0] value
-);
-@logic@@unused@endmodule
+/// A curve: straight between knots. Its `value` comes two clocks behind what enters.
+inline constexpr std::string_view kPieces = R"v(  wire [@in_top@:0] @name@_in = @input@;
+  generate
+    if (1) begin : @name@
+@logic@    end
+  endgenerate
 )v";
 
 /// What circuits share: log2 and the quotient begin here.

@@ -22,8 +22,9 @@ struct CurveRange {
 };
 CurveRange range_of(const Curve& curve, const IntegerTensor& knots, int code_bits);
 
-/// `value` is of `bits` bits, which hold the curve's values with `offset` added, signed or not.
+/// `value` is of `bits` bits, which hold the curve's values with `offset` added, signed or not. `code` is the
+/// wire of what enters.
 CurveLogic curve_logic(const Curve& curve, const IntegerTensor& knots, int code_bits, int64_t offset,
-                       int bits);
+                       int bits, const std::string& code = "in_code");
 
 }  // namespace normgraft

@@ -266,16 +266,17 @@ inline constexpr std::string_view kMakefile =
 # one of them.
 VERILATOR ?= verilator
 UNITS = @units@
+SHARED = $(wildcard normgraft_*.v)
 @variables@
 all: $(UNITS:%=%.lint) $(UNITS:%=%.simulated)
 
-%.lint: %.v normgraft_product.v
-	$(VERILATOR) --lint-only -Wall --top-module $* $*.v normgraft_product.v
+%.lint: %.v $(SHARED)
+	$(VERILATOR) --lint-only -Wall -y . --top-module $* $*.v
 
-%.simulated: %.v normgraft_product.v testbench.cpp %.vectors
+%.simulated: %.v $(SHARED) testbench.cpp %.vectors
 	$(VERILATOR) --cc --exe --build -O3 --x-assign fast --top-module $* --prefix Vunit --Mdir $*.build \
 	  -CFLAGS "-O1 -DIN_BITS=$(IN_BITS_$*) -DOUT_BITS=$(OUT_BITS_$*)" -o testbench \
-	  $*.v normgraft_product.v $(CURDIR)/testbench.cpp > $*.log
+	  -y . $*.v $(CURDIR)/testbench.cpp > $*.log
 	$*.build/testbench $* $*.vectors $(BOUND_$*)
 
 .PHONY: all

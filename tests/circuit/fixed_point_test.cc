@@ -9,7 +9,8 @@ namespace normgraft {
 namespace {
 
 TEST(FixedPoint, GivesBackEachCodeOfItsNumber) {
-  for (const FixedPoint format : {FixedPoint{8, 4}, FixedPoint{12, -2}, FixedPoint{2, 0}, FixedPoint{8, 20}}) {
+  for (const FixedPoint format :
+       {FixedPoint{8, 4}, FixedPoint{12, -2}, FixedPoint{2, 0}, FixedPoint{8, 20}}) {
     for (int64_t code = format.least(); code <= format.most(); ++code)
       EXPECT_EQ(format.code(format.value(code)), code);
   }

@@ -38,8 +38,7 @@ TEST(SignedDigits, SumToTheNumberAndAreTheFewestWithoutNeighbours) {
     const std::vector<SignedDigit> digits = signed_digits(v);
     EXPECT_EQ(sum(digits), v);
     EXPECT_EQ(digits.size(), fewest.at(v)) << v;
-    for (size_t i = 1; i < digits.size(); ++i)
-      EXPECT_GT(digits[i - 1].exponent, digits[i].exponent + 1) << v;
+    for (size_t i = 1; i < digits.size(); ++i) EXPECT_GT(digits[i - 1].exponent, digits[i].exponent + 1) << v;
   }
 }
 

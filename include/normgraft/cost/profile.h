@@ -2,8 +2,10 @@
 
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <string>
 
+#include "normgraft/circuit/parts.h"
 #include "normgraft/core/files.h"
 #include "normgraft/expr/expression.h"
 
@@ -14,6 +16,9 @@ struct Profile {
   std::string name;                                 ///< "flops", or the file it came from
   std::string unit;                                 ///< "FLOPs"
   std::map<std::string, double, std::less<>> cost;  ///< primitive name -> cost of one evaluation
+  /// Of circuits: the area of one of each part (SiteCost). Where it is there, a function costs the area of
+  /// its unit and not operations.
+  std::optional<CircuitParts> parts = {};
 
   /// Sum over the program. Throws InputError naming a primitive that the profile does not price.
   double operator()(const Expression& f) const;
@@ -27,8 +32,9 @@ struct Profile {
 /// are counted by the same rule, stated beside each figure in the implementation.
 Profile flops_profile(double clip_cost = 0.0);
 
-/// A profile by name ("flops"), else from a JSON file {"name", "unit", "cost": {primitive: number}}.
-/// Throws InputError for an unknown name, a missing primitive, or a cost that is not finite and >= 0.
+/// A profile by name ("flops"), else from a JSON file {"name", "unit", "cost": {primitive: number}}, of
+/// circuits with "parts": {part: number} (part_name) in place of "cost". Throws InputError for an unknown
+/// name, a missing primitive or part, or a cost that is not finite and >= 0.
 Profile load_profile(const std::string& name_or_path);
 
 /// What f costs for each of the D channels of a token, in the profile's unit. An operation whose operands do

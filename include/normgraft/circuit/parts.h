@@ -1,0 +1,34 @@
+#pragma once
+
+#include <array>
+#include <string_view>
+
+#include "normgraft/circuit/circuit.h"
+
+namespace normgraft {
+
+/// What circuits are built of. The area of each is taken as proportional to its quantity.
+enum class CircuitPart : uint8_t {
+  kAdder,       ///< bits of adders: of + and -, of abs, of the digits of a factor
+  kChoice,      ///< bits of numbers of which the smaller or the larger is taken: min, max
+  kClip,        ///< bits of numbers that are held between two constants
+  kProduct,     ///< bits of x times digits of 4 of the other factor
+  kTable,       ///< entries times bits of a table of knots and slopes
+  kShift,       ///< bits times stages of a shift by a number that is not constant
+  kLeadingOne,  ///< bits in which the leading one is looked for
+  kQuotient,    ///< bits of a quotient times bits of its denominator
+  kOutput,      ///< bits of y, which is rounded and held within its range
+  kUnit,        ///< 1: what speaks to the neighbours
+};
+inline constexpr size_t kCircuitPartCount = static_cast<size_t>(CircuitPart::kUnit) + 1;
+
+/// "adder", "choice", "clip", "product", "table", "shift", "leading-one", "quotient", "output", "unit".
+std::string_view part_name(CircuitPart part);
+
+/// How much of each part, indexed by CircuitPart.
+using CircuitParts = std::array<double, kCircuitPartCount>;
+
+/// Of a circuit. Of a curve that is not fitted, the number of knots is estimated from the curvature.
+CircuitParts parts_of(const Circuit& circuit);
+
+}  // namespace normgraft

@@ -1,0 +1,104 @@
+#!/usr/bin/env python3
+"""Measures what the parts of circuits take of a chip, and writes a profile for `--profile`.
+
+    scripts/make_profile.py --target ice40 -o profiles/ice40.json
+
+Each operation is made a unit by `normgraft circuit`, at codes of 8, 12 and 16 bits, and synthesised by Yosys. The area of a
+part is found by least squares over all of them. With --fmax, nextpnr places and routes each unit too, which takes minutes.
+"""
+
+import argparse
+import concurrent.futures
+import json
+import os
+import pathlib
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+
+import numpy
+
+WIDTHS = [8, 12, 16]
+# Each part several times, alone and with others.
+FUNCTIONS = [
+    "x", "x+0.37", "x-0.61*x", "1.37*x", "0.7071*x", "0.123*x+0.4", "min(x, 0.75)", "max(x, 0.5*x)", "min(min(x, 0.5*x+0.5), 0.25*x+1)",
+    "abs(x)", "clip(x, -1.3, 2.1)", "square(x)", "x*r", "x*(r+1)", "x/(abs(x)+1)", "1/(abs(x)+0.5)", "log2(abs(x)+0.6)",
+    "1.5*log2(abs(x)+0.3)", "exp2(0.5*x)", "x*exp2(-r)", "tanh(x)", "sigmoid(x)", "erf(x)", "exp(0.5*x)", "rsqrt(abs(x)+0.5)",
+]
+TARGETS = {
+    "ice40": {"unit": "LUT4", "synth": "synth_ice40 -nobram", "lut": r"SB_LUT4", "carry": r"SB_CARRY", "dsp": r"SB_MAC16", "register": r"SB_DFF\w*"},
+    "ecp5": {"unit": "LUT4", "synth": "synth_ecp5 -nobram -abc9", "lut": r"LUT4", "carry": r"CCU2C", "dsp": r"MULT18X18D", "register": r"TRELLIS_FF"},
+}
+
+
+def version(tool):
+    try:
+        text = subprocess.run([tool, "--version"], check=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True).stdout
+    except FileNotFoundError:
+        sys.exit(f"{tool} is not installed, expected Debian's package {tool}")
+    return text.split("\n")[0].strip()
+
+
+def synthesise(folder, module, target):
+    """Cells of a module, by kind."""
+    files = " ".join(str(f) for f in sorted(folder.glob("normgraft_*.v"))) + f" {folder / (module + '.v')}"
+    script = f"read_verilog {files}; {target['synth']} -top {module}; tee -o {folder / 'stat'} stat"
+    subprocess.run(["yosys", "-q", "-p", script], check=True, stdout=subprocess.DEVNULL)
+    text = (folder / "stat").read_text()
+    text = text[text.rindex("Number of cells:"):]
+
+    def count(pattern):
+        return sum(int(n) for n in re.findall(rf"^\s+{pattern}\s+(\d+)$", text, re.MULTILINE))
+
+    counts = {key: count(target[key]) for key in ("lut", "carry", "dsp", "register")}
+    if target["unit"] == "LUT4" and "CCU2C" in target["carry"]:
+        counts["lut"] += 2 * counts["carry"]  # a CCU2C is two LUTs of a slice
+    return counts
+
+
+def measure(program, function, width, target, folder):
+    """The parts and the cells of a function's unit; x from -4 to 4, r from -2 to 2."""
+    folder = pathlib.Path(folder) / f"{FUNCTIONS.index(function)}_{width}"
+    words = [program, "circuit", function, "--x", f"{width}.{width - 3}", "--r", f"{width}.{width - 2}", "--y", f"{width}.{width - 4}",
+             "--json", "-o", str(folder)]
+    made = json.loads(subprocess.run(words, check=True, stdout=subprocess.PIPE, text=True).stdout)
+    return {"function": function, "width": width, "parts": made["parts"], "clocks": made["clocks"], **synthesise(folder, made["module"], target)}
+
+
+def fit(measured, parts):
+    """Area of one of each part, none below 0, so that the squared relative errors are least."""
+    free = list(parts)
+    while True:
+        rows = numpy.array([[m["parts"][p] / m["lut"] for p in free] for m in measured])
+        area, *_ = numpy.linalg.lstsq(rows, numpy.ones(len(measured)), rcond=None)
+        if (area >= 0).all():
+            return {p: float(area[free.index(p)]) if p in free else 0.0 for p in parts}
+        free.pop(int(area.argmin()))
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--target", choices=TARGETS, required=True)
+    parser.add_argument("-o", "--output", required=True)
+    parser.add_argument("--program", default="build/release/bin/normgraft")
+    parser.add_argument("--threads", type=int, default=os.cpu_count())
+    arguments = parser.parse_args()
+    target, tool = TARGETS[arguments.target], version("yosys") if shutil.which("yosys") else sys.exit("yosys is not installed, expected Debian's package yosys")
+    work = [(f, w) for f in FUNCTIONS for w in WIDTHS]
+    with tempfile.TemporaryDirectory() as folder, concurrent.futures.ThreadPoolExecutor(arguments.threads) as pool:
+        measured = list(pool.map(lambda each: measure(arguments.program, *each, target, folder), work))
+    parts = fit(measured, list(measured[0]["parts"]))
+    for m in measured:
+        m["told"] = sum(m["parts"][p] * parts[p] for p in parts)
+        print(f"{m['function']:<40} {m['width']:>2} bits: {m['lut']:>5} {target['unit']}, told {m['told']:7.1f} ({m['told'] / m['lut'] - 1:+.2f}), "
+              f"{m['carry']} carries, {m['dsp']} DSPs, {m['register']} registers")
+    profile = {"name": arguments.target, "unit": target["unit"], "tools": tool, "command": target["synth"],
+               "parts": {p: round(a, 4) for p, a in parts.items()},
+               "measured": [{k: m[k] for k in ("function", "width", "lut", "carry", "dsp", "register", "clocks")} for m in measured]}
+    pathlib.Path(arguments.output).write_text(json.dumps(profile, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    main()
