@@ -66,7 +66,8 @@ void export_onnx(const ExportOptions& options, Context& context) {
 }
 
 void export_verilog(const ExportOptions& options, Context& context) {
-  const std::vector<VerilogUnit> units = export_as_verilog(options.model, options.output);
+  const std::vector<VerilogUnit> units =
+      export_as_verilog(options.model, options.output, options.model_options, context.console);
   size_t places = 0;
   for (const VerilogUnit& unit : units) places += unit.places.size();
   context.print(Json{{"target", "verilog"},
@@ -105,7 +106,7 @@ std::string targets() {
   for (const Exporter* each : exporters()) text += fmt::format("{}: {}; ", each->name(), each->description());
   return text +
          "onnx: model.onnx, of any model; c: network.c, C99 of a network of integers; "
-         "verilog: a module for each norm site and activation of one";
+         "verilog: a module for each norm site and activation of one, or for each function of a graft";
 }
 
 }  // namespace
@@ -121,8 +122,9 @@ void add_export(CLI::App& app, Context& context) {
         export_graft(*options, context);
       });
   command
-      ->add_option("model", options->model,
-                   "grafted model folder; for onnx any model folder; for c and verilog what quantize writes")
+      ->add_option(
+          "model", options->model,
+          "grafted model folder; for onnx any model folder; for c, and for verilog too, what quantize writes")
       ->required();
   command->add_option("--to", options->target, targets())->capture_default_str();
   command->add_option("--weights", options->weights,

@@ -56,7 +56,9 @@ void add_select_options(CLI::App& command, SelectRequest& request, const std::st
   command.add_option(
       "--budget", request.options.budget,
       "most cost of all sites for one picture, in the unit of " + profile_flag + "; with budget");
-  command.add_option(profile_flag, request.profile, "what the budget counts: flops, or a JSON file")
+  command
+      .add_option(profile_flag, request.profile,
+                  "what the budget counts: flops, ice40 (area of circuits), or a JSON file")
       ->capture_default_str();
   command
       .add_option("--trials", request.options.trials,

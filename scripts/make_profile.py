@@ -20,7 +20,7 @@ import tempfile
 
 import numpy
 
-WIDTHS = [8, 12, 16]
+WIDTHS = [(8, 8), (12, 8), (16, 8), (16, 12)]  # of x and r, of y
 # Each part several times, alone and with others.
 FUNCTIONS = [
     "x", "x+0.37", "x-0.61*x", "1.37*x", "0.7071*x", "0.123*x+0.4", "min(x, 0.75)", "max(x, 0.5*x)", "min(min(x, 0.5*x+0.5), 0.25*x+1)",
@@ -58,13 +58,14 @@ def synthesise(folder, module, target):
     return counts
 
 
-def measure(program, function, width, target, folder):
-    """The parts and the cells of a function's unit; x from -4 to 4, r from -2 to 2."""
-    folder = pathlib.Path(folder) / f"{FUNCTIONS.index(function)}_{width}"
-    words = [program, "circuit", function, "--x", f"{width}.{width - 3}", "--r", f"{width}.{width - 2}", "--y", f"{width}.{width - 4}",
+def measure(program, function, widths, target, folder):
+    """The parts and the cells of a function's unit; x from -4 to 4, r from -2 to 2, y from -4 to 4."""
+    width, y = widths
+    folder = pathlib.Path(folder) / f"{FUNCTIONS.index(function)}_{width}_{y}"
+    words = [program, "circuit", function, "--x", f"{width}.{width - 3}", "--r", f"{width}.{width - 2}", "--y", f"{y}.{y - 3}",
              "--json", "-o", str(folder)]
     made = json.loads(subprocess.run(words, check=True, stdout=subprocess.PIPE, text=True).stdout)
-    return {"function": function, "width": width, "parts": made["parts"], "clocks": made["clocks"], **synthesise(folder, made["module"], target)}
+    return {"function": function, "width": width, "y": y, "parts": made["parts"], "clocks": made["clocks"], **synthesise(folder, made["module"], target)}
 
 
 def fit(measured, parts):
@@ -92,11 +93,11 @@ def main():
     parts = fit(measured, list(measured[0]["parts"]))
     for m in measured:
         m["told"] = sum(m["parts"][p] * parts[p] for p in parts)
-        print(f"{m['function']:<40} {m['width']:>2} bits: {m['lut']:>5} {target['unit']}, told {m['told']:7.1f} ({m['told'] / m['lut'] - 1:+.2f}), "
+        print(f"{m['function']:<40} {m['width']:>2} bits, {m['y']:>2} out: {m['lut']:>5} {target['unit']}, told {m['told']:7.1f} ({m['told'] / m['lut'] - 1:+.2f}), "
               f"{m['carry']} carries, {m['dsp']} DSPs, {m['register']} registers")
     profile = {"name": arguments.target, "unit": target["unit"], "tools": tool, "command": target["synth"],
                "parts": {p: round(a, 4) for p, a in parts.items()},
-               "measured": [{k: m[k] for k in ("function", "width", "lut", "carry", "dsp", "register", "clocks")} for m in measured]}
+               "measured": [{k: m[k] for k in ("function", "width", "y", "lut", "carry", "dsp", "register", "clocks")} for m in measured]}
     pathlib.Path(arguments.output).write_text(json.dumps(profile, indent=1) + "\n")
 
 

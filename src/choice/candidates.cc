@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "normgraft/core/error.h"
+#include "normgraft/cost/site_cost.h"
 
 namespace normgraft {
 namespace {
@@ -12,12 +13,11 @@ constexpr double kLeastDivergence = 1e-7;  ///< smaller predictions are raised t
 constexpr double kWorthwhile = 0.97;       ///< share of a cheaper candidate's loss that a dearer one may have
 
 Candidate candidate(const FrontPoint& point, const std::string& origin, const SiteMapping& mapping,
-                    const Profile& profile) {
-  const double elements = static_cast<double>(mapping.tokens * mapping.channels);
+                    const Profile& profile, const SiteCost& cost) {
+  const double elements = profile.of_circuits() ? 1 : static_cast<double>(mapping.tokens * mapping.channels);
   const double predicted =
       std::max(predicted_divergence(point.expression, mapping, Part::kFit), kLeastDivergence);
-  return {point, origin, cost_per_element(point.expression, profile, mapping.channels) * elements, predicted,
-          predicted};
+  return {point, origin, cost(point.expression) * elements, predicted, predicted};
 }
 
 }  // namespace
@@ -36,11 +36,12 @@ std::vector<SiteCandidates> candidates_of(const Fronts& fronts, const Mappings& 
   for (const SiteFront& front : fronts.sites) {
     if (front.front.empty()) throw InputError("fronts: site " + front.site + " has no point to choose");
     const SiteMapping& mapping = mappings.site(front.site);
+    const SiteCost cost(profile, mapping);
     SiteCandidates site{front.site, {}};
     for (const FrontPoint& point : front.front)
-      site.candidates.push_back(candidate(point, "front", mapping, profile));
+      site.candidates.push_back(candidate(point, "front", mapping, profile, cost));
     for (const BaselinePoint& shape : front.baselines) {
-      site.candidates.push_back(candidate(shape.point, shape.name, mapping, profile));
+      site.candidates.push_back(candidate(shape.point, shape.name, mapping, profile, cost));
     }
     std::stable_sort(site.candidates.begin(), site.candidates.end(),
                      [](const Candidate& a, const Candidate& b) {

@@ -120,15 +120,14 @@ int CircuitMaker::add(CircuitNode node) {
 void CircuitMaker::cut(CircuitNode& node) const {
   node.format.fraction = std::min(node.exact_fraction, fraction_);
   const double step = node.format.step();
-  if (node.exact_fraction > node.format.fraction) {
-    node.range.low -= step;
-    node.error += step;
-  }
+  const bool cuts = node.exact_fraction > node.format.fraction;
+  if (cuts) node.error += step;
   if (!node.range.finite()) {
     node.error = kInfinity;
     return;
   }
-  const double low = std::floor(node.range.low / step), high = std::ceil(node.range.high / step);
+  const double low = std::floor(node.range.low / step),
+               high = cuts ? std::floor(node.range.high / step) : std::ceil(node.range.high / step);
   node.range = {low * step, high * step};
   node.format.bits = 2;
   while (node.format.bits < 64 &&

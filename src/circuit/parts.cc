@@ -36,7 +36,7 @@ class Counter {
         return add(CircuitPart::kAdder, exact_bits(node) - apart(node));
       case Op::kNeg:
       case Op::kAbs:
-        return add(CircuitPart::kAdder, exact_bits(node));
+        return add(CircuitPart::kAbs, exact_bits(node));
       case Op::kMin:
       case Op::kMax:
         return add(CircuitPart::kChoice, widest(node));
@@ -83,11 +83,11 @@ class Counter {
   void count_factor(const CircuitNode& node) {
     const std::vector<SignedDigit> digits = signed_digits(node.factor);
     const int from = at(node.a).format.bits;
-    if (digits.size() == 1 && digits[0].sign < 0) add(CircuitPart::kAdder, from);
+    if (digits.size() == 1 && digits[0].sign < 0) add(CircuitPart::kAbs, from);
     for (size_t i = 1; i < digits.size(); ++i) {
       const int so_far = from + digits[0].exponent - digits[i - 1].exponent;
       const int below = digits[i].sign < 0 ? digits[i - 1].exponent - digits[i].exponent : 0;
-      add(CircuitPart::kAdder, so_far + below + 1);
+      add(CircuitPart::kDigit, so_far + below + 1);
     }
   }
 
@@ -101,13 +101,12 @@ class Counter {
     const CircuitNode &a = at(node.a), &b = at(node.b);
     const int quotient = a.format.bits + node.factor_fraction;
     add(CircuitPart::kQuotient, quotient * b.format.bits);
-    add(CircuitPart::kAdder, quotient + b.format.bits + (a.op == Op::kConstant ? 0 : a.format.bits));
+    add(CircuitPart::kAbs, quotient + b.format.bits + (a.op == Op::kConstant ? 0 : a.format.bits));
   }
 
   void count_pieces(const CircuitNode& node) {
     const CircuitNode& a = at(node.a);
     if (node.op == Op::kLog2) {
-      add(CircuitPart::kLeadingOne, a.format.bits);
       add(CircuitPart::kShift, kFractionBits * std::bit_width(static_cast<unsigned>(a.format.bits - 1)));
       add(CircuitPart::kAdder, node.format.bits);
     }
@@ -150,7 +149,7 @@ class Counter {
     } else if (node.op == Op::kExp2) {
       range = {0, 1};
     }
-    constexpr int kSamples = 32;
+    constexpr int kSamples = 512;
     const double h = (range.high - range.low) / kSamples;
     const auto value = [&](int i) { return primitive(node.op).value(range.low + h * i, 0, nullptr); };
     double curvature = 1e-9, steepest = 0;
@@ -177,14 +176,17 @@ class Counter {
 
 std::string_view part_name(CircuitPart part) {
   constexpr std::array<std::string_view, kCircuitPartCount> kNames{
-      "adder", "choice", "clip", "product", "table", "shift", "leading-one", "quotient", "output", "unit"};
+      "adder", "abs",   "digit",    "choice",   "clip",    "product",
+      "table", "shift", "quotient", "rounding", "holding", "unit"};
   return kNames[static_cast<size_t>(part)];
 }
 
 CircuitParts parts_of(const Circuit& circuit) {
   Counter counter(circuit.nodes());
   for (const CircuitNode& node : circuit.nodes()) counter.count(node);
-  counter.add(CircuitPart::kOutput, circuit.ports().y.bits);
+  const int shift = circuit.output_shift(), bits = circuit.ports().y.bits;
+  if (shift > 0) counter.add(CircuitPart::kRounding, bits);
+  if (circuit.nodes().back().format.bits - shift > bits) counter.add(CircuitPart::kHolding, bits);
   counter.add(CircuitPart::kUnit, 1);
   return counter.parts();
 }

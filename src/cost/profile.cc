@@ -6,6 +6,7 @@
 #include <set>
 #include <vector>
 
+#include "builtin_profiles.h"
 #include "normgraft/core/error.h"
 
 namespace normgraft {
@@ -63,6 +64,22 @@ CircuitParts parts_field(const Json& parts, const std::string& file) {
   for (const auto& [name, value] : parts.items())
     if (!known.contains(name)) fail(file, fmt::format("parts.{}: there is no part of that name", name));
   return result;
+}
+
+Profile profile_from(const Json& json, const std::string& file) {
+  if (!json.is_object()) fail(file, "expected an object with name, unit and cost or parts");
+  Profile profile{.name = text_field(json, "name", file),
+                  .unit = text_field(json, "unit", file),
+                  .cost = {},
+                  .parts = {}};
+  const auto parts = json.find("parts");
+  if (parts == json.end()) {
+    profile.cost = cost_field(json, file);
+    return profile;
+  }
+  if (json.contains("cost")) fail(file, "expected \"cost\" or \"parts\", not both");
+  profile.parts = parts_field(*parts, file);
+  return profile;
 }
 
 }  // namespace
@@ -145,22 +162,16 @@ Profile flops_profile(double clip_cost) {
 
 Profile load_profile(const std::string& name_or_path) {
   if (name_or_path == "flops") return flops_profile();
+  for (const BuiltinProfile& builtin : builtin_profiles())
+    if (builtin.name == name_or_path) return profile_from(Json::parse(builtin.json), name_or_path);
   std::error_code error;
   if (!std::filesystem::exists(name_or_path, error)) {
-    throw InputError(fmt::format(
-        "unknown profile {}: expected flops, or a JSON file with name, unit and cost", name_or_path));
+    throw InputError(
+        fmt::format("unknown profile {}: expected flops, ice40, or a JSON file with name, unit and "
+                    "cost or parts",
+                    name_or_path));
   }
-  const Json json = read_json(name_or_path, "profile");
-  if (!json.is_object()) fail(name_or_path, "expected an object with name, unit and cost");
-  Profile profile{.name = text_field(json, "name", name_or_path),
-                  .unit = text_field(json, "unit", name_or_path),
-                  .cost = {},
-                  .parts = {}};
-  if (const auto parts = json.find("parts"); parts != json.end())
-    profile.parts = parts_field(*parts, name_or_path);
-  else
-    profile.cost = cost_field(json, name_or_path);
-  return profile;
+  return profile_from(read_json(name_or_path, "profile"), name_or_path);
 }
 
 double layernorm_flops_per_element(int64_t channels) {

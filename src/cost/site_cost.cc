@@ -9,7 +9,13 @@
 namespace normgraft {
 namespace {
 
-constexpr double kMostError = 0.5;  ///< of a unit, in steps of y beyond rounding
+constexpr double kMostError = 0.5;    ///< of a unit, in steps of y beyond rounding
+constexpr double kMostSpreads = 8.0;  ///< of a token, that y shows where r tells the spread
+
+/// How far y reaches where r tells the spread.
+double most_scaled_y(int64_t channels) {
+  return std::min(kMostSpreads, std::sqrt(static_cast<double>(channels - 1)));
+}
 
 }  // namespace
 
@@ -27,6 +33,30 @@ CircuitPorts ports_at_site(Interval range, const Carried& carried, double most_y
   return ports;
 }
 
+CircuitPorts ports_at_site(const SiteMapping& site) {
+  double most = 0;
+  if (site.carried.channel) {
+    most = most_scaled_y(site.channels);
+  } else {
+    for (const float y : make_samples(site, Measure::kCount, Part::kFit).y)
+      most = std::max(most, static_cast<double>(std::abs(y)));
+  }
+  return ports_at_site(site.range(), site.carried, most);
+}
+
+CircuitPorts ports_at_site(const Expression& f, Interval seen, const Carried& carried, int64_t channels) {
+  if (carried.channel) return ports_at_site(seen, carried, most_scaled_y(channels));
+  constexpr int kSamples = 256;
+  double most = 0;
+  for (int i = 0; i <= kSamples; ++i)
+    most = std::max(most, std::abs(f(seen.low + (seen.high - seen.low) * i / kSamples)));
+  return ports_at_site(seen, carried, most);
+}
+
+Circuit unit_at_site(const Expression& f, const CircuitPorts& ports, bool tables) {
+  return {f, ports, kMostError, tables};
+}
+
 double area(const Circuit& circuit, const Profile& profile) {
   const CircuitParts parts = parts_of(circuit);
   double sum = 0;
@@ -34,13 +64,15 @@ double area(const Circuit& circuit, const Profile& profile) {
   return sum;
 }
 
-SiteCost::SiteCost(const Profile& profile, int64_t channels, const CircuitPorts& ports)
-    : profile_(profile), channels_(channels), ports_(ports) {}
+SiteCost::SiteCost(const Profile& profile, const SiteMapping& site)
+    : profile_(profile), channels_(site.channels) {
+  if (profile.parts) ports_ = ports_at_site(site);
+}
 
 double SiteCost::operator()(const Expression& f) const {
   if (!profile_.parts) return cost_per_element(f, profile_, channels_);
   try {
-    return area(Circuit(f, ports_, kMostError, false), profile_);
+    return area(unit_at_site(f, ports_, false), profile_);
   } catch (const InputError&) {
     return std::numeric_limits<double>::infinity();
   }

@@ -93,6 +93,8 @@ struct Site {
   SiteFront result;
   std::vector<int64_t> evaluations;   ///< of each seed
   std::vector<std::string> off_grid;  ///< closed forms without admissible constants on the grid
+  std::vector<std::string> no_unit;   ///< closed forms that cannot be made circuits
+  std::optional<PairCost> cost = {};
 };
 
 std::vector<Site> chosen_sites(const Mappings& mappings, const EvolveOptions& options) {
@@ -161,10 +163,10 @@ void check_folds(const SiteMapping& mapping, Measure measure, bool choose_part) 
 /// A closed form with its constants as they are to be written: short, or on the grid as well as that can be
 /// found by rounding all at once or one after another. Nothing where it is not admissible there.
 std::optional<FrontPoint> written(const Baseline& form, const Site& site, const ConstantGrid& grid,
-                                  const CostTable& cost, FitWorkspace& workspace) {
+                                  FitWorkspace& workspace) {
   constexpr int kIterations = 20;
   const Samples& samples = site.judging.fit;
-  const auto judge = [&](const Expression& f) { return judged(f, cost(f), 0, site.judging); };
+  const auto judge = [&](const Expression& f) { return judged(f, (*site.cost)(f), 0, site.judging); };
   const auto refused = [&](const Expression& f) {
     return !why_not_admissible(f, site.result.seen, site.mapping->carried).empty();
   };
@@ -185,10 +187,13 @@ std::optional<FrontPoint> written(const Baseline& form, const Site& site, const 
   return best;
 }
 
-void add_baselines(Site& site, const ConstantGrid& grid, const CostTable& cost) {
+void add_baselines(Site& site, const ConstantGrid& grid) {
   FitWorkspace workspace;
   for (const Baseline& form : fit_baselines(site.judging.fit, site.result.seen, site.mapping->carried)) {
-    if (auto point = written(form, site, grid, cost, workspace)) {
+    auto point = written(form, site, grid, workspace);
+    if (point && !std::isfinite(point->cost)) {
+      site.no_unit.push_back(form.name);
+    } else if (point) {
       site.result.baselines.push_back({form.name, *std::move(point)});
     } else {
       site.off_grid.push_back(form.name);
@@ -196,7 +201,7 @@ void add_baselines(Site& site, const ConstantGrid& grid, const CostTable& cost) 
   }
 }
 
-void prepare(Site& site, const Mappings& all, const EvolveOptions& options, const CostTable& cost) {
+void prepare(Site& site, const Mappings& all, const EvolveOptions& options, const Profile& profile) {
   const SiteMapping& mapping = *site.mapping;
   const bool choose_part = all.choose_part;
   check_folds(mapping, options.measure, choose_part);
@@ -216,7 +221,8 @@ void prepare(Site& site, const Mappings& all, const EvolveOptions& options, cons
   site.result.seeds.resize(static_cast<size_t>(options.seeds));
   if (all.weighted && options.measure == Measure::kWeight)
     site.negligible = kNegligibleNats / divergence_of_error(mapping, Part::kFit);
-  add_baselines(site, options.grid(), cost);
+  site.cost.emplace(profile, mapping);
+  add_baselines(site, options.grid());
 }
 
 /// All that the runs share.
@@ -224,7 +230,6 @@ struct Searches {
   const EvolveOptions& options;
   const FunctionSet& functions;
   const FunctionSet& functions_of_token;
-  const CostTable& cost;
   const Checkpoints& checkpoints;
   Progress& progress;
   double seconds_each;  ///< wall time of one run, when that is limited
@@ -284,7 +289,7 @@ void search_site(Site& site, int seed, size_t task, const Searches& shared) {
   const FunctionSet& functions = carried.channel ? shared.functions_of_token : shared.functions;
   const SearchProblem problem{.options = shared.options,
                               .functions = functions,
-                              .cost = shared.cost,
+                              .cost = *site.cost,
                               .samples = site.search,
                               .rules = {functions.free_clip_bounds, shared.options.grid()},
                               .starts = first_expressions(site, shared.options),
@@ -303,13 +308,12 @@ void search_site(Site& site, int seed, size_t task, const Searches& shared) {
   site.evaluations[static_cast<size_t>(seed)] = search.state().evaluations;
 }
 
-/// What was found for the pairs of a site, as functions at the site. What reads r alone counts once a token.
-void move_to_site(SiteFront& front, const SiteMapping& mapping, const CostTable& cost) {
-  if (!mapping.carried.channel) return;
-  const double product = cost(at_site(Expression(), mapping.carried));
+/// What was found for the pairs of a site, as functions at the site.
+void move_to_site(SiteFront& front, const Carried& carried, const PairCost& cost) {
+  if (!carried.channel) return;
   const auto move = [&](FrontPoint& point) {
-    point.cost = product + point.cost / static_cast<double>(mapping.channels);
-    point.expression = at_site(point.expression, mapping.carried);
+    point.cost = cost.at_site(point.cost);
+    point.expression = at_site(point.expression, carried);
   };
   std::for_each(front.front.begin(), front.front.end(), move);
   for (std::vector<FrontPoint>& seed : front.seeds) std::for_each(seed.begin(), seed.end(), move);
@@ -335,7 +339,6 @@ Fronts evolve(const Mappings& mappings, const EvolveOptions& options, Monitor& m
   const FunctionSet functions_of_token = function_set(options.function_set, true);
   const Profile profile =
       options.profile == "flops" ? flops_profile(kSearchClipCost) : load_profile(options.profile);
-  const CostTable cost(profile);
   std::vector<Site> sites = chosen_sites(mappings, options);
   if (!mappings.choose_part) {
     monitor.notice(
@@ -350,7 +353,6 @@ Fronts evolve(const Mappings& mappings, const EvolveOptions& options, Monitor& m
       options,
       functions,
       functions_of_token,
-      cost,
       states,
       progress,
       options.seconds * std::min(threads, static_cast<int>(tasks)) / static_cast<double>(tasks)};
@@ -360,9 +362,14 @@ Fronts evolve(const Mappings& mappings, const EvolveOptions& options, Monitor& m
   arena.execute([&] {
     tbb::parallel_for(size_t{0}, sites.size(), [&](size_t i) {
       progress.check();
-      prepare(sites[i], mappings, options, cost);
+      prepare(sites[i], mappings, options, profile);
     });
     for (const Site& site : sites) {
+      if (!site.no_unit.empty()) {
+        monitor.notice(
+            fmt::format("evolve: site {}: closed forms left out, as they cannot be made circuits: {}",
+                        site.result.site, fmt::join(site.no_unit, ", ")));
+      }
       if (site.off_grid.empty()) continue;
       monitor.notice(
           fmt::format("evolve: site {}: closed forms left out, as rounded to the grid they are not "
@@ -376,10 +383,10 @@ Fronts evolve(const Mappings& mappings, const EvolveOptions& options, Monitor& m
 
   if (options.seconds > 0) monitor.notice("evolve: limited by time, another run may find other functions");
 
-  Fronts fronts{.options = options, .unit = profile.unit};
+  Fronts fronts{.options = options, .unit = profile.unit, .of_units = profile.of_circuits()};
   for (Site& site : sites) {
     fronts.sites.push_back(joined(site));
-    move_to_site(fronts.sites.back(), *site.mapping, cost);
+    move_to_site(fronts.sites.back(), site.mapping->carried, *site.cost);
   }
   fronts.seconds = progress.seconds();
   return fronts;

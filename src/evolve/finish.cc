@@ -105,6 +105,7 @@ std::vector<FrontPoint> finished_front(const std::vector<Individual>& archive, c
     f = shortened(f, problem, judging.fit, range, workspace);
     f = within_range_of_layernorm(std::move(f), problem, range);
     const double cost = problem.cost(f);
+    if (!std::isfinite(cost)) continue;
     FrontPoint point = judged(std::move(f), cost, seed, judging);
     if (std::isfinite(point.error)) points.push_back(std::move(point));
   }

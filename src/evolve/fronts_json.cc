@@ -104,6 +104,7 @@ Json to_json(const Fronts& fronts) {
   return {{"version", kFrontsVersion},
           {"options", to_json(fronts.options)},
           {"unit", fronts.unit},
+          {"cost_of", fronts.of_units ? "unit" : "element"},
           {"sites", std::move(sites)}};
 }
 
@@ -111,6 +112,10 @@ Fronts fronts_from_json(const Json& json, const std::string& file) {
   const JsonPlace root(json, file);
   const int version = root.check_version(kFrontsVersion);
   Fronts fronts{.options = evolve_options_at(root["options"]), .unit = root["unit"].text()};
+  if (const auto cost_of = root.find("cost_of")) {
+    fronts.of_units = cost_of->text() == "unit";
+    if (!fronts.of_units && cost_of->text() != "element") cost_of->fail("expected \"element\" or \"unit\"");
+  }
   for (const JsonPlace& site : root["sites"].elements()) {
     fronts.sites.push_back(site_from(site, fronts.options.seeds, version));
   }

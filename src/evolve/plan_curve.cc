@@ -30,7 +30,7 @@ void PlanCurve::add(const SiteFront& front, const Mappings& mappings) {
   const double loss_of_error = mappings.weighted
                                    ? divergence_of_error(site, part)
                                    : 1 / (samples.variance * static_cast<double>(fronts_.sites.size()));
-  const double elements = static_cast<double>(site.tokens * site.channels);
+  const double elements = fronts_.of_units ? 1 : static_cast<double>(site.tokens * site.channels);
   std::vector<Candidate> all;
   const auto consider = [&](const FrontPoint& point, std::string origin) {
     const double error = evaluate_fit(of_pairs(point.expression, site.carried), samples).error;

@@ -26,17 +26,28 @@ bool promising(const Individual& individual, const std::vector<Individual>& popu
 
 }  // namespace
 
-CostTable::CostTable(const Profile& profile) {
+PairCost::PairCost(const Profile& profile, const SiteMapping& site)
+    : carried_(site.carried), channels_(site.channels) {
+  if (profile.of_circuits()) {
+    area_.emplace(profile, site);
+    return;
+  }
   for (const Primitive& p : primitives()) {
     const auto found = profile.cost.find(p.name);
-    cost_.push_back(found == profile.cost.end() ? 0 : found->second);
+    by_op_.push_back(found == profile.cost.end() ? 0 : found->second);
   }
 }
 
-double CostTable::operator()(const Expression& f) const {
+double PairCost::operator()(const Expression& g) const {
+  if (area_) return (*area_)(normgraft::at_site(g, carried_));
   double sum = 0;
-  for (const Instruction& step : f.program()) sum += cost_[static_cast<size_t>(step.op)];
+  for (const Instruction& step : g.program()) sum += by_op_[static_cast<size_t>(step.op)];
   return sum;
+}
+
+double PairCost::at_site(double cost) const {
+  if (area_ || !carried_.channel) return cost;
+  return (*this)(normgraft::at_site(Expression(), carried_)) + cost / static_cast<double>(channels_);
 }
 
 Search::Search(const SearchProblem& problem, int seed, SearchState state)
@@ -138,8 +149,11 @@ std::optional<Individual> Search::assess(Expression f, const Island& island) {
   individual.structure = structure_hash(individual.expression);
   if (++state_.tries[individual.structure] > kTriesOfStructure) return {};
   individual.cost = problem_.cost(individual.expression);
+  if (!std::isfinite(individual.cost)) return {};
   fit_constants_of(individual, island);
   if (!std::isfinite(individual.error)) return {};
+  if (problem_.cost.sees_constants()) individual.cost = problem_.cost(individual.expression);
+  if (!std::isfinite(individual.cost)) return {};
   return individual;
 }
 

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "constants.h"
+#include "normgraft/cost/site_cost.h"
 #include "normgraft/evolve/evolve.h"
 #include "normgraft/mapping/least_squares.h"
 #include "pareto.h"
@@ -13,21 +14,33 @@
 
 namespace normgraft {
 
-/// Cost by Op, a Profile without the look-up by name.
-class CostTable {
+/// What functions of the pairs of one site cost.
+class PairCost {
  public:
-  explicit CostTable(const Profile& profile);
-  double operator()(const Expression& f) const;
+  PairCost(const Profile& profile, const SiteMapping& site);
+
+  /// Under a profile of operations the sum of these. Under one of circuits the area of the unit at the site,
+  /// which may be infinite.
+  double operator()(const Expression& g) const;
+
+  /// Whether constants have a say in it.
+  bool sees_constants() const { return area_.has_value(); }
+
+  /// What the function at the site costs whose pairs' function costs so much.
+  double at_site(double cost) const;
 
  private:
-  std::vector<double> cost_;
+  Carried carried_;
+  int64_t channels_;
+  std::vector<double> by_op_;  ///< a Profile without the look-up by name
+  std::optional<SiteCost> area_;
 };
 
 /// What every seed of one site searches on.
 struct SearchProblem {
   const EvolveOptions& options;
   const FunctionSet& functions;
-  const CostTable& cost;
+  const PairCost& cost;
   const Samples& samples;  ///< with the tail penalty's samples
   ConstantRules rules;
   std::vector<Expression> starts;  ///< in the first population

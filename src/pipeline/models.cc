@@ -6,6 +6,7 @@
 #include "integer_models.h"
 #include "network_work.h"
 #include "normgraft/core/error.h"
+#include "normgraft/cost/site_cost.h"
 #include "normgraft/emit/exporter.h"
 #include "normgraft/graft/graft.h"
 #include "normgraft/integer/program_folder.h"
@@ -201,14 +202,38 @@ CExport export_as_c(const Path& model, CWeights weights, const Path& folder) {
   return write_c(read_integer_folder(model), folder, weights);
 }
 
-std::vector<VerilogUnit> export_as_verilog(const Path& model, const Path& folder) {
-  if (!is_integer_folder(model)) {
+std::vector<VerilogUnit> export_as_verilog(const Path& model, const Path& folder, const ModelOptions& options,
+                                           Monitor& monitor) {
+  if (is_integer_folder(model)) return write_verilog(read_integer_folder(model), folder);
+  const Graft graft = load_graft(model, options, monitor);
+  const FunctionFile file = graft.function_file();
+  if (file.functions.empty()) {
     throw InputError(
-        fmt::format("export --to verilog: {} is no network of integers, expected what quantize writes: run "
-                    "normgraft quantize first",
+        fmt::format("export --to verilog: {} has no functions.json, expected a grafted model, or a "
+                    "network of integers, which quantize writes",
                     model.string()));
   }
-  return write_verilog(read_integer_folder(model), folder);
+  std::vector<PlacedCircuit> circuits;
+  int64_t channels = 0;
+  for (const Site& site : graft.network().sites()) {
+    const auto f = file.functions.find(site.name);
+    if (f == file.functions.end()) continue;
+    const auto seen = file.seen.find(site.name);
+    if (seen == file.seen.end() && !site.carried.channel) {
+      throw InputError(
+          fmt::format("export --to verilog: {} says no range of x for {}, expected one under seen",
+                      (model / "functions.json").string(), site.name));
+    }
+    const Interval range = seen == file.seen.end() ? Interval{} : seen->second;
+    try {
+      circuits.push_back(
+          {site.name, unit_at_site(f->second, ports_at_site(f->second, range, site.carried, site.channels))});
+    } catch (const InputError& error) {
+      throw InputError(fmt::format("export --to verilog: {}: {}", site.name, error.what()));
+    }
+    channels = site.channels;
+  }
+  return write_verilog(circuits, channels, folder);
 }
 
 void quantize_model(const QuantizeRequest& request, Monitor& monitor) {

@@ -133,6 +133,26 @@ TEST(Export, ToVerilogOfANetworkOfIntegersWritesAModuleForEachUnitOfItsIndex) {
     EXPECT_TRUE(std::filesystem::exists(folder / ("verilog/" + unit["module"].get<std::string>() + ".v")));
 }
 
+TEST(Export, ToVerilogOfAGraftWritesItsFunctionsAsCircuits) {
+  const TemporaryFolder folder;
+  Graft graft(testing::small_vit());
+  FunctionFile file;
+  for (const Site& site : graft.network().sites()) {
+    file.functions.emplace(site.name, Expression::parse("min(0.75*x, 2)"));
+    file.seen.emplace(site.name, Interval{-3, 5});
+  }
+  graft.set_functions(file);
+  save_graft(folder / "grafted", graft);
+  const auto outcome =
+      run_program({"export", folder / "grafted", "--to", "verilog", "-o", folder / "verilog", "--json"});
+  ASSERT_EQ(outcome.code, 0) << outcome.err;
+  EXPECT_EQ(Json::parse(outcome.out)["units"], 1);
+  EXPECT_EQ(Json::parse(outcome.out)["places"], file.functions.size());
+  const Json index = Json::parse(read_file(folder / "verilog/units.json", "index"));
+  EXPECT_EQ(index["functions"]["norm"]["x"], Json::parse(R"({"bits": 16, "fraction": 12})"));
+  EXPECT_EQ(index["functions"]["norm"]["y"], Json::parse(R"({"bits": 8, "fraction": 5})"));
+}
+
 /// A network of integers, "integers", and a graft, "grafted", of which exports are refused.
 struct RefusedExports {
   RefusedExports() {
@@ -158,7 +178,7 @@ TEST(Export, SaysInOneLineWhichModelsATargetTakes) {
   EXPECT_NE(
       at.complaint("grafted", {"--to", "c"}).find("is no network of integers, expected what quantize writes"),
       std::string::npos);
-  EXPECT_NE(at.complaint("grafted", {"--to", "verilog"}).find("run normgraft quantize first"),
+  EXPECT_NE(at.complaint("grafted", {"--to", "verilog"}).find("says no range of x for blocks.0.norm1"),
             std::string::npos);
   EXPECT_NE(at.complaint("integers", {"--to", "verilog", "--weights", "array"})
                 .find("expected --weights with --to c"),

@@ -29,7 +29,7 @@ struct Problem {
 
   EvolveOptions options;
   FunctionSet functions;
-  CostTable cost{flops_profile(kSearchClipCost)};
+  PairCost cost{flops_profile(kSearchClipCost), SiteMapping{}};
   Samples samples;
   Interval seen;
   int64_t channels = 10;

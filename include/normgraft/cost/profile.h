@@ -20,6 +20,9 @@ struct Profile {
   /// its unit and not operations.
   std::optional<CircuitParts> parts = {};
 
+  /// Whether functions cost the area of their units, once a site, and not operations of each element.
+  bool of_circuits() const { return parts.has_value(); }
+
   /// Sum over the program. Throws InputError naming a primitive that the profile does not price.
   double operator()(const Expression& f) const;
 

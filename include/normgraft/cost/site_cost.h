@@ -4,6 +4,7 @@
 #include "normgraft/circuit/parts.h"
 #include "normgraft/core/carried.h"
 #include "normgraft/cost/profile.h"
+#include "normgraft/mapping/mapping.h"
 
 namespace normgraft {
 
@@ -16,14 +17,24 @@ inline constexpr int kSiteInBits = 16, kSiteOutBits = 8;
 /// times the largest spread.
 CircuitPorts ports_at_site(Interval range, const Carried& carried, double most_y);
 
+/// Those of a mapping: y reaches as far as its pairs, and where r tells the spread 8 times the spread; what
+/// is beyond is held there.
+CircuitPorts ports_at_site(const SiteMapping& site);
+
+/// Those of a function at a site of D channels, where x was seen within a range: y reaches as far as f does
+/// there, and where r tells the spread as above.
+CircuitPorts ports_at_site(const Expression& f, Interval seen, const Carried& carried, int64_t channels);
+
+/// f with these ports, as SiteCost counts it. Throws InputError where it cannot be made a circuit.
+Circuit unit_at_site(const Expression& f, const CircuitPorts& ports, bool tables = true);
+
 /// The area of a circuit under a profile of circuits, in its unit.
 double area(const Circuit& circuit, const Profile& profile);
 
 /// What functions cost at one norm site.
 class SiteCost {
  public:
-  /// D channels. The ports matter to a profile of circuits alone.
-  SiteCost(const Profile& profile, int64_t channels, const CircuitPorts& ports);
+  SiteCost(const Profile& profile, const SiteMapping& site);
 
   /// Of a function at the site: for each element of a token (cost_per_element), or under a profile of
   /// circuits the area of its unit. Infinite where it cannot be made a circuit.

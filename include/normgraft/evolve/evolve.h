@@ -51,6 +51,8 @@ struct SiteFront {
 struct Fronts {
   EvolveOptions options;
   std::string unit;  ///< of cost
+  /// Costs are those of a unit at a site; else those of an element of a token.
+  bool of_units = false;
   std::vector<SiteFront> sites = {};
   double seconds =
       0;  ///< wall time of the search; not written to fronts.json, which has the same bytes for the same seed

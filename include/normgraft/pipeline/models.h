@@ -104,8 +104,10 @@ OnnxOutcome export_as_onnx(const OnnxRequest& request, Monitor& monitor);
 /// model.
 CExport export_as_c(const Path& model, CWeights weights, const Path& folder);
 
-/// Writes the norm sites and activations of a network of integers as Verilog (write_verilog). Throws
-/// InputError for another model.
-std::vector<VerilogUnit> export_as_verilog(const Path& model, const Path& folder);
+/// Writes the norm sites and activations of a network of integers, or the functions of a graft as circuits
+/// (unit_at_site), as Verilog (write_verilog). Throws InputError for another model, and naming the site for a
+/// function that cannot be made a circuit.
+std::vector<VerilogUnit> export_as_verilog(const Path& model, const Path& folder, const ModelOptions& options,
+                                           Monitor& monitor);
 
 }  // namespace normgraft

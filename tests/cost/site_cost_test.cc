@@ -1,0 +1,65 @@
+#include "normgraft/cost/site_cost.h"
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+
+namespace normgraft {
+namespace {
+
+SiteMapping site_with_r() {
+  SiteMapping site;
+  site.channels = 192;
+  site.edges = {-0.4, 0.9};
+  site.carried.channel = true;
+  site.carried.low = -0.5;
+  site.carried.high = 1;
+  return site;
+}
+
+TEST(PortsAtSite, HoldTheRangesWithTheSmallestSteps) {
+  const CircuitPorts alone = ports_at_site({-3, 5}, {}, 2.5);
+  EXPECT_EQ(alone.x, (FixedPoint{16, 12}));
+  EXPECT_EQ(alone.y, (FixedPoint{8, 5}));
+  const CircuitPorts scaled = ports_at_site(site_with_r());
+  EXPECT_EQ(scaled.y, (FixedPoint{8, 3}));    // 8 takes a code more than 4 bits behind the point leave
+  EXPECT_EQ(scaled.x, (FixedPoint{16, 10}));  // 8 e is 21.7
+  EXPECT_EQ(scaled.r, (FixedPoint{16, 14}));
+  EXPECT_EQ(scaled.r.value(scaled.most_r()), 1);
+  EXPECT_EQ(scaled.r.value(scaled.least_r()), -0.5);
+}
+
+TEST(SiteCost, UnderAProfileOfCircuitsIsTheAreaOfTheUnit) {
+  const Profile profile = load_profile("ice40");
+  ASSERT_TRUE(profile.of_circuits());
+  EXPECT_EQ(profile.unit, "LUT4");
+  const SiteMapping site = site_with_r();
+  const SiteCost cost(profile, site);
+  const Expression f = Expression::parse("x*exp2(-1.4*r)");
+  const double expected = area(Circuit(f, ports_at_site(site), 0.5, false), profile);
+  EXPECT_EQ(cost(f), expected);
+  EXPECT_GT(expected, 100);
+  EXPECT_LT(expected, 2000);
+}
+
+TEST(SiteCost, UnderAProfileOfCircuitsRisesWithTheDigitsOfConstantsAndWithWhatIsDearInCircuits) {
+  const SiteCost cost(load_profile("ice40"), site_with_r());
+  const auto of = [&](const char* text) { return cost(Expression::parse(text)); };
+  EXPECT_LT(of("0.75*x"), of("0.7071*x"));
+  EXPECT_LT(of("x*(1-0.5*r)"), of("x*exp2(-r)"));
+  EXPECT_LT(of("x*exp2(-r)"), of("x/(r+2)"));
+}
+
+TEST(SiteCost, OfWhatCannotBeMadeACircuitIsInfinite) {
+  const SiteCost cost(load_profile("ice40"), site_with_r());
+  EXPECT_TRUE(std::isinf(cost(Expression::parse("x*log2(r)"))));
+}
+
+TEST(SiteCost, UnderAProfileOfOperationsIsThatOfAnElement) {
+  const SiteCost cost(flops_profile(), site_with_r());
+  const Expression f = Expression::parse("x*exp2(-1.4*r)");
+  EXPECT_EQ(cost(f), cost_per_element(f, flops_profile(), 192));
+}
+
+}  // namespace
+}  // namespace normgraft
