@@ -21,8 +21,10 @@ import tempfile
 import numpy
 
 WIDTHS = [(8, 8), (12, 8), (16, 8), (16, 12)]  # of x and r, of y
-# Each part several times, alone and with others.
+# Each part several times, alone and as functions at norm sites have them.
 FUNCTIONS = [
+    "x*(1-0.75*r)", "x*max(1-r, 0.9-0.6*r)", "x*min(max(0.5-r, 0.25), 1.5)", "x*(1-r*(0.9-0.5*r))", "x*exp2(-0.44*r-r)",
+    "x*exp2(-1.5*(r-0.05*r))", "min(max(1.5*x-0.25, 0.4*x), 2)", "1.1*log2(abs(0.7*x)+0.4)-0.3", "clip(0.4*x+0.1, -1, 1)+0.25*x",
     "x", "x+0.37", "x-0.61*x", "1.37*x", "0.7071*x", "0.123*x+0.4", "min(x, 0.75)", "max(x, 0.5*x)", "min(min(x, 0.5*x+0.5), 0.25*x+1)",
     "abs(x)", "clip(x, -1.3, 2.1)", "square(x)", "x*r", "x*(r+1)", "x/(abs(x)+1)", "1/(abs(x)+0.5)", "log2(abs(x)+0.6)",
     "1.5*log2(abs(x)+0.3)", "exp2(0.5*x)", "x*exp2(-r)", "tanh(x)", "sigmoid(x)", "erf(x)", "exp(0.5*x)", "rsqrt(abs(x)+0.5)",
@@ -70,13 +72,14 @@ def measure(program, function, widths, target, folder):
 
 def fit(measured, parts):
     """Area of one of each part, none below 0, so that the squared relative errors are least."""
-    free = list(parts)
-    while True:
-        rows = numpy.array([[m["parts"][p] / m["lut"] for p in free] for m in measured])
-        area, *_ = numpy.linalg.lstsq(rows, numpy.ones(len(measured)), rcond=None)
-        if (area >= 0).all():
-            return {p: float(area[free.index(p)]) if p in free else 0.0 for p in parts}
-        free.pop(int(area.argmin()))
+    rows = numpy.array([[m["parts"][p] / m["lut"] for p in parts] for m in measured])
+    area = numpy.zeros(len(parts))
+    for _ in range(20000):  # one part after another, until none moves
+        for i in range(len(parts)):
+            column = rows[:, i]
+            rest = 1 - rows @ area + column * area[i]
+            area[i] = max(0.0, column @ rest / max(column @ column, 1e-12))
+    return dict(zip(parts, map(float, area)))
 
 
 def main():

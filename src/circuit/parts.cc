@@ -21,6 +21,11 @@ int digits_of(int bits) {
   return (bits + 1) / 2;
 }
 
+/// Of x of so many bits: a row for each digit, which is some bits longer.
+int product_bits(int bits, int digits) {
+  return (bits + 3) * digits;
+}
+
 class Counter {
  public:
   explicit Counter(std::span<const CircuitNode> nodes) : nodes_(nodes) {}
@@ -92,9 +97,7 @@ class Counter {
   }
 
   void count_product(const CircuitNode& a, const CircuitNode& b) {
-    const int digits = digits_of(b.format.bits);
-    add(CircuitPart::kProduct, a.format.bits * digits);
-    if (b.op != Op::kConstant) add(CircuitPart::kAdder, 2 * digits);
+    add(CircuitPart::kProduct, product_bits(a.format.bits, digits_of(b.format.bits)));
   }
 
   void count_quotient(const CircuitNode& node) {
@@ -118,9 +121,7 @@ class Counter {
     const int value_bits = node.format.bits + 2;
     const int digits = digits_of(pieces.slope_bits);
     add(CircuitPart::kTable, pieces.intervals * (value_bits + 2 * digits));
-    if (pieces.shift == 0) return;
-    add(CircuitPart::kProduct, (pieces.shift + 1) * digits);
-    add(CircuitPart::kAdder, value_bits + pieces.shift);
+    if (pieces.shift > 0) add(CircuitPart::kProduct, product_bits(pieces.shift + 1, digits));
   }
 
   struct Pieces {

@@ -50,8 +50,8 @@ double clocks_of(double elements, const Accelerator& on) {
 }
 
 double norm_ops_per_element(const NormWork& norm) {
-  static const Profile flops = flops_profile();
-  return norm.f ? cost_per_element(*norm.f, flops, norm.channels)
+  static const Profile kFlops = flops_profile();
+  return norm.f ? cost_per_element(*norm.f, kFlops, norm.channels)
                 : layernorm_flops_per_element(norm.channels);
 }
 

@@ -133,7 +133,7 @@ class Writer {
       wire = next;
     }
     if (!held) return wire;
-    const std::string name = fmt::format("n{}_held_at_{}", i, clock);
+    std::string name = fmt::format("n{}_held_at_{}", i, clock);
     if (declared_.insert(name).second) {
       declare(
           "  reg [{}:0] {};\n  always @(posedge clock) if (step & valid_at[{}] & first_at[{}]) {} <= {};\n",

@@ -16,7 +16,7 @@ TEST(CircuitParts, CountTheBitsThatEachOperationTakes) {
   EXPECT_EQ(part("min(x, r)", CircuitPart::kChoice, {.r = {16, 9}}), 16);
   EXPECT_EQ(part("abs(x)", CircuitPart::kAbs), 17);
   EXPECT_EQ(part("clip(x, -1, 1)", CircuitPart::kClip), 16);
-  EXPECT_EQ(part("x*r", CircuitPart::kProduct), 16 * 8);
+  EXPECT_EQ(part("x*r", CircuitPart::kProduct), 19 * 8);
 }
 
 TEST(CircuitParts, OfAFactorAreOneSumForEachDigitButTheFirst) {

@@ -87,7 +87,7 @@ TEST(VerilogCircuit, StatesItsFormatsAndItsErrorInTheIndex) {
   EXPECT_EQ(index["functions"]["blocks.1.norm1"],
             Json::parse(
                 R"({"function": "0.5*x", "x": {"bits": 16, "fraction": 9}, "r": {"bits": 16, "fraction": 12},
-                            "y": {"bits": 8, "fraction": 4}, "largest_error": 0.03125})"));
+                            "y": {"bits": 8, "fraction": 4}, "largest_error": 0.0625})"));
 }
 
 TEST(VerilogCircuit, RefusesNoCircuitsAndCodesOfMoreThan16BitsWritingNothing) {

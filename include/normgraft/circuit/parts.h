@@ -14,7 +14,7 @@ enum class CircuitPart : uint8_t {
   kDigit,     ///< bits of sums for the signed digits of a constant factor
   kChoice,    ///< bits of numbers of which the smaller or the larger is taken: min, max
   kClip,      ///< bits of numbers that are held between two constants
-  kProduct,   ///< bits of x times digits of 4 of the other factor
+  kProduct,   ///< bits of the rows of products: of x, and 3, times digits of 4 of the other factor
   kTable,     ///< entries times bits of a table of knots and slopes
   kShift,     ///< bits times stages of a shift by a number that is not constant, found or given
   kQuotient,  ///< bits of a quotient times bits of its denominator
