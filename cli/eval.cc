@@ -47,6 +47,7 @@ void add_eval(CLI::App& app, Context& context) {
     Json json = to_json(evaluation);
     json["arithmetic"] = to_string(request->format.kind);
     if (request->format.integers()) json["stream"] = request->format.stream_bits;
+    if (request->units > 0) json["units"] = request->units;
     context.print(json, as_text(evaluation, request->format));
   };
   CLI::App* command =
@@ -80,6 +81,12 @@ void add_eval(CLI::App& app, Context& context) {
       "--calibration", request->calibration,
       "pictures that choose the steps of integers: a picture folder, or a run for those it was "
       "fitted to (default: the run that MODEL lies in, else drawn pictures)");
+  command
+      ->add_option(
+          "--units", request->units,
+          "functions as their units compute them (export --to verilog), all else in float32; bits of y, "
+          "8 to 16")
+      ->check(CLI::Range(8, 16));
   command->add_option("--batch", request->batch, "pictures a batch")
       ->check(CLI::Range(1, 4096))
       ->capture_default_str();

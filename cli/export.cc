@@ -3,6 +3,7 @@
 
 #include "command.h"
 #include "normgraft/core/error.h"
+#include "normgraft/cost/site_cost.h"
 #include "normgraft/emit/exporter.h"
 #include "normgraft/pipeline/models.h"
 
@@ -14,6 +15,7 @@ struct ExportOptions {
   std::string target = "torch", weights, batch, gelu;
   int64_t opset = 0;
   bool quantized = false;
+  int y_bits = 0;
   std::optional<Path> data;
   ModelOptions model_options;
 };
@@ -67,7 +69,8 @@ void export_onnx(const ExportOptions& options, Context& context) {
 
 void export_verilog(const ExportOptions& options, Context& context) {
   const std::vector<VerilogUnit> units =
-      export_as_verilog(options.model, options.output, options.model_options, context.console);
+      export_as_verilog(options.model, options.y_bits == 0 ? kSiteOutBits : options.y_bits, options.output,
+                        options.model_options, context.console);
   size_t places = 0;
   for (const VerilogUnit& unit : units) places += unit.places.size();
   context.print(Json{{"target", "verilog"},
@@ -93,6 +96,7 @@ void check_options(const ExportOptions& options) {
         fmt::format("export --to {}: expected {} with --to {} alone", options.target, option, target));
   };
   only_with(!options.weights.empty(), "--weights", "c");
+  only_with(options.y_bits != 0, "--y-bits", "verilog");
   only_with(options.opset != 0, "--opset", "onnx");
   only_with(!options.batch.empty(), "--batch", "onnx");
   only_with(!options.gelu.empty(), "--gelu", "onnx");
@@ -129,6 +133,9 @@ void add_export(CLI::App& app, Context& context) {
   command->add_option("--to", options->target, targets())->capture_default_str();
   command->add_option("--weights", options->weights,
                       "of c: array, in network.c (default), or binary, a file beside it");
+  command
+      ->add_option("--y-bits", options->y_bits, "of verilog of a graft: of what its units write (default 8)")
+      ->check(CLI::Range(8, 16));
   command->add_option("--opset", options->opset, "of onnx: 13 (default) to 17");
   command->add_option("--batch", options->batch, "of onnx: pictures at once (default 1), or dynamic");
   command->add_option("--gelu", options->gelu,

@@ -28,7 +28,7 @@ MUTANTS = of_rooms(
            r"check_read\(listed, read\);", "",
            "a part of the pictures of which none could be read"),
     Mutant("mean-not-dropped", "src/graft/graft.cc",
-           r"return drops \? without_mean\(y\) : y;", "return y;",
+           r"slot->constants\); return drops \? without_mean\(y\) : y;", "slot->constants); return y;",
            "a mean kept that the readers of a site do not see"),
     Mutant("saved-unfolded", "src/graft/graft.cc",
            r"if \(graft\.drops_mean\(site\) \|\| .*?\) fold_norm\(network, site, !channel\);", "",

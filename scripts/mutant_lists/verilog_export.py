@@ -59,7 +59,7 @@ MUTANTS = of_rooms(
     Mutant("verilog-units-of-any-text", "src/emit/verilog_exporter.cc",
            r"each\.text == text && each\.unit\.channels == ports\.channels", "each.unit.kind == kind",
            "one module for all sites of a kind", tests="VerilogExport*"),
-    Mutant("any-model-as-verilog", "src/pipeline/models.cc",
+    Mutant("any-model-as-verilog", "src/pipeline/units.cc",
            r"if \(seen == file\.seen\.end\(\) && !site\.carried\.channel\)", "if (false)",
            "circuits made for a range of x that is not known", room="cli", tests="Export*"),
     Mutant("factor-bits-ignored", "src/quantize/vit_program.cc",

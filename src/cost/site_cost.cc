@@ -9,19 +9,18 @@
 namespace normgraft {
 namespace {
 
-constexpr double kMostError = 0.5;    ///< of a unit, in steps of y beyond rounding
-constexpr double kMostSpreads = 8.0;  ///< of a token, that y shows where r tells the spread
+constexpr double kMostError = 0.5;  ///< of a unit, in steps of y beyond rounding
 
-/// How far y reaches where r tells the spread.
+/// How far LayerNorm's y reaches, in spreads of its token. Networks live by single channels that do.
 double most_scaled_y(int64_t channels) {
-  return std::min(kMostSpreads, std::sqrt(static_cast<double>(channels - 1)));
+  return std::sqrt(static_cast<double>(channels - 1));
 }
 
 }  // namespace
 
-CircuitPorts ports_at_site(Interval range, const Carried& carried, double most_y) {
+CircuitPorts ports_at_site(Interval range, const Carried& carried, double most_y, int y_bits) {
   CircuitPorts ports;
-  ports.y = fixed_point_for({-most_y, most_y}, kSiteOutBits);
+  ports.y = fixed_point_for({-most_y, most_y}, y_bits);
   if (!carried.channel) {
     ports.x = fixed_point_for(range, kSiteInBits);
     return ports;
@@ -44,13 +43,14 @@ CircuitPorts ports_at_site(const SiteMapping& site) {
   return ports_at_site(site.range(), site.carried, most);
 }
 
-CircuitPorts ports_at_site(const Expression& f, Interval seen, const Carried& carried, int64_t channels) {
-  if (carried.channel) return ports_at_site(seen, carried, most_scaled_y(channels));
+CircuitPorts ports_at_site(const Expression& f, Interval seen, const Carried& carried, int64_t channels,
+                           int y_bits) {
+  if (carried.channel) return ports_at_site(seen, carried, most_scaled_y(channels), y_bits);
   constexpr int kSamples = 256;
   double most = 0;
   for (int i = 0; i <= kSamples; ++i)
     most = std::max(most, std::abs(f(seen.low + (seen.high - seen.low) * i / kSamples)));
-  return ports_at_site(seen, carried, most);
+  return ports_at_site(seen, carried, most, y_bits);
 }
 
 Circuit unit_at_site(const Expression& f, const CircuitPorts& ports, bool tables) {

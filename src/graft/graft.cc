@@ -7,6 +7,7 @@
 #include <set>
 
 #include "normgraft/core/error.h"
+#include "normgraft/graft/circuit_function.h"
 #include "normgraft/graft/scalar_function.h"
 #include "normgraft/mapping/mapping.h"
 #include "normgraft/network/carrier.h"
@@ -72,6 +73,15 @@ void Graft::use_function(size_t site) {
   const bool drops = carried.blind && !keeps_means_;
   network_->set_normalizer(site, [slot = slots_[site], carried, drops](const Tensor& x) {
     const Tensor y = value_of(slot->expression, carried, x, slot->constants);
+    return drops ? without_mean(y) : y;
+  });
+}
+
+void Graft::use_circuit(const std::string& site, const Circuit& circuit) {
+  const size_t index = network_->site_named(site);
+  const Carried carried = network_->sites()[index].carried;
+  network_->set_normalizer(index, [circuit, carried, drops = drops_mean(index)](const Tensor& x) {
+    const Tensor y = circuit_function(circuit, x, carried.channel ? told(carried, x) : Tensor());
     return drops ? without_mean(y) : y;
   });
 }

@@ -6,7 +6,6 @@
 #include "integer_models.h"
 #include "network_work.h"
 #include "normgraft/core/error.h"
-#include "normgraft/cost/site_cost.h"
 #include "normgraft/emit/exporter.h"
 #include "normgraft/graft/graft.h"
 #include "normgraft/integer/program_folder.h"
@@ -16,6 +15,7 @@
 #include "normgraft/quantize/quantize.h"
 #include "pictures.h"
 #include "steps_pictures.h"
+#include "units.h"
 
 namespace normgraft {
 namespace {
@@ -48,6 +48,7 @@ struct LoadedModel {
   JudgedModel judged() const { return graft ? normgraft::judged(*graft) : judged_program(*program); }
   /// In the arithmetic that a request asks for; whole numbers have their own.
   JudgedModel judged_in(const EvalRequest& request, Monitor& monitor) const {
+    if (request.units > 0) return judged_with_units(request);
     if (request.format.kind == NumberKind::kFloat32) return judged();
     if (program) {
       throw InputError(fmt::format("eval: {} computes in whole numbers of its own, expected no --arithmetic",
@@ -60,14 +61,33 @@ struct LoadedModel {
       if (fault.empty()) return judged_program(quantize(*graft, request.format, images, monitor));
       monitor.notice(fmt::format("arithmetic: floats rounded in place of whole numbers: {}", fault));
     }
-    Graft rounded{Network(graft->network())};
-    const FunctionFile file = graft->function_file();
-    std::vector<std::string> sites;
-    for (const auto& [site, f] : file.functions) sites.push_back(site);
-    if (!sites.empty()) rounded.set_functions(file, sites);
+    Graft rounded = copy();
     rounded.keep_means();
     use_arithmetic(rounded.network(), request.format, images, monitor);
     return normgraft::judged(rounded);
+  }
+
+ private:
+  Graft copy() const {
+    Graft result{Network(graft->network())};
+    const FunctionFile file = graft->function_file();
+    std::vector<std::string> sites;
+    for (const auto& [site, f] : file.functions) sites.push_back(site);
+    if (!sites.empty()) result.set_functions(file, sites);
+    return result;
+  }
+
+  /// Functions as their circuits compute them.
+  JudgedModel judged_with_units(const EvalRequest& request) const {
+    if (!graft || request.format.kind != NumberKind::kFloat32)
+      throw InputError("eval --units: expected a model of floats, without --arithmetic");
+    const std::vector<PlacedCircuit> units = units_of(*graft, "eval --units", request.units);
+    if (units.empty())
+      throw InputError(
+          fmt::format("eval --units: {} has no functions, expected a grafted model", request.model.string()));
+    Graft result = copy();
+    for (const auto& [site, circuit] : units) result.use_circuit(site, circuit);
+    return normgraft::judged(result);
   }
 };
 
@@ -202,38 +222,18 @@ CExport export_as_c(const Path& model, CWeights weights, const Path& folder) {
   return write_c(read_integer_folder(model), folder, weights);
 }
 
-std::vector<VerilogUnit> export_as_verilog(const Path& model, const Path& folder, const ModelOptions& options,
-                                           Monitor& monitor) {
+std::vector<VerilogUnit> export_as_verilog(const Path& model, int y_bits, const Path& folder,
+                                           const ModelOptions& options, Monitor& monitor) {
   if (is_integer_folder(model)) return write_verilog(read_integer_folder(model), folder);
   const Graft graft = load_graft(model, options, monitor);
-  const FunctionFile file = graft.function_file();
-  if (file.functions.empty()) {
+  const std::vector<PlacedCircuit> circuits = units_of(graft, "export --to verilog", y_bits);
+  if (circuits.empty()) {
     throw InputError(
         fmt::format("export --to verilog: {} has no functions.json, expected a grafted model, or a "
                     "network of integers, which quantize writes",
                     model.string()));
   }
-  std::vector<PlacedCircuit> circuits;
-  int64_t channels = 0;
-  for (const Site& site : graft.network().sites()) {
-    const auto f = file.functions.find(site.name);
-    if (f == file.functions.end()) continue;
-    const auto seen = file.seen.find(site.name);
-    if (seen == file.seen.end() && !site.carried.channel) {
-      throw InputError(
-          fmt::format("export --to verilog: {} says no range of x for {}, expected one under seen",
-                      (model / "functions.json").string(), site.name));
-    }
-    const Interval range = seen == file.seen.end() ? Interval{} : seen->second;
-    try {
-      circuits.push_back(
-          {site.name, unit_at_site(f->second, ports_at_site(f->second, range, site.carried, site.channels))});
-    } catch (const InputError& error) {
-      throw InputError(fmt::format("export --to verilog: {}: {}", site.name, error.what()));
-    }
-    channels = site.channels;
-  }
-  return write_verilog(circuits, channels, folder);
+  return write_verilog(circuits, graft.network().sites().back().channels, folder);
 }
 
 void quantize_model(const QuantizeRequest& request, Monitor& monitor) {

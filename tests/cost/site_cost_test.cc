@@ -22,8 +22,8 @@ TEST(PortsAtSite, HoldTheRangesWithTheSmallestSteps) {
   EXPECT_EQ(alone.x, (FixedPoint{16, 12}));
   EXPECT_EQ(alone.y, (FixedPoint{8, 5}));
   const CircuitPorts scaled = ports_at_site(site_with_r());
-  EXPECT_EQ(scaled.y, (FixedPoint{8, 3}));    // 8 takes a code more than 4 bits behind the point leave
-  EXPECT_EQ(scaled.x, (FixedPoint{16, 10}));  // 8 e is 21.7
+  EXPECT_EQ(scaled.y, (FixedPoint{8, 3}));   // sqrt(191) is 13.8
+  EXPECT_EQ(scaled.x, (FixedPoint{16, 9}));  // 13.8 e is 37.6
   EXPECT_EQ(scaled.r, (FixedPoint{16, 14}));
   EXPECT_EQ(scaled.r.value(scaled.most_r()), 1);
   EXPECT_EQ(scaled.r.value(scaled.least_r()), -0.5);

@@ -8,22 +8,21 @@
 
 namespace normgraft {
 
-/// Widths of the codes at a norm site.
+/// Bits of the codes at a norm site: of x and r, and those of y where nothing else is said.
 inline constexpr int kSiteInBits = 16, kSiteOutBits = 8;
 
 /// The formats at a norm site whose functions take x within `range` (its channel within that of `carried`,
-/// where there is one) and give at most most_y in magnitude. x and r have 16 bits, y has 8; each has the
-/// smallest step that holds its range. Where r tells the spread, x reaches as far as y shows of it: most_y
-/// times the largest spread.
-CircuitPorts ports_at_site(Interval range, const Carried& carried, double most_y);
+/// where there is one) and give at most most_y in magnitude. Each has the smallest step that holds its range.
+/// Where r tells the spread, x reaches as far as y shows of it: most_y times the largest spread.
+CircuitPorts ports_at_site(Interval range, const Carried& carried, double most_y, int y_bits = kSiteOutBits);
 
-/// Those of a mapping: y reaches as far as its pairs, and where r tells the spread 8 times the spread; what
-/// is beyond is held there.
+/// Those of a mapping: y reaches as far as its pairs, and where r tells the spread as far as LayerNorm's can.
 CircuitPorts ports_at_site(const SiteMapping& site);
 
 /// Those of a function at a site of D channels, where x was seen within a range: y reaches as far as f does
 /// there, and where r tells the spread as above.
-CircuitPorts ports_at_site(const Expression& f, Interval seen, const Carried& carried, int64_t channels);
+CircuitPorts ports_at_site(const Expression& f, Interval seen, const Carried& carried, int64_t channels,
+                           int y_bits);
 
 /// f with these ports, as SiteCost counts it. Throws InputError where it cannot be made a circuit.
 Circuit unit_at_site(const Expression& f, const CircuitPorts& ports, bool tables = true);

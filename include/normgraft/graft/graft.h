@@ -4,6 +4,7 @@
 #include <string>
 #include <vector>
 
+#include "normgraft/circuit/circuit.h"
 #include "normgraft/graft/functions.h"
 #include "normgraft/models/model_folder.h"
 #include "normgraft/network/network.h"
@@ -49,6 +50,10 @@ class Graft {
   /// From here on functions leave to those Linears what they are blind to, as hardware does, which has no
   /// mean over channels. Their weights have to be blind: folded (fold_norm), as save_graft() leaves them.
   void keep_means();
+
+  /// From here on the site's function is computed as a circuit does (circuit_function), for judging alone.
+  /// What functions() and save_graft() say does not change. The site has a function.
+  void use_circuit(const std::string& site, const Circuit& circuit);
 
   /// y at a site from x [..., D] and constants in place of the function's own, with r where the function
   /// reads it; has_function(site) must hold.
