@@ -27,6 +27,9 @@ void require_narrow(const Expression& f, const std::vector<CircuitNode>& nodes) 
   }
 }
 
+/// Of 64 bits; what is shifted further is 0 too.
+constexpr int64_t kMostShift = 62;
+
 }  // namespace
 
 int64_t CircuitPorts::least_r() const {
@@ -130,7 +133,8 @@ int64_t node_value(const CircuitNode& node, std::span<const CircuitNode> nodes,
       const int fraction = na->format.fraction;
       const int64_t whole = fraction > 0 ? a >> fraction : a * (int64_t{1} << -fraction);
       const int64_t behind = fraction > 0 ? a & ((int64_t{1} << fraction) - 1) : 0;
-      return (*node.curve)(behind) >> (node.curve_fraction - node.format.fraction - static_cast<int>(whole));
+      const int64_t shift = node.curve_fraction - node.format.fraction - whole;
+      return (*node.curve)(behind) >> std::min(shift, kMostShift);
     }
     case Op::kTanh:
     case Op::kSigmoid:

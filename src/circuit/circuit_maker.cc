@@ -290,6 +290,10 @@ int CircuitMaker::power_of_two(int i) {
   node.exact_fraction = fraction_;
   const double step = std::ldexp(1, -fraction_);
   node.range = primitive(Op::kExp2).bound(a.range, {}, nullptr);
+  if (!node.range.finite()) {
+    cut(node);
+    return add(node);
+  }
   const double whole = std::floor(a.range.high);
   node.curve_fraction = static_cast<int>(std::clamp(fraction_ + whole, 1.0, 40.0));
   const double pieces_error = std::ldexp(0.5 + kCurveShare, static_cast<int>(whole) - node.curve_fraction);

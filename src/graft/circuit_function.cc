@@ -116,7 +116,7 @@ class Evaluation {
     const Tensor whole = fraction > 0 ? shifted_right(a, fraction) : shifted_left(a, -fraction);
     const Tensor behind = fraction > 0 ? a - shifted_left(whole, fraction) : at::zeros_like(a);
     return at_curve(*node.curve, behind)
-        .bitwise_right_shift(node.curve_fraction - node.format.fraction - whole);
+        .bitwise_right_shift((node.curve_fraction - node.format.fraction - whole).clamp_max(62));
   }
 
   std::span<const CircuitNode> nodes_;

@@ -29,6 +29,7 @@ TEST(CircuitFunction, GivesTheNumbersOfTheIntegerModelForEveryOperation) {
                            "exp(0.04*x)",
                            "log2(x+65)",
                            "exp2(0.06*x)",
+                           "exp2(min(10*x, 2))",
                            "1/(abs(x)+0.5)",
                            "x/(abs(x)+1)",
                            "x*exp(-0.25*r)",
