@@ -40,7 +40,7 @@ MUTANTS = of_rooms(
            r"\.scratch = from\.rows \+ from\.width / 3 / s\.heads", ".scratch = from.rows / 2",
            "sums of attention behind their memory", tests="Arena*"),
     Mutant("c-rounds-down", PIECES,
-           r"v \+= \(\(int64_t\)1 << s\) >> 1;", "",
+           r"floor_shift\(v \+ \(\(\(int64_t\)1 << s\) >> 1\), s\)", "floor_shift(v, s)",
            "rounding down in C", tests="*CExport*"),
     Mutant("c-rounds-to-zero", PIECES,
            r"v < 0 \? ~\(~v >> s\) : v >> s", "v / ((int64_t)1 << s)",
