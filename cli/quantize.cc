@@ -19,7 +19,7 @@ void add_quantize(CLI::App& app, Context& context) {
         context.print(Json{{"folder", request.output.string()},
                            {"arithmetic", to_string(request.format.kind)},
                            {"stream", request.format.stream_bits},
-                           {"factor", request.format.factor_bits}},
+                           {"factor", request.format.bits_of_factor()}},
                       fmt::format("{}: {}", request.output.string(), to_string(request.format)));
       });
   command->add_option("model", options->request.model, "model folder, grafted or not")->required();
@@ -41,9 +41,9 @@ void add_quantize(CLI::App& app, Context& context) {
       ->check(CLI::IsMember({8, 16}))
       ->capture_default_str();
   command
-      ->add_option("--factor", options->request.format.factor_bits, "bits of the largest g at a site x g(r)")
-      ->check(CLI::Range(6, 15))
-      ->capture_default_str();
+      ->add_option("--factor", options->request.format.factor_bits,
+                   "bits of the largest g at a site x g(r); 7 where activations have 8 bits, else 15")
+      ->check(CLI::Range(6, 15));
   add_model_options(*command, options->request.model_options);
 }
 

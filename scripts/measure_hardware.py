@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Synthesises the units that `normgraft export --to verilog` writes, and writes a Markdown page.
 
-    scripts/measure_hardware.py --graft 15=DIR 9=DIR --norms DIR -o OUT --page docs/hardware.md
+    scripts/measure_hardware.py --graft 7=DIR 9=DIR 15=DIR --norms DIR -o OUT --page docs/hardware.md
 
 --graft: a network of integers whose sites are x g(r), by the bits of its factor (quantize --factor); --norms: the same
 network with its LayerNorms. Yosys maps each unit to iCE40 without DSP (synth_ice40; for scale and curve units -nobram,

@@ -53,6 +53,14 @@ std::string CKernels::scale(int from_bits, int to_bits, int knot_bits) {
   return fmt::format("scale_{}_{}_{}", from_bits, to_bits, knot_bits);
 }
 
+std::string CKernels::cut_scale(int from_bits, int to_bits, int knot_bits) {
+  curve_at(knot_bits);
+  clamp(to_bits);
+  add(c::kCutScaleOf, {{"knots", knot_bits}});
+  add(c::kCutScale, {{"from", from_bits}, {"to", to_bits}, {"knots", knot_bits}});
+  return fmt::format("cut_scale_{}_{}_{}", from_bits, to_bits, knot_bits);
+}
+
 std::string CKernels::curve(int from_bits, int to_bits, int knot_bits) {
   curve_at(knot_bits);
   clamp(to_bits);

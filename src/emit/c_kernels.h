@@ -15,6 +15,7 @@ class CKernels {
   std::string fill(int tensor_bits, int to_bits);
   std::string linear(int from_bits, int to_bits);
   std::string scale(int from_bits, int to_bits, int knot_bits);
+  std::string cut_scale(int from_bits, int to_bits, int knot_bits);
   std::string curve(int from_bits, int to_bits, int knot_bits);
   std::string norm(int from_bits, int to_bits);
   std::string first_spread(int from_bits, int to_bits, int knot_bits);

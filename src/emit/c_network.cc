@@ -126,6 +126,13 @@ class NetworkWriter {
 
   std::string call(const std::string& place, const ScaleStep& s, const At& at) {
     const int knots = knot_bits(s.g);
+    if (s.cuts()) {
+      const std::string kernel = kernels_.cut_scale(at.from_bits, at.to_bits, knots);
+      const std::string p = parameters(fmt::format("cut_scale_{}", knots), place,
+                                       fmt::format("{}, {}, {}, {}, {}, {}", curve(s.g), buffer(s.to).width,
+                                                   s.shift, s.r_cut, s.x_cut, s.floors ? 1 : 0));
+      return fmt::format("{}(&{}, {}, {})", kernel, p, at.from, at.to);
+    }
     const std::string kernel = kernels_.scale(at.from_bits, at.to_bits, knots);
     const std::string p = parameters(fmt::format("scale_{}", knots), place,
                                      fmt::format("{}, {}, {}", curve(s.g), buffer(s.to).width, s.shift));

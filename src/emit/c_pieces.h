@@ -8,10 +8,14 @@ namespace normgraft::c {
 // @from@, @to@, @knots@ and the like stand for 8, 16 or 32. A function computes one row.
 
 inline constexpr std::string_view kRoundShift = R"c(
-/* v / 2^s, rounded, halves up. C leaves the right shift of a negative number to the compiler, so none is done. */
-static int64_t round_shift(int64_t v, int s) {
-  v += ((int64_t)1 << s) >> 1;
+/* v / 2^s, rounded down. C leaves the right shift of a negative number to the compiler, so none is done. */
+static int64_t floor_shift(int64_t v, int s) {
   return v < 0 ? ~(~v >> s) : v >> s;
+}
+
+/* v / 2^s, rounded, halves up. */
+static int64_t round_shift(int64_t v, int s) {
+  return floor_shift(v + (((int64_t)1 << s) >> 1), s);
 }
 )c";
 
@@ -124,6 +128,27 @@ static void scale_@from@_@to@_@knots@(const scale_@knots@_of *p, const int@from@
   const int64_t g = curve_at_@knots@(&p->g, from[0]);
   to[0] = 0;
   for (int32_t c = 1; c < p->width; ++c) to[c] = clamp_@to@(round_shift(from[c] * g, p->shift));
+}
+)c";
+
+inline constexpr std::string_view kCutScaleOf = R"c(
+/* x g(r), where channel 0 is r, without the lower bits of both. */
+typedef struct {
+  curve_at_@knots@_of g;
+  int32_t width;
+  int shift, r_cut, x_cut, floors;
+} cut_scale_@knots@_of;
+)c";
+
+inline constexpr std::string_view kCutScale = R"c(
+static void cut_scale_@from@_@to@_@knots@(const cut_scale_@knots@_of *p, const int@from@_t *from, int@to@_t *to) {
+  const int64_t g = curve_at_@knots@(&p->g, floor_shift(from[0], p->r_cut));
+  const int64_t unit = (int64_t)1 << p->x_cut;
+  to[0] = 0;
+  for (int32_t c = 1; c < p->width; ++c) {
+    const int64_t v = (floor_shift(from[c], p->x_cut) * unit + unit / 2) * g;
+    to[c] = clamp_@to@(p->floors ? floor_shift(v, p->shift) : round_shift(v, p->shift));
+  }
 }
 )c";
 

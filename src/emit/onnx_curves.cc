@@ -84,7 +84,10 @@ ScaleFunction function_of_scale(const IntegerProgram& program, const std::string
   const auto g = factor_of_r(f);
   if (!g) refuse(place, f.to_string() + ", expected x times a function of r");
   const IntegerTensor& knots = program.tensors.at(step.g.knots);
-  const auto r_of = [&](int64_t code) { return from.told_step * static_cast<double>(code - from.told_zero); };
+  const auto r_of = [&](int64_t code) {
+    const int64_t r = (code << step.r_cut) + ((int64_t{1} << step.r_cut) >> 1);
+    return from.told_step * static_cast<double>(r - from.told_zero);
+  };
   const double unit = std::ldexp(from.step / to.step, step.shift);
   const int64_t intervals = knots.size() - 1, stride = std::max<int64_t>(1, intervals / kSamples);
   for (int64_t i = 0; i < intervals; i += stride) {  // the last knot may lie behind the range

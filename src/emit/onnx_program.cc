@@ -221,7 +221,9 @@ class ProgramGraph {
     const OnnxValue x = read(step.from, step.rows);
     const OnnxValue r = graph_.clip(graph_.slice(x, 2, 0, 1), static_cast<float>(function.low),
                                     static_cast<float>(function.high));
-    put(step.to, graph_.function(function.f, x, r), step.rows, /*without_channel_0=*/true);
+    OnnxValue y = graph_.function(function.f, x, r);
+    if (step.floors) y = graph_.node("Sub", {y, graph_.number(static_cast<float>(step_of(step.to) / 2))});
+    put(step.to, y, step.rows, /*without_channel_0=*/true);
   }
 
   void add(const CurveStep& step) {

@@ -269,7 +269,8 @@ class Writer {
     const CurveRange range = range_of(node.curve->curve, knots, input_bits);
     piece_bits_ = signed_bits(range.least, range.most);
     const std::string name = fmt::format("n{}_curve", i);
-    const CurveLogic logic = curve_logic(node.curve->curve, knots, input_bits, 0, piece_bits_, name + "_in");
+    const CurveLogic logic =
+        curve_logic(node.curve->curve, knots, {name + "_in", input_bits}, 0, piece_bits_);
     text_ += with_words(verilog::kPieces, {{"name", name},
                                            {"in_top", std::to_string(input_bits - 1)},
                                            {"input", input},

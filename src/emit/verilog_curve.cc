@@ -23,14 +23,13 @@ struct Piece {
 
 class CurveMaker {
  public:
-  CurveMaker(const Curve& curve, const IntegerTensor& knots, int code_bits, int64_t offset, int bits,
-             const std::string& code)
-      : curve_(curve), knots_(knots), code_bits_(code_bits), offset_(offset), bits_(bits), code_(code) {
+  CurveMaker(const Curve& curve, const IntegerTensor& knots, const CodeWire& code, int64_t offset, int bits)
+      : curve_(curve), knots_(knots), code_(code), offset_(offset), bits_(bits) {
     const int64_t spacing = int64_t{1} << curve.shift;
     base_ = curve.low >> curve.shift;
     below_ = curve.low - base_ * spacing;
-    at_bits_ = std::max(code_bits + (below_ > 0 ? 1 : 0), curve.shift + 1);
-    const int64_t most = largest_code(code_bits), least = -most - 1;
+    at_bits_ = std::max(code.bits + (below_ > 0 ? 1 : 0), curve.shift + 1);
+    const int64_t most = largest_code(code.bits), least = -most - 1;
     first_ = (least - below_) >> curve.shift;
     last_ = (most - below_) >> curve.shift;
     for (int64_t index = first_; index <= last_; ++index) pieces_.push_back(piece(index));
@@ -43,7 +42,7 @@ class CurveMaker {
     add("  reg [{}:0] entry;\n", entry_bits() - 1);
     if (has_slope_) add("  reg [{}:0] distance;\n", curve_.shift - 1);
     add("  always @(posedge clock)\n    if (step) begin\n");
-    const std::string code = resized(code_, code_bits_, at_bits_);
+    const std::string code = resized(code_.name, code_.bits, at_bits_);
     add("      at <= {}{};\n", code, below_ > 0 ? " - " + literal(below_, at_bits_) : "");
     if (has_slope_) add("      distance <= at[{}:0];\n", curve_.shift - 1);
     if (!has_slope_ && curve_.shift > 0) unused("at[{}:0]", curve_.shift - 1);
@@ -143,10 +142,9 @@ class CurveMaker {
 
   const Curve& curve_;
   const IntegerTensor& knots_;
-  int code_bits_;
+  CodeWire code_;
   int64_t offset_;
   int bits_;
-  std::string code_;
   int64_t base_ = 0, below_ = 0;  ///< low = base * 2^shift + below
   int64_t first_ = 0, last_ = 0;  ///< the intervals that codes reach
   std::vector<Piece> pieces_;     ///< from first to last
@@ -167,9 +165,9 @@ CurveRange range_of(const Curve& curve, const IntegerTensor& knots, int code_bit
   return range;
 }
 
-CurveLogic curve_logic(const Curve& curve, const IntegerTensor& knots, int code_bits, int64_t offset,
-                       int bits, const std::string& code) {
-  return CurveMaker(curve, knots, code_bits, offset, bits, code).make();
+CurveLogic curve_logic(const Curve& curve, const IntegerTensor& knots, const CodeWire& code, int64_t offset,
+                       int bits) {
+  return CurveMaker(curve, knots, code, offset, bits).make();
 }
 
 }  // namespace normgraft

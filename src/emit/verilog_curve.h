@@ -9,8 +9,8 @@ namespace normgraft {
 
 /// A curve of codes as logic: knots between which it is straight in a table, one product.
 struct CurveLogic {
-  /// Declarations and registers: `at` one clock behind in_code, `entry` and `distance` two; all follow
-  /// `step`. The wire `value` is the curve, `offset` added, two clocks behind in_code.
+  /// Declarations and registers: `at` one clock behind the code, `entry` and `distance` two; all follow
+  /// `step`. The wire `value` is the curve, `offset` added, two clocks behind the code.
   std::string text;
   int bits = 0;                     ///< of `value`
   std::vector<std::string> unused;  ///< bits that nothing reads
@@ -22,9 +22,13 @@ struct CurveRange {
 };
 CurveRange range_of(const Curve& curve, const IntegerTensor& knots, int code_bits);
 
-/// `value` is of `bits` bits, which hold the curve's values with `offset` added, signed or not. `code` is the
-/// wire of what enters.
-CurveLogic curve_logic(const Curve& curve, const IntegerTensor& knots, int code_bits, int64_t offset,
-                       int bits, const std::string& code = "in_code");
+/// The curve of what a wire holds. `value` is of `bits` bits, which hold the curve's values with `offset`
+/// added, signed or not.
+struct CodeWire {
+  std::string name;
+  int bits = 0;
+};
+CurveLogic curve_logic(const Curve& curve, const IntegerTensor& knots, const CodeWire& code, int64_t offset,
+                       int bits);
 
 }  // namespace normgraft

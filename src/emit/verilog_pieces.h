@@ -82,16 +82,17 @@ inline constexpr std::string_view kScale = R"v(  wire step = out_ready | ~out_va
     end
 
   // g(r), as the digits of a product.
+  wire [@r_top@:0] r = in_code[@in_top@:@r_cut@];
 @curve@  reg [@factor_top@:0] factor;
   always @(posedge clock) if (step & valid[1] & first[1]) factor <= value;
 
-  reg [@in_top@:0] x_1, x_2;
+  reg [@x_top@:0] x_1, x_2;
   wire [@product_top@:0] x_times_factor;
-  normgraft_product #(.X(@in_bits@), .N(@digits@)) times_factor (.x(x_2), .digits(factor), .product(x_times_factor));
+  normgraft_product #(.X(@x_bits@), .N(@digits@)) times_factor (.x(x_2), .digits(factor), .product(x_times_factor));
   reg [@product_top@:0] product;
 @rounded@  always @(posedge clock)
     if (step) begin
-      x_1 <= in_code;
+      x_1 <= @x@;
       x_2 <= x_1;
       product <= x_times_factor;
       if (first[2]) out_code <= @out_bits@'b0;

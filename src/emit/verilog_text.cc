@@ -51,20 +51,26 @@ int product_digits(int64_t least, int64_t most) {
   return digits;
 }
 
-RoundedCode rounded_code(const std::string& wire, int from, int shift, int to) {
+RoundedCode rounded_code(const std::string& wire, int from, int shift, int to, bool floors) {
   RoundedCode made;
   std::string rounded = wire;
   int bits = from;
   if (shift > 0) {
-    // A bit more than the shift leaves, for what rounding may carry.
     const int wide = std::max(from, shift + 1);
-    bits = wide - shift + 1;
     const auto bit = [&](int i) { return fmt::format("{}[{}]", wire, std::min(i, from - 1)); };
-    const std::string kept = shift < from ? fmt::format("{}[{}:{}]", wire, from - 1, shift) : bit(from - 1);
-    made.text = fmt::format("  wire [{}:0] {}_rounded = {{{}, {}}} + {{{}, {}}};\n", bits - 1, wire,
-                            bit(from - 1), kept, literal(0, bits - 1), bit(shift - 1));
+    std::string value = shift < from ? fmt::format("{}[{}:{}]", wire, from - 1, shift) : bit(from - 1);
+    bits = wide - shift;
+    int unread = std::min(shift, from - 1);
+    if (!floors) {
+      // A bit more than the shift leaves, for what rounding may carry.
+      ++bits;
+      value =
+          fmt::format("{{{}, {}}} + {{{}, {}}}", bit(from - 1), value, literal(0, bits - 1), bit(shift - 1));
+      unread = std::min(shift, from) - 1;
+    }
+    made.text = fmt::format("  wire [{}:0] {}_rounded = {};\n", bits - 1, wire, value);
     rounded = wire + "_rounded";
-    if (shift > 1) made.unused.push_back(fmt::format("{}[{}:0]", wire, std::min(shift, from) - 2));
+    if (unread > 0) made.unused.push_back(fmt::format("{}[{}:0]", wire, unread - 1));
   }
   made.code = resized(rounded, bits, to);
   if (bits > to) {

@@ -32,12 +32,12 @@ int64_t product_offset(int digits);
 /// A number as a code.
 struct RoundedCode {
   std::string text;  ///< declarations
-  std::string code;  ///< clamp(round_shift(number, shift)), an expression
+  std::string code;  ///< clamp(round_shift(number, shift)), or clamp(number >> shift); an expression
   std::vector<std::string> unused;
 };
 
 /// Of a signed wire of `from` bits, a code of `to` bits.
-RoundedCode rounded_code(const std::string& wire, int from, int shift, int to);
+RoundedCode rounded_code(const std::string& wire, int from, int shift, int to, bool floors = false);
 
 /// A wire that takes what nothing reads; linters leave it alone for its name.
 std::string sink(const std::vector<std::string>& unused);

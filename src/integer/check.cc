@@ -229,6 +229,9 @@ class Checker {
     row_by_row(step);
     curve("g", step.g);
     within("shift", step.shift, 0, 62);
+    const int most = buffer("from", step.from).bits - 1;
+    within("r_cut", step.r_cut, 0, most);
+    within("x_cut", step.x_cut, 0, most);
   }
 
   void check_step(const CurveStep& step) {

@@ -75,7 +75,8 @@ struct CurveStepPlan {
 
 struct ScalePlan {
   CurvePlan g;
-  int shift = 0;
+  int shift = 0, r_cut = 0, x_cut = 0;
+  bool floors = false;
   enum class Width : unsigned char { k32, kUpperHalf, k64 } width = Width::k64;
   int lift = 0;  ///< of kUpperHalf
 };

@@ -138,6 +138,9 @@ ScalePlan Packer::pack(const ScaleStep& step) const {
   ScalePlan made;
   made.g = pack(step.g);
   made.shift = step.shift;
+  made.r_cut = step.r_cut;
+  made.x_cut = step.x_cut;
+  made.floors = step.floors;
   int64_t most = 0;
   for (const int32_t knot : made.g.knots) most = std::max(most, std::abs(round_shift(knot, made.g.fraction)));
   const int64_t x = largest_magnitude(buffer(step.from));

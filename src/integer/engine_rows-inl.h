@@ -75,17 +75,22 @@ void scale_row(const ScalePlan& plan, const Codes& to, const typename Kept<kFrom
                typename Kept<kTo>::Code* y) {
   const D32 d32;
   const Limits limits(to);
-  const int64_t g = curve_at(plan.g, Kept<kFrom>::get(x[0]));
+  const int64_t g = curve_at(plan.g, Kept<kFrom>::get(x[0]) >> plan.r_cut);
   if (plan.width == ScalePlan::Width::k64) {
-    for (size_t c = 0; c < to.width; ++c)
-      put<kTo>(to, y + c, round_shift(Kept<kFrom>::get(x[c]) * g, plan.shift));
+    for (size_t c = 0; c < to.width; ++c) {
+      const int64_t v = without_lower_bits(Kept<kFrom>::get(x[c]), plan.x_cut) * g;
+      put<kTo>(to, y + c, plan.floors ? v >> plan.shift : round_shift(v, plan.shift));
+    }
   } else {
     const V32 all = hn::Set(d32, static_cast<int32_t>(g));
     const bool upper = plan.width == ScalePlan::Width::kUpperHalf;
     const int shift = upper ? plan.shift + plan.lift - 32 : plan.shift;
-    const V32 half = hn::Set(d32, shift == 0 ? 0 : 1 << (shift - 1));
+    const V32 half = hn::Set(d32, shift == 0 || plan.floors ? 0 : 1 << (shift - 1));
+    const int64_t cut = int64_t{1} << plan.x_cut;
+    const V32 kept = hn::Set(d32, static_cast<int32_t>(-cut)),
+              middle = hn::Set(d32, static_cast<int32_t>(cut / 2));
     for (size_t c = 0; c < to.width; c += lanes()) {
-      const V32 v = Kept<kFrom>::load(x + c);
+      const V32 v = hn::Or(hn::And(Kept<kFrom>::load(x + c), kept), middle);
       const V32 scaled = upper ? upper_half(hn::ShiftLeftSame(v, plan.lift), all) : hn::Mul(v, all);
       Kept<kTo>::store(hn::ShiftRightSame(hn::Add(scaled, half), shift), limits.lowest, limits.largest,
                        y + c);

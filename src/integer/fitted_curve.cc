@@ -70,4 +70,8 @@ FittedCurve fit_curve(const CurveTarget& target, double share) {
   return with_shift(target, values, 0, std::numeric_limits<double>::infinity());
 }
 
+FittedCurve fit_table(const CurveTarget& target) {
+  return with_shift(target, values_of(target), 0);
+}
+
 }  // namespace normgraft

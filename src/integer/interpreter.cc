@@ -93,10 +93,11 @@ class Interpreter {
 
   void run(const ScaleStep& step) {
     for (int64_t n = 0; n < step.rows; ++n) {
-      const int64_t g = value(step.g, get(step.from, n, 0));
+      const int64_t g = value(step.g, get(step.from, n, 0) >> step.r_cut);
       set(step.to, n, 0, 0);
       for (int64_t c = 1; c < buffer(step.to).width; ++c) {
-        set(step.to, n, c, round_shift(get(step.from, n, c) * g, step.shift));
+        const int64_t y = without_lower_bits(get(step.from, n, c), step.x_cut) * g;
+        set(step.to, n, c, step.floors ? y >> step.shift : round_shift(y, step.shift));
       }
     }
   }

@@ -86,8 +86,14 @@ class Counter {
   void add(const ScaleStep& step) {
     const int64_t outputs = step.rows * (buffer(step.to).width - 1);
     curve(step.g, step.rows);
+    if (step.r_cut > 0) operations("shift", step.rows);
+    if (step.x_cut > 0) {
+      operations("shift", 2 * outputs);
+      operations("add", outputs);
+    }
     operations("multiply 32x32", outputs);
-    round_shift(outputs);
+    operations("shift", outputs);
+    if (!step.floors) operations("add", outputs);
     clamp(outputs);
     read_rows(step.from, step.rows);
     write_rows(step.to, step.rows);

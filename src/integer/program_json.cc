@@ -15,7 +15,7 @@
 namespace normgraft {
 namespace {
 
-constexpr int kVersion = 1;
+constexpr int kVersion = 2;  ///< the newest; 1 where no ScaleStep cuts
 constexpr int64_t kMost32 = std::numeric_limits<int32_t>::max();
 constexpr int64_t kMost64 = std::numeric_limits<int64_t>::max();
 constexpr std::array<Named<Interpolation>, 2> kInterpolations = {
@@ -24,8 +24,10 @@ constexpr std::array<Named<Interpolation>, 2> kInterpolations = {
 /// Writes the fields of a step.
 class FieldWriter {
  public:
-  FieldWriter(const IntegerProgram& program, Json& to) : program_(program), to_(to) {}
+  FieldWriter(const IntegerProgram& program, int version, Json& to)
+      : program_(program), version_(version), to_(to) {}
 
+  int version() const { return version_; }
   void buffer(const char* key, BufferIndex value) {
     to_[key] = program_.buffers[static_cast<size_t>(value)].name;
   }
@@ -45,14 +47,17 @@ class FieldWriter {
 
  private:
   const IntegerProgram& program_;
+  int version_;
   Json& to_;
 };
 
 /// Reads the fields of an object and knows which of them it was asked for.
 class FieldReader {
  public:
-  FieldReader(const IntegerProgram& program, JsonPlace from) : program_(program), from_(std::move(from)) {}
+  FieldReader(const IntegerProgram& program, int version, JsonPlace from)
+      : program_(program), version_(version), from_(std::move(from)) {}
 
+  int version() const { return version_; }
   JsonPlace field(const std::string& key) {
     asked_.insert(key);
     return from_[key];
@@ -62,7 +67,7 @@ class FieldReader {
   void finish() const {
     for (const auto& [key, value] : from_.members()) {
       if (!asked_.contains(key)) {
-        from_.fail(fmt::format("{} is no field of version {}, expected {}", in_quotes(key), kVersion,
+        from_.fail(fmt::format("{} is no field of version {}, expected {}", in_quotes(key), version_,
                                fmt::join(asked_, ", ")));
       }
     }
@@ -86,7 +91,7 @@ class FieldReader {
   void text(const char* key, std::string& value) { value = field(key).text(); }
   void flag(const char* key, bool& value) { value = field(key).boolean(); }
   void curve(const char* key, Curve& value) {
-    FieldReader inner(program_, field(key));
+    FieldReader inner(program_, version_, field(key));
     inner.text("knots", value.knots);
     inner.number("low", value.low);
     inner.number("shift", value.shift);
@@ -94,7 +99,7 @@ class FieldReader {
     inner.finish();
   }
   void rescale(const char* key, Rescale& value) {
-    FieldReader inner(program_, field(key));
+    FieldReader inner(program_, version_, field(key));
     inner.number("multiplier", value.multiplier);
     inner.number("shift", value.shift);
     inner.finish();
@@ -105,9 +110,18 @@ class FieldReader {
 
  private:
   const IntegerProgram& program_;
+  int version_;
   JsonPlace from_;
   std::set<std::string> asked_;
 };
+
+int version_of(const IntegerProgram& program) {
+  const bool cuts = std::any_of(program.steps.begin(), program.steps.end(), [](const PlacedStep& placed) {
+    const auto* scale = std::get_if<ScaleStep>(&placed.step);
+    return scale != nullptr && scale->cuts();
+  });
+  return cuts ? 2 : 1;
+}
 
 void visit_fields(IntegerBuffer& buffer, auto& fields) {
   fields.text("name", buffer.name);
@@ -165,18 +179,19 @@ PlacedStep read_step(FieldReader fields) {
 }  // namespace
 
 Json program_json(const IntegerProgram& program, const std::string& checksum) {
+  const int version = version_of(program);
   Json buffers = Json::array(), steps = Json::array();
   for (IntegerBuffer buffer : program.buffers) {
-    FieldWriter writer(program, buffers.emplace_back(Json::object()));
+    FieldWriter writer(program, version, buffers.emplace_back(Json::object()));
     visit_fields(buffer, writer);
   }
   for (PlacedStep placed : program.steps) {
     Json& step = steps.emplace_back(Json{{"kind", kStepKinds[placed.step.index()]}, {"place", placed.place}});
-    FieldWriter writer(program, step);
+    FieldWriter writer(program, version, step);
     std::visit([&](auto& each) { visit_fields(each, writer); }, placed.step);
   }
   return {{"format", kIntegerFormat},
-          {"version", kVersion},
+          {"version", version},
           {"architecture", program.architecture},
           {"class_names", program.class_names},
           {"preprocessing", preprocessing_json(program.preprocessing)},
@@ -192,26 +207,26 @@ ProgramAndChecksum program_from(const Json& config, const std::string& file) {
   ProgramAndChecksum read;
   IntegerProgram& program = read.program;
   const JsonPlace place(config, file);
-  FieldReader fields(program, place);
+  FieldReader fields(program, 1, place);
   if (fields.field("format").text() != kIntegerFormat) {
     place["format"].fail(
         fmt::format("it is {}, expected \"{}\"", in_quotes(place["format"].text()), kIntegerFormat));
   }
   fields.field("version");
-  place.check_version(kVersion);
+  const int version = place.check_version(kVersion);
   fields.text("architecture", program.architecture);
   fields.texts("class_names", program.class_names);
-  read_preprocessing({program, fields.field("preprocessing")}, program.preprocessing);
+  read_preprocessing({program, version, fields.field("preprocessing")}, program.preprocessing);
   fields.text("checksum", read.checksum);
   for (const JsonPlace& each : fields.field("buffers").elements()) {
-    FieldReader inner(program, each);
+    FieldReader inner(program, version, each);
     IntegerBuffer buffer;
     visit_fields(buffer, inner);
     inner.finish();
     program.buffers.push_back(buffer);
   }
   for (const JsonPlace& each : fields.field("steps").elements()) {
-    program.steps.push_back(read_step({program, each}));
+    program.steps.push_back(read_step({program, version, each}));
   }
   fields.buffer("logits", program.logits);
   fields.texts("sites", program.sites);

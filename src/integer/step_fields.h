@@ -42,6 +42,10 @@ void visit_fields(ScaleStep& step, auto& fields) {
   fields.curve("g", step.g);
   fields.number("shift", step.shift);
   fields.number("rows", step.rows);
+  if (fields.version() < 2) return;
+  fields.number("r_cut", step.r_cut);
+  fields.number("x_cut", step.x_cut);
+  fields.flag("floors", step.floors);
 }
 
 void visit_fields(CurveStep& step, auto& fields) {

@@ -30,6 +30,7 @@ WholeWeights with_steps(const LinearToMake& linear, const Tensor& weight, const 
   const Tensor codes = linear.blind ? balanced(exact, kLargestWeight) : exact.round();
   const auto zero = static_cast<double>(linear.from.zero);
   Tensor whole = bias / steps - zero * codes.sum(1);
+  if (linear.from.floored) whole = whole + codes.slice(1, 1).sum(1) / 2;
   if (linear.mean.defined()) whole = whole + (exact - codes).matmul(linear.mean / linear.from.steps);
   return {codes, whole.round(), steps};
 }

@@ -20,8 +20,8 @@ struct LinearToMake {
 };
 
 /// The step, with weights of 8 bits and a step for each output: that of the largest weight, wider where the
-/// sums or the bias would not fit 32 bits. The zero of `from` moves into the bias, that of `to` into the
-/// step's; where it adds, `to` has none.
+/// sums or the bias would not fit 32 bits. The zero of `from`, and half a step where it is floored, move into
+/// the bias, the zero of `to` into the step's; where it adds, `to` has none.
 void add_linear(ProgramMaker& maker, const LinearToMake& linear);
 
 }  // namespace normgraft

@@ -10,11 +10,20 @@
 namespace normgraft {
 namespace {
 
-constexpr double kShare = 0.03;       ///< of a step of y, by which a curve of x may err beyond rounding
-constexpr double kFactorShare = 1;    ///< of a step of g
-constexpr int kFraction = 8;          ///< of knots of f(x)
-constexpr int kNormDigits = 20;       ///< y / sqrt(D) has so many in a NormStep
-constexpr double kLargestSum = 4e18;  ///< that 64 bits hold
+constexpr double kShare = 0.03;           ///< of a step of y, by which a curve of x may err beyond rounding
+constexpr double kFactorShare = 1;        ///< of a step of g
+constexpr int kTableBits = 8;             ///< up to so many bits g is a table
+constexpr double kTableShare = 1.0 / 32;  ///< of g, by which its table may err beyond rounding
+constexpr double kCutShare = 0.25;        ///< of a step of y, by which cutting x may move it
+constexpr int kFraction = 8;              ///< of knots of f(x)
+constexpr int kNormDigits = 20;           ///< y / sqrt(D) has so many in a NormStep
+constexpr double kLargestSum = 4e18;      ///< that 64 bits hold
+
+/// What a number of so many bits may reach without another digit of 4: such a digit is -1 to 2, so N of them
+/// hold 4/3 of 2^(2 N - 1).
+double most_in_digits(int bits) {
+  return std::floor(std::ldexp(bits % 2 == 1 ? 4.0 / 3 : 1, bits));
+}
 
 class SiteMaker {
  public:
@@ -40,41 +49,101 @@ class SiteMaker {
     return maker_.buffer(site_.name, site_.tokens, site_.channels, wanted_.grid.bits, step, zero);
   }
 
-  Codes scale(const Expression& g) const {
-    const Codes to = even_buffer(wanted_.grid.step);
+  /// The codes of r for which g is made, and how many steps of y a step of x is at each.
+  struct Factor {
+    int64_t low = 0, high = 0;
+    std::function<double(double code)> at;
+    double largest = 1e-30;
+  };
+
+  Factor factor_of(const Expression& g, double step_of_y) const {
     const auto code_of = [&](double r) {
       return r / stream_.told_step + static_cast<double>(stream_.told_zero);
     };
     const double least = static_cast<double>(stream_.codes.least()),
                  most = static_cast<double>(stream_.codes.most());
-    const auto low = static_cast<int64_t>(std::clamp(std::ceil(code_of(site_.carried.low)), least, most));
-    const auto high =
-        std::max(low, static_cast<int64_t>(std::clamp(std::floor(code_of(site_.carried.high)), least, most)));
-    const double unit = step_of_x_ / to.steps[0].item<double>();
-    const auto factor = [&](double code) {
+    Factor factor;
+    factor.low = static_cast<int64_t>(std::clamp(std::ceil(code_of(site_.carried.low)), least, most));
+    factor.high = std::max(
+        factor.low, static_cast<int64_t>(std::clamp(std::floor(code_of(site_.carried.high)), least, most)));
+    factor.at = [&g, this, unit = step_of_x_ / step_of_y](double code) {
       const double r = (code - static_cast<double>(stream_.told_zero)) * stream_.told_step;
       return unit * g(std::clamp(r, site_.carried.low, site_.carried.high));
     };
-    double largest = 1e-30;
-    for (int64_t code = low; code <= high; ++code)
-      largest = std::max(largest, std::abs(factor(static_cast<double>(code))));
-    int exponent = 0;
-    std::frexp(largest, &exponent);
-    const int shift = std::clamp(wanted_.factor_bits - exponent, 0, 40);
-    CurveTarget target;
-    target.exact = [&](double code) { return std::ldexp(factor(code), shift); };
-    target.low = low;
-    target.high = high;
-    target.least = -std::ldexp(1, wanted_.factor_bits);
-    target.most = std::ldexp(1, wanted_.factor_bits) - 1;
+    for (int64_t code = factor.low; code <= factor.high; ++code)
+      factor.largest = std::max(factor.largest, std::abs(factor.at(static_cast<double>(code))));
+    return factor;
+  }
+
+  Codes scale(const Expression& g) const {
+    Codes to = even_buffer(wanted_.grid.step);
+    const Factor factor = factor_of(g, wanted_.grid.step);
     ScaleStep step;
     step.from = stream_.codes.buffer;
     step.to = to.buffer;
-    step.g = maker_.curve(site_.name + ".g", fit_curve(target, kFactorShare));
-    step.shift = shift;
     step.rows = wanted_.rows;
+    if (wanted_.factor_bits <= kTableBits) {
+      by_table(factor, step);
+    } else {
+      by_knots(factor, step);
+    }
+    to.floored = step.floors;
     maker_.step(site_.name, step);
     return to;
+  }
+
+  /// The largest shift by which no factor grows beyond `most`.
+  static int shift_for(const Factor& factor, double most) {
+    return std::clamp(std::ilogb(most / factor.largest), 0, 40);
+  }
+
+  void by_knots(const Factor& factor, ScaleStep& step) const {
+    const double most = std::ldexp(1, wanted_.factor_bits);
+    step.shift = shift_for(factor, most);
+    CurveTarget target;
+    target.exact = [&](double code) { return std::ldexp(factor.at(code), step.shift); };
+    target.low = factor.low;
+    target.high = factor.high;
+    target.least = -most;
+    target.most = most - 1;
+    step.g = maker_.curve(site_.name + ".g", fit_curve(target, kFactorShare));
+  }
+
+  /// g of few bits: a table of r without its lower bits, times x without the bits that y hardly sees.
+  void by_table(const Factor& factor, ScaleStep& step) const {
+    const double most = most_in_digits(wanted_.factor_bits);
+    step.shift = shift_for(factor, most);
+    step.floors = true;
+    const int top = stream_.codes.bits - 1;
+    step.x_cut = std::clamp(std::ilogb(2 * kCutShare / factor.largest), 0, top);
+    for (step.r_cut = top;; --step.r_cut) {
+      const FittedCurve table = table_of(factor, step.shift, step.r_cut, most);
+      if (step.r_cut > 0 && !is_near(factor, step, table)) continue;
+      step.g = maker_.curve(site_.name + ".g", table);
+      return;
+    }
+  }
+
+  FittedCurve table_of(const Factor& factor, int shift, int cut, double most) const {
+    CurveTarget target;
+    target.exact = [&](double code) {
+      const double middle = std::ldexp(code, cut) + (std::ldexp(1, cut) - 1) / 2;
+      return std::ldexp(factor.at(middle), shift);
+    };
+    target.low = factor.low >> cut;
+    target.high = factor.high >> cut;
+    target.least = -most;
+    target.most = most;
+    return fit_table(target);
+  }
+
+  static bool is_near(const Factor& factor, const ScaleStep& step, const FittedCurve& table) {
+    for (int64_t code = factor.low; code <= factor.high; ++code) {
+      const double exact = std::ldexp(factor.at(static_cast<double>(code)), step.shift);
+      const double error = std::abs(static_cast<double>(table(code >> step.r_cut)) - exact);
+      if (error > 0.5 + std::max(0.5, kTableShare * std::abs(exact))) return false;
+    }
+    return true;
   }
 
   Codes curve() const {

@@ -18,7 +18,7 @@ struct SiteToMake {
   size_t site = 0;
   IntegerGrid grid;      ///< of y; symmetric where the site is not f(x)
   int64_t rows = 0;      ///< the first rows alone are computed
-  int factor_bits = 15;  ///< of the largest g
+  int factor_bits = 15;  ///< of the largest g; up to 8 it is a table
 };
 
 /// The step of a norm site whose gamma and beta are folded, and what it gives: x g(r), f(x) or LayerNorm.

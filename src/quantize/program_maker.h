@@ -9,12 +9,14 @@
 
 namespace normgraft {
 
-/// The real numbers that the codes of a buffer stand for: steps[c] * (code - zero) in channel c.
+/// The real numbers that the codes of a buffer stand for: steps[c] * (code - zero) in channel c. Where codes
+/// were rounded down, half a step more in all channels but 0, which holds nothing.
 struct Codes {
   BufferIndex buffer = 0;
   Tensor steps;  ///< F64 [width], each > 0
   int64_t zero = 0;
   int bits = 8;
+  bool floored = false;
 
   int64_t least() const { return -(int64_t{1} << (bits - 1)); }
   int64_t most() const { return (int64_t{1} << (bits - 1)) - 1; }

@@ -110,6 +110,26 @@ TEST(VerilogExport, OfAScaleGivesThemForKnotsAsFarApartAsTheyCanBe) {
   expect_unit_agrees(program, "scale", "393219 codes, first after 4 clocks, .* largest difference 0");
 }
 
+TEST(VerilogExport, OfAScaleGivesThemWithoutTheLowerBitsOfRAndX) {
+  struct Case {
+    int r_cut, x_cut, shift;
+    bool floors;
+  };
+  for (const Case& each :
+       {Case{8, 4, 20, true}, Case{6, 3, 18, false}, Case{0, 5, 2, true}, Case{9, 0, 40, true}}) {
+    SCOPED_TRACE(fmt::format("{}, {}, {}", each.r_cut, each.x_cut, each.shift));
+    IntegerProgram program = small_program(1);
+    ScaleStep& step = step_in<ScaleStep>(program);
+    step.r_cut = each.r_cut;
+    step.x_cut = each.x_cut;
+    step.floors = each.floors;
+    step.g.shift = 0;
+    step.g.low = -15;
+    step.shift = each.shift;
+    expect_unit_agrees(program, "scale", "393219 codes, first after 4 clocks, .* largest difference 0");
+  }
+}
+
 TEST(VerilogExport, OfACurveGivesTheCodesOfTheInterpreterForAllCodes) {
   expect_unit_agrees(small_program(2), "curve",
                      "65536 codes, first after 4 clocks, 1.000 clocks a code, largest difference 0");

@@ -229,6 +229,8 @@ TEST(IntegerCheck, RefusesShiftsOutOfRange) {
   expect_step_fault<CurveStep>([](CurveStep& s, auto&) { s.f.shift = 17; }, "the shift of f is 17");
   expect_step_fault<CurveStep>([](CurveStep& s, auto&) { s.f.fraction = 16; }, "the fraction of f is 16");
   expect_step_fault<ScaleStep>([](ScaleStep& s, auto&) { s.g.shift = -1; }, "the shift of g is -1");
+  expect_step_fault<ScaleStep>([](ScaleStep& s, auto&) { s.r_cut = 16; }, "r_cut is 16, expected 0 to 15");
+  expect_step_fault<ScaleStep>([](ScaleStep& s, auto&) { s.x_cut = -1; }, "x_cut is -1, expected 0 to 15");
 }
 
 TEST(IntegerCheck, RefusesCurvesWithoutTheirKnots) {

@@ -151,6 +151,29 @@ TEST(IntegerEngineSteps, ScalesByAnyFactor) {
   }
 }
 
+TEST(IntegerEngineSteps, ScalesWithoutTheLowerBitsOfRAndX) {
+  for (const int from : {8, 16, 32}) {
+    for (const int cut : {0, 1, 4, from - 1}) {
+      for (const int64_t g : {int64_t{1}, int64_t{123}, int64_t{60000}, int64_t{INT32_MAX}}) {
+        for (const int shift : {0, 1, 13, 30, 40}) {
+          for (const bool floors : {false, true}) {
+            SCOPED_TRACE(fmt::format("{} bits without {}, {} >> {}, floors {}", from, cut, g, shift, floors));
+            Maker maker;
+            const BufferIndex codes = maker.fill(4, from, spread_codes(from, 84));
+            const BufferIndex scaled = maker.buffer(4, 21, 16);
+            ScaleStep step{codes, scaled, {maker.tensor({3}, 32, {-g, g, g / 2}), -1, 0}, shift, 4};
+            step.r_cut = step.x_cut = cut;
+            step.floors = floors;
+            maker.add(step);
+            expect_agrees(maker.ends_with(scaled), {0, 0, 0});
+            if (HasFailure()) return;
+          }
+        }
+      }
+    }
+  }
+}
+
 TEST(IntegerEngineSteps, NormalisesRowsOfAnySpread) {
   for (const int from : {8, 16}) {
     for (const int64_t spread : {0, 1, 3, 100, 32767}) {

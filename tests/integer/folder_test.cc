@@ -104,8 +104,69 @@ TEST_F(IntegerFolder, IsToldByItsConfig) {
 }
 
 TEST_F(IntegerFolder, OfANewerVersionIsRefused) {
-  expect_fault([](Json& config) { config["version"] = 2; },
-               {"version 2 is newer than version 1, the newest this program reads"});
+  expect_fault([](Json& config) { config["version"] = 3; },
+               {"version 3 is newer than version 2, the newest this program reads"});
+}
+
+/// No ScaleStep cuts; `scale_` is the first.
+class FolderOfScales : public IntegerFolder {
+ protected:
+  FolderOfScales() {
+    for (PlacedStep& each : program_.steps) {
+      auto* scale = std::get_if<ScaleStep>(&each.step);
+      if (scale == nullptr) continue;
+      scale->r_cut = scale->x_cut = 0;
+      scale->floors = false;
+      scale_ = scale_ == nullptr ? scale : scale_;
+    }
+  }
+
+  Json written() {
+    write_integer_folder(folder_.path(), program_);
+    return read_json(folder_ / "config.json", "config");
+  }
+  ScaleStep read_back() const {
+    for (const PlacedStep& each : read_integer_folder(folder_.path()).steps)
+      if (const auto* scale = std::get_if<ScaleStep>(&each.step)) return *scale;
+    return {};
+  }
+  static Json& first_scale(Json& config) {
+    for (Json& step : config["steps"])
+      if (step["kind"] == "scale") return step;
+    throw std::runtime_error("no scale");
+  }
+
+  ScaleStep* scale_ = nullptr;
+};
+
+TEST_F(FolderOfScales, IsOfVersion1WhereNoneCuts) {
+  Json config = written();
+  EXPECT_EQ(config["version"], 1);
+  EXPECT_FALSE(first_scale(config).contains("x_cut"));
+  EXPECT_FALSE(read_back().cuts());
+  expect_fault([](Json& changed) { first_scale(changed)["x_cut"] = 1; },
+               {"\"x_cut\" is no field of version 1"});
+}
+
+TEST_F(FolderOfScales, IsOfVersion2WhereOneCuts) {
+  for (const auto& change : std::vector<std::function<void(ScaleStep&)>>{
+           [](ScaleStep& s) { s.r_cut = 3; }, [](ScaleStep& s) { s.x_cut = 2; },
+           [](ScaleStep& s) { s.floors = true; }}) {
+    const ScaleStep before = *scale_;
+    change(*scale_);
+    Json config = written();
+    EXPECT_EQ(config["version"], 2);
+    EXPECT_EQ(first_scale(config)["r_cut"], scale_->r_cut);
+    const ScaleStep read = read_back();
+    EXPECT_EQ(read.r_cut, scale_->r_cut);
+    EXPECT_EQ(read.x_cut, scale_->x_cut);
+    EXPECT_EQ(read.floors, scale_->floors);
+    for (const char* field : {"r_cut", "x_cut", "floors"})
+      expect_fault([&](Json& changed) { first_scale(changed).erase(field); },
+                   {std::string(field) + " is missing"});
+    expect_fault([](Json& changed) { changed["version"] = 1; }, {"is no field of version 1"});
+    *scale_ = before;
+  }
 }
 
 TEST_F(IntegerFolder, OfAnotherFormatIsRefused) {

@@ -64,6 +64,27 @@ TEST(IntegerOperations, AScaleEvaluatesItsFunctionOnceARow) {
   EXPECT_EQ(count.bytes_written, 14);
 }
 
+TEST(IntegerOperations, AScaleWithoutLowerBitsShiftsThemOutAndAddsNothingToRoundDown) {
+  BuiltProgram built;
+  const BufferIndex x = built.filled("x", 2, 16, std::vector<int64_t>(14, 1));
+  const BufferIndex y = built.buffer("y", 2, 7, 8);
+  ScaleStep step{x, y, {built.tensor("g", {3}, 16, {1, 2, 3}), 0, 3}, 7, 2};
+  built.step("whole", step);
+  step.floors = true;
+  built.step("floors", step);
+  step.r_cut = 2;
+  step.x_cut = 3;
+  built.step("cuts", step);
+  const auto of = [&](const char* place, const char* kind) {
+    return count_of(built, place).operations[kind];
+  };
+  EXPECT_EQ(of("floors", "add"), of("whole", "add") - 2 * 6);
+  EXPECT_EQ(of("floors", "shift"), of("whole", "shift"));
+  EXPECT_EQ(of("cuts", "add"), of("floors", "add") + 2 * 6);
+  EXPECT_EQ(of("cuts", "shift"), of("floors", "shift") + 2 + 2 * 2 * 6);
+  EXPECT_EQ(of("cuts", "multiply 32x32"), of("whole", "multiply 32x32"));
+}
+
 TEST(IntegerOperations, ACurveEvaluatesItsFunctionForEachNumber) {
   BuiltProgram built;
   const BufferIndex x = built.filled("x", 1, 16, std::vector<int64_t>(7, 1));

@@ -59,7 +59,7 @@ def in_32_bits(v):
 class Network:
     def __init__(self, folder):
         self.config = json.loads((folder / "config.json").read_text())
-        assert self.config["format"] == "normgraft-integer" and self.config["version"] == 1
+        assert self.config["format"] == "normgraft-integer" and self.config["version"] in (1, 2)
         assert self.config["checksum"] == checksum(folder / "model.safetensors")
         self.tensors = read_tensors(folder / "model.safetensors")
         self.about = {buffer["name"]: buffer for buffer in self.config["buffers"]}
@@ -104,8 +104,11 @@ class Network:
 
     def scale(self, step):
         read = self.buffers[step["from"]][: step["rows"]]
-        g = self.curve_at(step["g"], read[:, :1])
-        written = self.clamp(step["to"], round_shift(read * g, step["shift"]))
+        r_cut, x_cut = step.get("r_cut", 0), step.get("x_cut", 0)
+        g = self.curve_at(step["g"], read[:, :1] >> r_cut)
+        x = (read >> x_cut) * 2**x_cut + 2**x_cut // 2
+        v = x * g >> step["shift"] if step.get("floors", False) else round_shift(x * g, step["shift"])
+        written = self.clamp(step["to"], v)
         written[:, 0] = 0
         self.buffers[step["to"]][: step["rows"]] = written
 

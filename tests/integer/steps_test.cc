@@ -73,6 +73,23 @@ TEST(IntegerScaleStep, MultipliesByAFunctionOfChannelZeroAndEmptiesIt) {
   EXPECT_EQ(built.held(y), (Codes{0, 50, -50, 0, 25, 127, 9, 9, 9}));
 }
 
+TEST(IntegerScaleStep, TakesRWithoutItsLowerBitsAndTheirMiddleForThoseOfXAndMayRoundDown) {
+  BuiltProgram built;
+  // r is -2 by its upper bits; x counts as 6, -6, 2, 26.
+  const BufferIndex x = built.filled("x", 1, 16, {-13, 7, -8, 3, 24});
+  const Curve g{built.tensor("g", {3}, 16, {3, 5, 7}), -3, 0};
+  const BufferIndex rounded = built.buffer("rounded", 1, 5, 8), floored = built.buffer("floored", 1, 5, 8);
+  ScaleStep step{x, rounded, g, 2, 1};
+  step.r_cut = 3;
+  step.x_cut = 2;
+  built.step("rounded", step);
+  step.to = floored;
+  step.floors = true;
+  built.step("floored", step);
+  EXPECT_EQ(built.held(rounded), (Codes{0, 8, -7, 3, 33}));
+  EXPECT_EQ(built.held(floored), (Codes{0, 7, -8, 2, 32}));
+}
+
 TEST(IntegerCurveStep, AppliesAFunctionToEachNumberOfTheFirstRows) {
   BuiltProgram built;
   const BufferIndex x = built.filled("x", 2, 8, {-128, -60, 0, 127, 1, 1, 1, 1});

@@ -21,7 +21,9 @@ Made run(const Tensor& codes, LinearToMake linear, int from_bits, double step, i
   ProgramMaker maker;
   linear.place = "linear";
   linear.rows = codes.size(0);
+  const bool floored = linear.from.floored;
   linear.from = maker.buffer("from", codes.size(0), codes.size(1), from_bits, step, zero);
+  linear.from.floored = floored;
   linear.to = maker.buffer("to", codes.size(0), linear.weight.size(0), 16, to_step, to_zero);
   FillStep fill;
   fill.to = linear.from.buffer;
@@ -53,6 +55,24 @@ TEST(AddLinear, IsTheProductOfRealNumbersUpToTheRoundingOfWeights) {
   const Tensor error = (made.output + 5) * step - expected;
   const Tensor scale = linear.weight.abs().amax(1) / 127 * x.norm(2, 1).mean();
   EXPECT_LT((error.abs().mean(0) / (scale + step)).max().item<double>(), 0.5);
+}
+
+TEST(AddLinear, TakesFlooredCodesForHalfAStepMoreInAllChannelsBut0) {
+  at::manual_seed(3);
+  LinearToMake linear;
+  linear.weight = at::randn({20, 48}, at::kDouble);
+  linear.weight.select(1, 0) = 1;
+  const Tensor codes = random_codes(30, 48, 127);
+  codes.select(1, 0) = 0;
+  const double step = 0.005;
+  const Made plain = run(codes, linear, 8, 0.03, 0, step, 0);
+  linear.from.floored = true;
+  const Made floored = run(codes, linear, 8, 0.03, 0, step, 0);
+  const Tensor expected = linear.weight.slice(1, 1).sum(1) * 0.03 / 2;
+  const Tensor difference = (floored.output - plain.output) * step - expected;
+  const double of_weights = 0.03 / 127 * linear.weight.abs().max().item<double>();
+  EXPECT_LT(difference.abs().max().item<double>(), 24 * of_weights + step);
+  EXPECT_GT(expected.abs().max().item<double>(), 0.1);
 }
 
 TEST(AddLinear, AddsItsSumsAsPyTorchsIntegersDo) {

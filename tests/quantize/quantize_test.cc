@@ -147,6 +147,42 @@ TEST(Quantize, KeepsFactorsOfRInAsManyBitsAsItIsAskedTo) {
   EXPECT_LT(error_of(graft, {NumberKind::kW8A8, 16, 9}), 1.5 * error_of(graft, {NumberKind::kW8A8}) + 0.005);
 }
 
+TEST(Quantize, MakesATableOfAFactorOfFewBitsAndCutsWhatYHardlySees) {
+  for (const int bits : {6, 7, 8}) {
+    const Precision precision{NumberKind::kW8A8, 16, bits};
+    const IntegerProgram program = program_of(channel_graft(), precision);
+    // A digit of 4 reaches from -1 to 2.
+    const double most = std::ldexp(bits == 7 ? 4.0 / 3 : 1, bits);
+    for (const PlacedStep& placed : program.steps) {
+      const auto* step = std::get_if<ScaleStep>(&placed.step);
+      if (!step) continue;
+      SCOPED_TRACE(placed.place);
+      const IntegerBuffer &x = program.buffers[static_cast<size_t>(step->from)],
+                          &y = program.buffers[static_cast<size_t>(step->to)];
+      const IntegerTensor& knots = program.tensors.at(step->g.knots);
+      EXPECT_EQ(step->g.shift, 0);
+      EXPECT_TRUE(step->floors);
+      double largest = 0;
+      for (int64_t i = 0; i < knots.size(); ++i) {
+        const auto found = static_cast<double>(knots.at(i));
+        const auto code =
+            static_cast<double>(((step->g.low + i) << step->r_cut)) + std::ldexp(0.5, step->r_cut);
+        const double r = x.told_step * (code - static_cast<double>(x.told_zero));
+        const double wanted = std::ldexp(x.step / y.step * std::exp(-r), step->shift);
+        const bool is_end = i == 0 || i + 1 == knots.size();  // held within the range of r
+        EXPECT_NEAR(found, is_end ? found : wanted, 0.5 + wanted / 32) << i;
+        largest = std::max(largest, std::abs(found));
+      }
+      EXPECT_LE(largest, most);
+      EXPECT_GE(largest, most / 2 - 1);
+      const double middle = std::ldexp(largest, step->x_cut - 1 - step->shift);  // what x may be moved by
+      EXPECT_LE(middle, 0.26);
+      EXPECT_GE(middle, 0.12);
+      EXPECT_GE(step->r_cut, 6);
+    }
+  }
+}
+
 TEST(Quantize, OfAGraftOfFunctionsOfXAloneIsAsNearAsTheSameRoundingInFloat) {
   const Graft graft = plain_graft();
   const Precision precision{NumberKind::kW8A8, 16};

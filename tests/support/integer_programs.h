@@ -143,10 +143,10 @@ class IntegerProgramMaker {
   /// Over somewhat more or less than what a buffer can hold; values of any sign, of `size` usually.
   Curve curve(const std::string& name, int of_bits, double size, int value_bits) {
     Curve made;
-    made.shift = static_cast<int>(from_to(0, 3)) + (of_bits == 8 ? 2 : 9);
-    const int64_t span = int64_t{1} << of_bits;
+    made.shift = static_cast<int>(from_to(0, 3)) + (of_bits == 8 ? 2 : std::max(0, of_bits - 7));
+    const int64_t span = int64_t{1} << of_bits, slip = std::min<int64_t>(20, span / 4);
     const int64_t intervals = std::max<int64_t>(1, (span >> made.shift) + from_to(-4, 2));
-    made.low = static_cast<int32_t>(-span / 2 + from_to(-20, 20));
+    made.low = static_cast<int32_t>(-span / 2 + from_to(-slip, slip));
     if (value_bits == 32) made.fraction = static_cast<int>(from_to(0, 6));
     const double most = std::ldexp(2 * size, made.fraction);
     made.knots = tensor(name, {intervals + 1}, value_bits,
@@ -174,7 +174,14 @@ class IntegerProgramMaker {
       case 0: {
         const int shift = static_cast<int>(from_to(16, 24));
         const double g = usual(out) / usual(in) * std::ldexp(1.0, shift);
-        return add(place, ScaleStep{from, to, curve(place + ".g", in, g, 32), shift, rows});
+        ScaleStep step{from, to, {}, shift, rows};
+        if (one_in(2)) {
+          step.r_cut = static_cast<int>(from_to(0, in - 4));
+          step.x_cut = static_cast<int>(from_to(0, 4));
+          step.floors = one_in(2);
+        }
+        step.g = curve(place + ".g", in - step.r_cut, g, 32);
+        return add(place, step);
       }
       case 1:
         return add(place, CurveStep{from, to, curve(place + ".f", in, usual(out), out == 8 ? 16 : 32), rows});

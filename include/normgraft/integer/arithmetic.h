@@ -13,6 +13,11 @@ inline int64_t round_shift(int64_t v, int shift) {
   return shift == 0 ? v : (v + (int64_t{1} << (shift - 1))) >> shift;
 }
 
+/// v with 2^(cut-1), the middle, in place of its lower `cut` bits; v itself for cut = 0.
+inline int64_t without_lower_bits(int64_t v, int cut) {
+  return ((v >> cut) << cut) + ((int64_t{1} << cut) >> 1);
+}
+
 inline int64_t apply(const Rescale& rescale, int64_t v) {
   return round_shift(v * rescale.multiplier, rescale.shift);
 }

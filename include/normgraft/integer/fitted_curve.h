@@ -32,4 +32,7 @@ struct FittedCurve {
 /// more than rounding does; with a knot at each code where there is none.
 FittedCurve fit_curve(const CurveTarget& target, double share);
 
+/// A knot at each code from low to high.
+FittedCurve fit_table(const CurveTarget& target);
+
 }  // namespace normgraft

@@ -89,13 +89,19 @@ struct LinearStep {
   int64_t first_row = 0;  ///< of `to`
 };
 
-/// y = x g(r), the norm site of a graft whose channel 0 is r: for each row, G = curve(from[n, 0]) once, then
-/// to[n, c] = clamp(round_shift(from[n, c] * G, shift)) for c > 0, and to[n, 0] = 0.
+/// y = x g(r), the norm site of a graft whose channel 0 is r: for each row, G = curve(from[n, 0] >> r_cut)
+/// once, then to[n, c] = clamp(round_shift(x * G, shift)) for c > 0, and to[n, 0] = 0. x is from[n, c], its
+/// lower x_cut bits replaced by 2^(x_cut - 1), which is half of what they can hold.
 struct ScaleStep {
   BufferIndex from = 0, to = 0;
   Curve g{};
   int shift = 0;
-  int64_t rows = 0;  ///< the first rows alone are computed
+  int64_t rows = 0;          ///< the first rows alone are computed
+  int r_cut = 0, x_cut = 0;  ///< less than the bits of `from`
+  bool floors = false;       ///< (x * G) >> shift instead: what reads a code takes it for half a step more
+
+  /// Whether it has what version 1 of the file has no field for.
+  bool cuts() const { return r_cut > 0 || x_cut > 0 || floors; }
 };
 
 /// to[n, c] = clamp(curve(from[n, c])): f(x) at a norm site, or an activation.
