@@ -71,7 +71,7 @@ FittedCurve fit_curve(const CurveTarget& target, double share) {
 }
 
 FittedCurve fit_table(const CurveTarget& target) {
-  return with_shift(target, values_of(target), 0);
+  return with_shift(target, values_of(target), 0, std::numeric_limits<double>::infinity());
 }
 
 }  // namespace normgraft
