@@ -2,6 +2,7 @@
 
 #include <map>
 
+#include "normgraft/integer/arithmetic.h"
 #include "verilog_curve.h"
 #include "verilog_pieces.h"
 #include "verilog_text.h"
