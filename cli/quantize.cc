@@ -19,7 +19,7 @@ void add_quantize(CLI::App& app, Context& context) {
         context.print(Json{{"folder", request.output.string()},
                            {"arithmetic", to_string(request.format.kind)},
                            {"stream", request.format.stream_bits},
-                           {"factor", request.format.bits_of_factor()}},
+                           {"factor", request.format.factor_bits}},
                       fmt::format("{}: {}", request.output.string(), to_string(request.format)));
       });
   command->add_option("model", options->request.model, "model folder, grafted or not")->required();
@@ -42,8 +42,9 @@ void add_quantize(CLI::App& app, Context& context) {
       ->capture_default_str();
   command
       ->add_option("--factor", options->request.format.factor_bits,
-                   "bits of the largest g at a site x g(r); 7 where activations have 8 bits, else 15")
-      ->check(CLI::Range(6, 15));
+                   "bits of the largest g at a site x g(r); 7 gives the smallest circuits")
+      ->check(CLI::Range(6, 15))
+      ->capture_default_str();
   add_model_options(*command, options->request.model_options);
 }
 

@@ -78,6 +78,6 @@ MUTANTS = of_rooms(
            r"error > 0\.5 \+ std::max\(0\.5, kTableShare \* std::abs\(exact\)\)", "error > 10",
            "g of too few bits of r", room="quantize", tests="Quantize*"),
     Mutant("factor-bits-ignored", "src/quantize/vit_program.cc",
-           r"rows, precision_\.bits_of_factor\(\)\}", "rows}",
+           r"rows, precision_\.factor_bits\}", "rows}",
            "quantize --factor without effect", room="quantize", tests="Quantize*"),
 )

@@ -5,16 +5,12 @@
 #include <cmath>
 #include <cstdlib>
 
+#include "normgraft/integer/arithmetic.h"
+
 namespace normgraft {
 namespace {
 
 constexpr int kFractionBits = 16;  ///< behind the leading one, in log2
-
-/// Bits that hold the codes from least to most, two's complement.
-int bits_of(int64_t least, int64_t most) {
-  const auto magnitude = [](int64_t v) { return std::bit_width(static_cast<uint64_t>(v < 0 ? ~v : v)); };
-  return 1 + static_cast<int>(std::max(magnitude(least), magnitude(most)));
-}
 
 /// Digits of 4, each -1 to 2, of numbers of so many bits.
 int digits_of(int bits) {
@@ -136,7 +132,7 @@ class Counter {
       least = std::min(least, curve.knots[i] - curve.knots[i - 1]);
       most = std::max(most, curve.knots[i] - curve.knots[i - 1]);
     }
-    return {static_cast<double>(curve.knots.size() - 1), curve.curve.shift, bits_of(least, most)};
+    return {static_cast<double>(curve.knots.size() - 1), curve.curve.shift, signed_bits(least, most)};
   }
 
   /// Straight lines err by curvature times distance^2 / 8, and may err by half a step.

@@ -23,13 +23,6 @@ IntegerTensor knots_of(const FittedCurve& curve) {
   return knots;
 }
 
-/// Bits of what enters a node's curve: as a signed code.
-int curve_input_bits(const CircuitNode& node, const CircuitNode& a) {
-  if (node.op == Op::kLog2) return 17;
-  if (node.op == Op::kExp2) return std::max(a.format.fraction, 1) + 1;
-  return a.format.bits;
-}
-
 /// Bits of the quotient of a division before its sign.
 int quotient_bits(const CircuitNode& node, const CircuitNode& a) {
   return a.format.bits + node.factor_fraction;
@@ -321,7 +314,7 @@ class Writer {
     const int fraction = a.format.fraction, whole_bits = a.format.bits - std::max(fraction, 0);
     const std::string behind =
         fraction > 0 ? fmt::format("{{1'b0, {}[{}:0]}}", wire_a, fraction - 1) : std::string("2'b00");
-    const std::string wire = add_curve(i, behind, curve_input_bits(node, a));
+    const std::string wire = add_curve(i, behind, std::max(fraction, 1) + 1);
     // How much further than for the largest whole part.
     const auto highest = static_cast<int64_t>(std::floor(a.range.high));
     const int bits = std::max(whole_bits, signed_bits(0, highest)) + 1;

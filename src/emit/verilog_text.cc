@@ -22,11 +22,6 @@ int unsigned_bits(int64_t most) {
   return std::max(1, static_cast<int>(std::bit_width(static_cast<uint64_t>(most))));
 }
 
-int signed_bits(int64_t least, int64_t most) {
-  const auto magnitude = [](int64_t v) { return std::bit_width(static_cast<uint64_t>(v < 0 ? ~v : v)); };
-  return 1 + static_cast<int>(std::max(magnitude(least), magnitude(most)));
-}
-
 std::string literal(int64_t v, int bits) {
   const uint64_t mask = bits >= 64 ? ~uint64_t{0} : (uint64_t{1} << bits) - 1;
   return fmt::format("{}'h{:x}", bits, static_cast<uint64_t>(v) & mask);

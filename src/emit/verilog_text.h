@@ -15,8 +15,6 @@ std::string with_words(std::string_view piece, const std::map<std::string, std::
 
 /// How many bits hold every number from 0 to most.
 int unsigned_bits(int64_t most);
-/// How many bits, two's complement, hold every number from least to most.
-int signed_bits(int64_t least, int64_t most);
 
 /// v in so many bits, as a literal: 12'hfff for -1.
 std::string literal(int64_t v, int bits);

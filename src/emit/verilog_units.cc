@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <map>
 
+#include "normgraft/integer/arithmetic.h"
 #include "verilog_curve.h"
 #include "verilog_pieces.h"
 #include "verilog_text.h"

@@ -146,12 +146,17 @@ void fold(Graft& graft) {
   }
 }
 
-Graft folded_copy(const Graft& graft) {
+Graft copy_of(const Graft& graft) {
   Graft own{Network(graft.network())};
   const FunctionFile file = graft.function_file();
   std::vector<std::string> sites;
   for (const auto& [site, f] : file.functions) sites.push_back(site);
   if (!sites.empty()) own.set_functions(file, sites);
+  return own;
+}
+
+Graft folded_copy(const Graft& graft) {
+  Graft own = copy_of(graft);
   for (auto& [name, tensor] : own.network().tensors()) tensor = tensor.detach();
   for (size_t site = 0; site < own.network().sites().size(); ++site) {
     if (!own.network().sites()[site].readers.empty()) fold_norm(own.network(), site, own.drops_mean(site));

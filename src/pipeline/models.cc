@@ -61,22 +61,13 @@ struct LoadedModel {
       if (fault.empty()) return judged_program(quantize(*graft, request.format, images, monitor));
       monitor.notice(fmt::format("arithmetic: floats rounded in place of whole numbers: {}", fault));
     }
-    Graft rounded = copy();
+    Graft rounded = copy_of(*graft);
     rounded.keep_means();
     use_arithmetic(rounded.network(), request.format, images, monitor);
     return normgraft::judged(rounded);
   }
 
  private:
-  Graft copy() const {
-    Graft result{Network(graft->network())};
-    const FunctionFile file = graft->function_file();
-    std::vector<std::string> sites;
-    for (const auto& [site, f] : file.functions) sites.push_back(site);
-    if (!sites.empty()) result.set_functions(file, sites);
-    return result;
-  }
-
   /// Functions as their circuits compute them.
   JudgedModel judged_with_units(const EvalRequest& request) const {
     if (!graft || request.format.kind != NumberKind::kFloat32)
@@ -85,7 +76,7 @@ struct LoadedModel {
     if (units.empty())
       throw InputError(
           fmt::format("eval --units: {} has no functions, expected a grafted model", request.model.string()));
-    Graft result = copy();
+    Graft result = copy_of(*graft);
     for (const auto& [site, circuit] : units) result.use_circuit(site, circuit);
     return normgraft::judged(result);
   }
@@ -166,6 +157,11 @@ ModelCost cost_of_model(const Path& model, const std::string& profile_name,
                         const std::optional<std::string>& accelerator, const ModelOptions& options,
                         Monitor& monitor) {
   const Profile profile = load_profile(profile_name);
+  if (profile.of_circuits()) {
+    throw InputError(fmt::format(
+        "cost --profile {}: it prices circuits, expected a profile of operations, which cost counts",
+        profile_name));
+  }
   std::optional<Accelerator> on;
   if (accelerator) on = load_accelerator(*accelerator);
   if (is_integer_folder(model)) {

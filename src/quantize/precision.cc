@@ -29,16 +29,11 @@ std::string to_string(const Precision& format) {
   return format.integers() ? fmt::format("{}, stream int{}", kind, format.stream_bits) : kind;
 }
 
-int Precision::bits_of_factor() const {
-  if (factor_bits != 0) return factor_bits;
-  return operand_bits() == 8 ? 7 : 15;
-}
-
 void check(const Precision& format) {
   require(format.stream_bits == 8 || format.stream_bits == 16, "arithmetic", "stream", format.stream_bits,
           "8 or 16 bits");
-  require(format.factor_bits == 0 || (format.factor_bits >= 6 && format.factor_bits <= 15), "arithmetic",
-          "factor", format.factor_bits, "6 to 15 bits");
+  require(format.factor_bits >= 6 && format.factor_bits <= 15, "arithmetic", "factor", format.factor_bits,
+          "6 to 15 bits");
 }
 
 }  // namespace normgraft

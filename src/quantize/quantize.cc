@@ -82,7 +82,7 @@ IntegerProgram quantize(const Graft& graft, const Precision& precision, const Te
   program.origin["functions"] = functions;
   program.origin["arithmetic"] = to_string(precision.kind);
   program.origin["stream"] = precision.stream_bits;
-  program.origin["factor"] = precision.bits_of_factor();
+  program.origin["factor"] = precision.factor_bits;
   program.origin["pictures"] = pictures;
   if (scales.defined()) {
     program.origin["channel_scales"] =

@@ -206,6 +206,8 @@ TEST_F(BadInput, UnknownNamesListWhatThereIs) {
   expect_refusal(run_program({"export", run() + "/grafted", "--to", "tape", "-o", path("tape")}),
                  {"tape", "torch"});
   expect_refusal(run_program({"cost", run() + "/grafted", "--profile", path("none.json")}), {"none.json"});
+  expect_refusal(run_program({"cost", run() + "/grafted", "--profile", "ice40"}),
+                 {"ice40", "profile of operations"});
 }
 
 TEST_F(BadInput, AnAcceleratorWithoutAFieldOrWithAWrongOrUnknownOneIsNamed) {

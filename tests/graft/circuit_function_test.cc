@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include "normgraft/graft/graft.h"
+#include "support/circuit_texts.h"
 #include "support/input_error.h"
 #include "support/small_model.h"
 
@@ -13,30 +14,7 @@ namespace {
 TEST(CircuitFunction, GivesTheNumbersOfTheIntegerModelForEveryOperation) {
   at::manual_seed(3);
   const Tensor x = at::randn({40, 50}) * 40, r = at::randn({40, 1}) * 2;
-  for (const char* text : {"x",
-                           "2.5",
-                           "x+0.3",
-                           "0.7-x",
-                           "1.37*x",
-                           "min(x, 1.1)",
-                           "max(0.4*x, x-2)",
-                           "-x",
-                           "abs(x)",
-                           "square(0.1*x)",
-                           "clip(x, -1.3, 2.2)",
-                           "tanh(x)",
-                           "sqrt(x+70)",
-                           "exp(0.04*x)",
-                           "log2(x+65)",
-                           "exp2(0.06*x)",
-                           "exp2(min(10*x, 2))",
-                           "1/(abs(x)+0.5)",
-                           "x/(abs(x)+1)",
-                           "x*exp(-0.25*r)",
-                           "x*exp2(-0.3*r)",
-                           "x*r*0.1",
-                           "1.3*log2(abs(x)+0.6)-min(0.2*x, 0.1)",
-                           "r"}) {
+  for (const char* text : testing::kCircuitTexts) {
     SCOPED_TRACE(text);
     const Circuit circuit(Expression::parse(text), {});
     const CircuitPorts& ports = circuit.ports();

@@ -79,20 +79,18 @@ Json expect_like_integers(const IntegerProgram& program, const OnnxOptions& opti
 
 TEST(OnnxQuantized, GraftSaysWhatTheIntegersSay) {
   if (!testing::onnx_runtime_available()) GTEST_SKIP() << testing::kNoOnnxRuntime;
-  const Json facts = expect_like_integers(quantized(whole_graft(), {.kind = NumberKind::kW8A8}), {}, 0.04);
+  const Json facts = expect_like_integers(quantized(whole_graft(), {.kind = NumberKind::kW8A8}), {}, 0.03);
   EXPECT_EQ(facts["operators beside pairs"],
             Json({"Add", "Clip", "Concat", "Conv", "Div", "Erf", "Exp", "Log", "MatMul", "Max", "Mul", "Neg",
-                  "Pad", "Reshape", "Slice", "Softmax", "Split", "Sub", "Transpose"}));
+                  "Pad", "Reshape", "Slice", "Softmax", "Split", "Transpose"}));
   EXPECT_LE(facts["dimensions"].get<int>(), 4);
   EXPECT_EQ(facts["inputs"], (Json{{"pixels", {1, 3, 32, 32}}}));
 }
 
-TEST(OnnxQuantized, GraftOfFinerFactorsSaysItMoreCloselyAndFloorsNothing) {
+TEST(OnnxQuantized, GraftThatFloorsSaysWhatTheIntegersSay) {
   if (!testing::onnx_runtime_available()) GTEST_SKIP() << testing::kNoOnnxRuntime;
-  const Precision fine{.kind = NumberKind::kW8A8, .factor_bits = 15};
-  const Json facts = expect_like_integers(quantized(whole_graft(), fine), {}, 0.03);
-  const auto operators = facts["operators beside pairs"].get<std::vector<std::string>>();
-  EXPECT_EQ(std::count(operators.begin(), operators.end(), "Sub"), 0);
+  const Precision shortest{.kind = NumberKind::kW8A8, .factor_bits = 7};
+  expect_like_integers(quantized(whole_graft(), shortest), {}, 0.04);
 }
 
 TEST(OnnxQuantized, NetworkOfLayerNormsSaysWhatTheIntegersSay) {
@@ -106,7 +104,7 @@ TEST(OnnxQuantized, StreamOf8BitsHasPairsAtBothSidesOfEachAddition) {
   const IntegerProgram wide = quantized(whole_graft(), {.kind = NumberKind::kW8A8});
   const IntegerProgram narrow = quantized(whole_graft(), {.kind = NumberKind::kW8A8, .stream_bits = 8});
   const Json of_narrow = expect_like_integers(narrow, {.opset = 13, .batch = 0}, 0.1);
-  const Json of_wide = expect_like_integers(wide, {.opset = 13, .batch = 0}, 0.04);
+  const Json of_wide = expect_like_integers(wide, {.opset = 13, .batch = 0}, 0.03);
   const int additions = 5;  // of the patches and of four writers
   EXPECT_EQ(of_narrow["pairs"].get<int>() - of_wide["pairs"].get<int>(), 2 * (2 * additions + 1))
       << "of the stream and of r at both sides of each, and once more behind r at the first site";

@@ -25,7 +25,8 @@ struct CircuitPorts {
 };
 
 /// One operation on codes. Its operands are nodes before it; of fractions a and b of theirs, the exact result
-/// has `exact_fraction` bits behind the point and is rounded to those of `format` (round_shift).
+/// has `exact_fraction` bits behind the point; what is behind those of `format` is cut off, towards minus
+/// infinity.
 struct CircuitNode {
   Op op = Op::kX;
   int a = -1, b = -1;      ///< operands; -1: none

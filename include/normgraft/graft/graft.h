@@ -92,6 +92,9 @@ class Graft {
 /// rounding. Throws InputError naming a site that no Linear reads.
 void fold(Graft& graft);
 
+/// The same network with the same functions at its sites; tensors are shared until they are replaced.
+Graft copy_of(const Graft& graft);
+
 /// A copy, without gradients, of which every site that a Linear reads is folded, and whose functions leave
 /// means to the readers (Graft::keep_means): as deployed networks compute it.
 Graft folded_copy(const Graft& graft);

@@ -27,6 +27,12 @@ inline int64_t largest_code(int bits) {
   return (int64_t{1} << (bits - 1)) - 1;
 }
 
+/// How many bits, two's complement, hold every number from least to most.
+inline int signed_bits(int64_t least, int64_t most) {
+  const auto magnitude = [](int64_t v) { return std::bit_width(static_cast<uint64_t>(v < 0 ? ~v : v)); };
+  return 1 + static_cast<int>(std::max(magnitude(least), magnitude(most)));
+}
+
 /// v held within what so many bits can hold.
 inline int64_t clamp_to_bits(int64_t v, int bits) {
   return std::clamp(v, -largest_code(bits) - 1, largest_code(bits));

@@ -18,16 +18,14 @@ enum class NumberKind : uint8_t {
 struct Precision {
   NumberKind kind = NumberKind::kFloat32;
   int stream_bits = 16;  ///< of the residual stream, 8 or 16; of integers only
-  /// Of the largest g at a site x g(r), 6 to 15; 0: by what enters a Linear. Of whole numbers only. Up to 8
-  /// bits g is a table of r without its lower bits, and y does without the lower bits of x.
-  int factor_bits = 0;
+  /// Of the largest g at a site x g(r), 6 to 15; of whole numbers only. Up to 8 bits g is a table of r
+  /// without its lower bits, and y does without the lower bits of x.
+  int factor_bits = 15;
 
   bool operator==(const Precision&) const = default;
   bool integers() const { return kind == NumberKind::kW8A8 || kind == NumberKind::kW8A16; }
   /// Of what enters a Linear, for integers.
   int operand_bits() const { return kind == NumberKind::kW8A8 ? 8 : 16; }
-  /// factor_bits, or 7 where a Linear takes 8 bits and 15 where it takes 16.
-  int bits_of_factor() const;
 };
 
 /// "float32", "bfloat16", "float16", "w8a8", "w8a16": in the order of NumberKind.
@@ -39,7 +37,7 @@ std::string to_string(NumberKind kind);
 /// "w8a8, stream int16"
 std::string to_string(const Precision& format);
 
-/// Throws InputError where the bits of a stream are not 8 or 16, or those of factors neither 0 nor 6 to 15.
+/// Throws InputError where the bits of a stream are not 8 or 16, or those of factors not 6 to 15.
 void check(const Precision& format);
 
 }  // namespace normgraft
