@@ -35,7 +35,8 @@ std::string as_text(const Evaluation& e, const Precision& format) {
 void add_eval(CLI::App& app, Context& context) {
   auto request = std::make_shared<EvalRequest>();
   auto stream_bits = std::make_shared<std::optional<int>>();
-  const auto work = [&context, request, stream_bits] {
+  auto unit_error = std::make_shared<std::optional<double>>();
+  const auto work = [&context, request, stream_bits, unit_error] {
     if (stream_bits->has_value()) {
       request->format.stream_bits = **stream_bits;
       if (!request->format.integers()) {
@@ -43,11 +44,18 @@ void add_eval(CLI::App& app, Context& context) {
                                            to_string(request->format.kind)));
       }
     }
+    if (unit_error->has_value()) {
+      if (!request->units) throw InputError("eval --most-error: expected --units, whose error it is");
+      request->units->most_error = **unit_error;
+    }
     const Evaluation evaluation = eval_model(*request, context.console);
     Json json = to_json(evaluation);
     json["arithmetic"] = to_string(request->format.kind);
     if (request->format.integers()) json["stream"] = request->format.stream_bits;
-    if (request->units > 0) json["units"] = request->units;
+    if (request->units) {
+      json["units"] = request->units->y_bits;
+      json["most_error"] = request->units->most_error;
+    }
     context.print(json, as_text(evaluation, request->format));
   };
   CLI::App* command =
@@ -82,11 +90,15 @@ void add_eval(CLI::App& app, Context& context) {
       "pictures that choose the steps of integers: a picture folder, or a run for those it was "
       "fitted to (default: the run that MODEL lies in, else drawn pictures)");
   command
-      ->add_option(
-          "--units", request->units,
+      ->add_option_function<int>(
+          "--units", [request](int bits) { request->units = UnitPrecision{.y_bits = bits}; },
           "functions as their units compute them (export --to verilog), all else in float32; bits of y, "
           "8 to 16")
       ->check(CLI::Range(8, 16));
+  command
+      ->add_option("--most-error", *unit_error,
+                   "with --units: of a unit, in steps of y, beyond rounding (default 0.5)")
+      ->check(CLI::Range(0.001, 100.0));
   command->add_option("--batch", request->batch, "pictures a batch")
       ->check(CLI::Range(1, 4096))
       ->capture_default_str();

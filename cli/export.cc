@@ -15,7 +15,8 @@ struct ExportOptions {
   std::string target = "torch", weights, batch, gelu;
   int64_t opset = 0;
   bool quantized = false;
-  int y_bits = 0;
+  std::optional<int> y_bits;
+  std::optional<double> most_error;
   std::optional<Path> data;
   ModelOptions model_options;
 };
@@ -68,9 +69,17 @@ void export_onnx(const ExportOptions& options, Context& context) {
 }
 
 void export_verilog(const ExportOptions& options, Context& context) {
+  if ((options.y_bits || options.most_error) && is_integer_model(options.model)) {
+    throw InputError(
+        fmt::format("export --to verilog: {} is a network of integers, expected --y-bits and "
+                    "--most-error with a graft alone",
+                    options.model.string()));
+  }
+  const UnitPrecision usual;
+  const UnitPrecision precision{options.y_bits.value_or(usual.y_bits),
+                                options.most_error.value_or(usual.most_error)};
   const std::vector<VerilogUnit> units =
-      export_as_verilog(options.model, options.y_bits == 0 ? kSiteOutBits : options.y_bits, options.output,
-                        options.model_options, context.console);
+      export_as_verilog(options.model, precision, options.output, options.model_options, context.console);
   size_t places = 0;
   for (const VerilogUnit& unit : units) places += unit.places.size();
   context.print(Json{{"target", "verilog"},
@@ -96,7 +105,8 @@ void check_options(const ExportOptions& options) {
         fmt::format("export --to {}: expected {} with --to {} alone", options.target, option, target));
   };
   only_with(!options.weights.empty(), "--weights", "c");
-  only_with(options.y_bits != 0, "--y-bits", "verilog");
+  only_with(options.y_bits.has_value(), "--y-bits", "verilog");
+  only_with(options.most_error.has_value(), "--most-error", "verilog");
   only_with(options.opset != 0, "--opset", "onnx");
   only_with(!options.batch.empty(), "--batch", "onnx");
   only_with(!options.gelu.empty(), "--gelu", "onnx");
@@ -136,6 +146,10 @@ void add_export(CLI::App& app, Context& context) {
   command
       ->add_option("--y-bits", options->y_bits, "of verilog of a graft: of what its units write (default 8)")
       ->check(CLI::Range(8, 16));
+  command
+      ->add_option("--most-error", options->most_error,
+                   "of verilog of a graft: of its units, in steps of y, beyond rounding (default 0.5)")
+      ->check(CLI::Range(0.001, 100.0));
   command->add_option("--opset", options->opset, "of onnx: 13 (default) to 17");
   command->add_option("--batch", options->batch, "of onnx: pictures at once (default 1), or dynamic");
   command->add_option("--gelu", options->gelu,

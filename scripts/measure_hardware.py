@@ -1,171 +1,247 @@
 #!/usr/bin/env python3
-"""Synthesises the units that `normgraft export --to verilog` writes, and writes a Markdown page.
+"""Measures what norm sites take of a chip, and what the network then loses, and writes it into a page.
 
-    scripts/measure_hardware.py --graft 7=DIR 9=DIR 15=DIR --norms DIR -o OUT --page docs/hardware.md
+    scripts/measure_hardware.py --models DEIT VIT --calibration DIR --judge DIR --classes CSV -o OUT --page docs/hardware.md
 
---graft: a network of integers whose sites are x g(r), by the bits of its factor (quantize --factor); --norms: the same
-network with its LayerNorms. Yosys maps each unit to iCE40 without DSP (synth_ice40; for scale and curve units -nobram,
-so that tables are logic), nextpnr-ice40 places and routes it on an HX8K. Answers are kept in OUT/measured.json, so that an
-interrupted measurement goes on. --activations N and --sites N: how many curve and norm units are measured, as they are
-much alike. Some ten seconds a unit.
+For each model and each --carrier: the graft, its networks of integers (quantize --factor), the network of integers with
+LayerNorms, one shape at all sites, and grafts whose functions were evolved as circuits. Yosys maps every unit to iCE40
+without DSP; of LayerNorm units and of the units of the first model nextpnr-ice40 places some on an HX8K. Answers are kept
+in OUT, so that an interrupted measurement goes on. A quarter of an hour for each model and carrier on two cores.
 """
 
 import argparse
+import concurrent.futures
 import datetime
 import json
 import os
 import pathlib
 import platform
 import re
+import shutil
 import statistics
 import subprocess
 import sys
 
-TOOLS = {"yosys": "yosys", "nextpnr-ice40": "nextpnr-ice40", "verilator": "verilator"}  # program: Debian package
+TOOLS = {"yosys": "yosys", "nextpnr-ice40": "nextpnr-ice40"}  # program: Debian package
 HX8K = ["--hx8k", "--package", "ct256", "--freq", "100", "--seed", "1", "--pcf-allow-unconstrained"]
 SECONDS = 900  # for one unit
+FACTORS = (6, 7, 9, 15)  # bits of g
+WITHIN = (0.01, 0.04, 0.15, 0.5)  # nats that a plan may lose before calibration
+SHARED = {"channel": "exp", "mean": "log"}  # the shape of a unit that all sites share
+MOST_ERROR = 2  # of circuits, in steps of y
 
 
-def run(command, cwd):
-    print("+", *map(str, command), flush=True)
-    done = subprocess.run(command, cwd=cwd, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=SECONDS)
+def run(command, cwd=None):
+    done = subprocess.run(list(map(str, command)), cwd=cwd, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=SECONDS)
     return done.returncode, done.stdout
 
 
 def version(program):
     said = subprocess.run([program, "--version"], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True).stdout
-    return re.search(r"(Yosys|Version|Verilator) ([\w.+-]+)", said).group(2)
+    return re.search(r"(Yosys|Version) ([\w.+-]+)", said).group(2)
 
 
 def synthesised(folder, unit):
-    """Figures of one unit; `frequency` is missing where it does not fit."""
-    module, kind = unit["module"], unit["kind"]
-    options = "" if kind == "norm" else "-nobram "
-    script = f"read_verilog {module}.v normgraft_product.v; synth_ice40 {options}-top {module} -json {module}.json; stat"
+    """Cells of a unit. Tables of all but LayerNorm are logic."""
+    module = unit["module"]
+    options = "" if unit["kind"] == "norm" else "-nobram "
+    files = " ".join(sorted(each.name for each in folder.glob("normgraft_*.v")))
+    script = f"read_verilog {module}.v {files}; synth_ice40 {options}-top {module} -json {module}.json; stat"
     code, said = run(["yosys", "-p", script], folder)
     if code != 0:
         sys.exit(f"yosys: {module}: {said[-500:]}")
     cells = {}
     for name, count in re.findall(r"^ +(SB_\w+) +(\d+)$", said[said.rfind("Printing statistics"):], re.MULTILINE):
         cells[name] = cells.get(name, 0) + int(count)
-    figures = {
-        "luts": cells.get("SB_LUT4", 0),
-        "carries": cells.get("SB_CARRY", 0),
-        "flip_flops": sum(count for name, count in cells.items() if name.startswith("SB_DFF")),
-        "ram_bits": 4096 * sum(count for name, count in cells.items() if name.startswith("SB_RAM")),
-        "clocks": unit["clocks_to_first_output"],
-    }
-    code, said = run(["nextpnr-ice40", *HX8K, "--json", f"{module}.json"], folder)
-    cells_used = re.findall(r"ICESTORM_LC: +(\d+)/", said)
+    return {"luts": cells.get("SB_LUT4", 0), "carries": cells.get("SB_CARRY", 0),
+            "flip_flops": sum(count for name, count in cells.items() if name.startswith("SB_DFF")),
+            "ram_bits": 4096 * sum(count for name, count in cells.items() if name.startswith("SB_RAM"))}
+
+
+def placed(folder, module):
+    """MHz on an HX8K; nothing where it does not fit."""
+    _, said = run(["nextpnr-ice40", *HX8K, "--json", f"{module}.json"], folder)
     frequency = re.findall(r"Max frequency for clock .*: ([\d.]+) MHz", said)
-    if frequency:
-        figures["frequency"] = float(frequency[-1])
-    if cells_used:
-        figures["logic_cells"] = int(cells_used[-1])
-    return figures
+    return float(frequency[-1]) if frequency else None
 
 
-class Measurement:
-    def __init__(self, arguments):
-        self.a = arguments
-        self.out = arguments.output
+class Case:
+    """One model with one carrier."""
+
+    def __init__(self, arguments, model, carrier):
+        self.a, self.model, self.carrier = arguments, model, carrier
+        self.name = f"{model.name.split('.')[0]}-{carrier}"
+        self.out = arguments.output / self.name
         self.out.mkdir(parents=True, exist_ok=True)
-        self.file = self.out / "measured.json"
+        self.file = self.out / "known.json"
         self.known = json.loads(self.file.read_text()) if self.file.exists() else {}
 
-    def measure(self, name, folder, limits):
-        """All units of a network of integers, at most limits[kind] of a kind: by module."""
-        written = (self.out / name).resolve()
-        code, said = run([self.a.bin / "normgraft", "export", folder, "--to", "verilog", "-o", written], None)
-        if code != 0:
-            sys.exit(said)
-        units, seen = {}, {}
-        for unit in json.loads((written / "units.json").read_text())["units"]:
-            seen[unit["kind"]] = seen.get(unit["kind"], 0) + 1
-            if seen[unit["kind"]] > limits.get(unit["kind"], 1000):
-                continue
-            key = f"{name}/{unit['module']}"
-            if key not in self.known:
-                self.known[key] = unit | synthesised(written, unit)
-                self.file.write_text(json.dumps(self.known, indent=1))
-            units[unit["module"]] = self.known[key]
-        return units
+    def normgraft(self, *words):
+        command = [str(self.a.program), *map(str, words), "--json"]
+        print("+", " ".join(command), flush=True)
+        return json.loads(subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout)
+
+    def once(self, key, work):
+        if key not in self.known:
+            self.known[key] = work()
+            self.file.write_text(json.dumps(self.known, indent=1))
+        return self.known[key]
+
+    def captured(self):
+        run_folder = self.out / "run"
+        options = ["--data", self.a.calibration, "--pictures", self.a.pictures, "--carrier", self.carrier]
+        self.once("capture", lambda: self.normgraft("capture", self.model, *options, "-o", run_folder))
+        return run_folder
+
+    def searched(self, name, *options):
+        """A run of the same capture, evolved with these options."""
+        def work():
+            shutil.rmtree(self.out / name, ignore_errors=True)
+            shutil.copytree(self.captured(), self.out / name)
+            return self.normgraft("evolve", self.out / name, *options)
+        self.once(f"evolve {name}", work)
+        return self.out / name
+
+    def graft(self, name, run_folder, *options):
+        """The graft of a plan: select with these options."""
+        folder = self.out / f"graft-{name}"
+        def work():
+            self.normgraft("select", run_folder, *options)
+            self.normgraft("graft", run_folder)
+            shutil.rmtree(folder, ignore_errors=True)
+            shutil.move(run_folder / "grafted", folder)
+            return True
+        self.once(f"graft {name}", work)
+        return folder
+
+    def judged(self, name, model, *options):
+        """The network of integers of a model, and what it loses."""
+        folder = self.out / f"integers-{name}"
+        def work():
+            self.normgraft("quantize", model, "--data", self.captured(), "-o", folder, *options)
+            pictures = ["--data", self.a.judge, "--classes", self.a.classes]
+            answer = self.normgraft("eval", folder, *pictures, "--teacher", self.model)
+            return {key: value for key, value in answer.items() if key.startswith(("top1", "agreement", "kl"))}
+        return folder, self.once(f"judged {name}", work)
+
+    def units(self, name, model, *options):
+        """Every unit of its norm sites, synthesised."""
+        folder = self.out / f"verilog-{name}"
+        def work():
+            self.normgraft("export", model, "--to", "verilog", "-o", folder, *options)
+            sites = set(self.normgraft("inspect", self.model)["sites"])
+            units = json.loads((folder / "units.json").read_text())["units"]
+            units = [unit for unit in units if sites & set(unit["places"])]
+            with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
+                cells = list(pool.map(lambda unit: synthesised(folder, unit), units))
+            return [unit | each for unit, each in zip(units, cells)]
+        return self.once(f"units {name}", work)
+
+    def measure(self):
+        rows = {}
+
+        def add(label, name, integers, units_of, *options):
+            rows[label] = {"loss": integers[1], "units": self.units(name, units_of, *options), "folder": f"verilog-{name}"}
+
+        norms = self.judged("norms", self.model)
+        add("LayerNorm", "norms", norms, norms[0])
+        run_folder = self.searched("functions")
+        graft = self.graft("functions", run_folder)
+        if self.carrier == "channel":
+            for bits in FACTORS:
+                integers = self.judged(f"factor-{bits}", graft, "--factor", bits)
+                what = "table of upper bits of r" if bits <= 8 else "pieces"
+                add(f"x g(r), {what}, g of {bits} bits", f"factor-{bits}", integers, integers[0])
+        else:
+            for stream, what in ((16, "pieces"), (8, "table of 256 entries, stream of 8 bits")):
+                integers = self.judged(f"stream-{stream}", graft, "--stream", stream)
+                add(f"f(x), {what}", f"stream-{stream}", integers, integers[0])
+        shape = SHARED[self.carrier]
+        shared = self.graft(shape, run_folder, "--strategy", f"shape:{shape}")
+        add(f"{shape} at all sites, as a circuit", shape, self.judged(shape, shared), shared, "--most-error", MOST_ERROR)
+        circuits = self.searched("circuits", "--profile", "ice40", "--function-set", "circuit", "--constants", "csd:2")
+        for nats in WITHIN:
+            evolved = self.graft(f"within-{nats}", circuits, "--within", nats)
+            add(f"evolved circuits, within {nats} nats", f"within-{nats}", self.judged(f"within-{nats}", evolved), evolved,
+                "--most-error", MOST_ERROR)
+        return rows
+
+    def frequencies(self, row):
+        """MHz of the smallest, the middle and the largest unit."""
+        units = sorted(row["units"], key=lambda unit: unit["luts"])
+        chosen = {unit["module"]: unit for unit in (units[0], units[len(units) // 2], units[-1])}
+        return [self.once(f"placed {row['folder']} {module}", lambda m=module: placed(self.out / row["folder"], m)) for module in chosen]
 
 
-def row(label, unit):
-    frequency = f"{unit['frequency']:.0f}" if "frequency" in unit else "does not fit"
-    return (f"| {label} | {unit['luts']} | {unit['carries']} | {unit['flip_flops']} | {unit.get('logic_cells', '')} "
-            f"| {unit['ram_bits']} | {frequency} | {unit['clocks']} |")
+def total(row):
+    return sum(unit["luts"] * len(unit["places"]) for unit in row["units"])
 
 
-HEAD = "| {} | LUT4 | carries | flip-flops | logic cells | block RAM bits | MHz | clocks to first output |\n|---|--:|--:|--:|--:|--:|--:|--:|"
+def spread(numbers):
+    return f"{min(numbers)}, {statistics.median(numbers):g}, {max(numbers)}"
 
 
-def of_kind(units, kind):
-    return [unit for unit in units.values() if unit["kind"] == kind]
+def with_interval(loss, key, digits):
+    low, high = loss[key + "_interval"]
+    return f"{loss[key]:.{digits}f} [{low:.{digits}f}, {high:.{digits}f}]"
 
 
-def middle(units, figure):
-    return statistics.median(unit[figure] for unit in units)
-
-
-def tables(grafts, norms):
-    norm = of_kind(norms, "norm")
-    text = ["| unit | number | LUT4: least, median, most | median of LayerNorm / median | block RAM bits | clocks to first output |",
-            "|---|--:|--:|--:|--:|--:|"]
-    groups = {f"x g(r), factor of {bits} bits": of_kind(units, "scale") for bits, units in grafts.items()}
-    groups["f(x), activations"] = of_kind(next(iter(grafts.values())), "curve")
-    groups["LayerNorm"] = norm
-    for label, units in groups.items():
-        luts = [unit["luts"] for unit in units]
-        text.append(f"| {label} | {len(units)} | {min(luts)}, {statistics.median(luts):g}, {max(luts)} "
-                    f"| {middle(norm, 'luts') / statistics.median(luts):.2f} | {max(unit['ram_bits'] for unit in units)} "
-                    f"| {max(unit['clocks'] for unit in units)} |")
-    text.append("")
-    for label, units in groups.items():
-        text += [HEAD.format(label)] + [row(", ".join(unit["places"]), unit) for unit in units] + [""]
+def loss_table(rows):
+    of_norms = total(rows["LayerNorm"])
+    text = ["| units | LUT4 of all sites | of LayerNorm's | top-1 % | agreement | KL, nats |", "|---|--:|--:|--:|--:|--:|"]
+    for label, row in rows.items():
+        loss = row["loss"]
+        text.append(f"| {label} | {total(row)} | {total(row) / of_norms:.2f} | {100 * loss['top1']:.1f} "
+                    f"| {with_interval(loss, 'agreement', 3)} | {with_interval(loss, 'kl', 4)} |")
     return "\n".join(text)
 
 
-def write_page(arguments, grafts, norms):
+def unit_table(case, rows):
+    text = ["| units | distinct | LUT4: least, median, most | carries | flip-flops | block RAM bits | clocks to first output | MHz |",
+            "|---|--:|--:|--:|--:|--:|--:|--:|"]
+    for label, row in rows.items():
+        units = row["units"]
+        cells = [spread([unit[key] for unit in units]) for key in ("luts", "carries", "flip_flops")]
+        cells += [str(max(unit[key] for unit in units)) for key in ("ram_bits", "clocks_to_first_output")]
+        mhz = [f"{f:.0f}" if f else "does not fit" for f in case.frequencies(row)]
+        text.append(f"| {label} | {len(units)} | {' | '.join(cells)} | {', '.join(mhz)} |")
+    return "\n".join(text)
+
+
+def write_page(a, cases):
     """Puts the tables between the two marks of the page."""
     begin, end = "<!-- measured -->\n", "<!-- end of measured -->\n"
-    page = arguments.page.read_text()
+    page = a.page.read_text()
     if page.count(begin) != 1 or page.count(end) != 1:
-        sys.exit(f"{arguments.page}: expected {begin.strip()} and {end.strip()} once each")
+        sys.exit(f"{a.page}: expected {begin.strip()} and {end.strip()} once each")
+    cpu = next((line.split(":")[1].strip() for line in open("/proc/cpuinfo") if line.startswith("model name")), platform.machine())
     tools = ", ".join(f"{program} {version(program)}" for program in TOOLS)
-    stamp = f"{datetime.date.today()}, {tools}, {platform.machine()}, {os.cpu_count()} cores."
+    text = f"\n{datetime.date.today()}, {tools}, {cpu}, {os.cpu_count()} cores; {a.pictures} calibration pictures without labels.\n"
+    for i, (case, rows) in enumerate(cases):
+        text += f"\n### {case.name.rsplit('-', 1)[0]}, carrier {case.carrier}\n\n{loss_table(rows)}\n"
+        if i == 0:
+            text += f"\n{unit_table(case, rows)}\n"
     before, after = page.split(begin)[0], page.split(end)[1]
-    arguments.page.write_text(f"{before}{begin}\n{stamp}\n\n{tables(grafts, norms)}\n{end}{after}")
-
-
-def named_folder(text):
-    name, _, folder = text.partition("=")
-    if not folder:
-        raise argparse.ArgumentTypeError(f"{text}: expected BITS=DIR")
-    return name, pathlib.Path(folder)
+    a.page.write_text(f"{before}{begin}{text}\n{end}{after}")
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--graft", type=named_folder, nargs="+", required=True)
-    parser.add_argument("--norms", type=pathlib.Path, required=True)
+    parser.add_argument("--models", type=pathlib.Path, nargs="+", required=True)
+    parser.add_argument("--carriers", nargs="+", choices=SHARED, default=["channel"])
+    parser.add_argument("--calibration", type=pathlib.Path, required=True)
+    parser.add_argument("--judge", type=pathlib.Path, required=True)
+    parser.add_argument("--classes", type=pathlib.Path, required=True)
+    parser.add_argument("--pictures", type=int, default=250, help="for calibration")
     parser.add_argument("-o", "--output", type=pathlib.Path, required=True)
     parser.add_argument("--page", type=pathlib.Path, required=True)
-    parser.add_argument("--bin", type=pathlib.Path, default=pathlib.Path("build/release/bin"))
-    parser.add_argument("--activations", type=int, default=3)
-    parser.add_argument("--sites", type=int, default=1000)
+    parser.add_argument("--program", type=pathlib.Path, default=pathlib.Path("build/release/bin/normgraft"))
     arguments = parser.parse_args()
     for program, package in TOOLS.items():
-        if subprocess.run(["which", program], stdout=subprocess.DEVNULL).returncode != 0:
+        if shutil.which(program) is None:
             sys.exit(f"measure_hardware.py: {program} is missing, expected the Debian package {package}")
-    measurement = Measurement(arguments)
-    grafts = {}
-    for i, (bits, folder) in enumerate(arguments.graft):
-        limits = {"scale": arguments.sites, "curve": arguments.activations if i == 0 else 0}
-        grafts[bits] = measurement.measure(f"graft-{bits}", folder, limits)
-    norms = measurement.measure("norms", arguments.norms, {"norm": arguments.sites, "curve": 0})
-    write_page(arguments, grafts, norms)
+    cases = [Case(arguments, model, carrier) for carrier in arguments.carriers for model in arguments.models]
+    write_page(arguments, [(case, case.measure()) for case in cases])
 
 
 if __name__ == "__main__":

@@ -9,8 +9,6 @@
 namespace normgraft {
 namespace {
 
-constexpr double kMostError = 0.5;  ///< of a unit, in steps of y beyond rounding
-
 /// How far LayerNorm's y reaches, in spreads of its token. Networks live by single channels that do.
 double most_scaled_y(int64_t channels) {
   return std::sqrt(static_cast<double>(channels - 1));
@@ -53,10 +51,6 @@ CircuitPorts ports_at_site(const Expression& f, Interval seen, const Carried& ca
   return ports_at_site(seen, carried, most, y_bits);
 }
 
-Circuit unit_at_site(const Expression& f, const CircuitPorts& ports, bool tables) {
-  return {f, ports, kMostError, tables};
-}
-
 double area(const Circuit& circuit, const Profile& profile) {
   const CircuitParts parts = parts_of(circuit);
   double sum = 0;
@@ -72,7 +66,7 @@ SiteCost::SiteCost(const Profile& profile, const SiteMapping& site)
 double SiteCost::operator()(const Expression& f) const {
   if (!profile_.parts) return cost_per_element(f, profile_, channels_);
   try {
-    return area(unit_at_site(f, ports_, false), profile_);
+    return area(Circuit(f, ports_, UnitPrecision{}.most_error, /*tables=*/false), profile_);
   } catch (const InputError&) {
     return std::numeric_limits<double>::infinity();
   }

@@ -296,7 +296,7 @@ Node make(const Instruction& op, Node a, Node b) {
       return neg(std::move(a));
     case Op::kAbs:
       if (root(a) == Op::kNeg) return make(op, copy(operand(a)));
-      if (range(a).low >= 0) return a;
+      if (root(a) == Op::kAbs || range(a).low >= 0) return a;
       break;
     case Op::kSquare:
       if (root(a) == Op::kNeg || root(a) == Op::kAbs) return make(op, copy(operand(a)));

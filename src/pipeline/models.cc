@@ -48,7 +48,7 @@ struct LoadedModel {
   JudgedModel judged() const { return graft ? normgraft::judged(*graft) : judged_program(*program); }
   /// In the arithmetic that a request asks for; whole numbers have their own.
   JudgedModel judged_in(const EvalRequest& request, Monitor& monitor) const {
-    if (request.units > 0) return judged_with_units(request);
+    if (request.units) return judged_with_units(request);
     if (request.format.kind == NumberKind::kFloat32) return judged();
     if (program) {
       throw InputError(fmt::format("eval: {} computes in whole numbers of its own, expected no --arithmetic",
@@ -72,7 +72,7 @@ struct LoadedModel {
   JudgedModel judged_with_units(const EvalRequest& request) const {
     if (!graft || request.format.kind != NumberKind::kFloat32)
       throw InputError("eval --units: expected a model of floats, without --arithmetic");
-    const std::vector<PlacedCircuit> units = units_of(*graft, "eval --units", request.units);
+    const std::vector<PlacedCircuit> units = units_of(*graft, "eval --units", *request.units);
     if (units.empty())
       throw InputError(
           fmt::format("eval --units: {} has no functions, expected a grafted model", request.model.string()));
@@ -218,11 +218,12 @@ CExport export_as_c(const Path& model, CWeights weights, const Path& folder) {
   return write_c(read_integer_folder(model), folder, weights);
 }
 
-std::vector<VerilogUnit> export_as_verilog(const Path& model, int y_bits, const Path& folder,
-                                           const ModelOptions& options, Monitor& monitor) {
+std::vector<VerilogUnit> export_as_verilog(const Path& model, const UnitPrecision& precision,
+                                           const Path& folder, const ModelOptions& options,
+                                           Monitor& monitor) {
   if (is_integer_folder(model)) return write_verilog(read_integer_folder(model), folder);
   const Graft graft = load_graft(model, options, monitor);
-  const std::vector<PlacedCircuit> circuits = units_of(graft, "export --to verilog", y_bits);
+  const std::vector<PlacedCircuit> circuits = units_of(graft, "export --to verilog", precision);
   if (circuits.empty()) {
     throw InputError(
         fmt::format("export --to verilog: {} has no functions.json, expected a grafted model, or a "

@@ -3,11 +3,11 @@
 #include <fmt/format.h>
 
 #include "normgraft/core/error.h"
-#include "normgraft/cost/site_cost.h"
 
 namespace normgraft {
 
-std::vector<PlacedCircuit> units_of(const Graft& graft, const std::string& command, int y_bits) {
+std::vector<PlacedCircuit> units_of(const Graft& graft, const std::string& command,
+                                    const UnitPrecision& precision) {
   const FunctionFile file = graft.function_file();
   std::vector<PlacedCircuit> circuits;
   for (const Site& site : graft.network().sites()) {
@@ -20,8 +20,9 @@ std::vector<PlacedCircuit> units_of(const Graft& graft, const std::string& comma
     }
     const Interval range = seen == file.seen.end() ? Interval{} : seen->second;
     try {
-      const CircuitPorts ports = ports_at_site(f->second, range, site.carried, site.channels, y_bits);
-      circuits.push_back({site.name, unit_at_site(f->second, ports)});
+      const CircuitPorts ports =
+          ports_at_site(f->second, range, site.carried, site.channels, precision.y_bits);
+      circuits.push_back({site.name, Circuit(f->second, ports, precision.most_error)});
     } catch (const InputError& error) {
       throw InputError(fmt::format("{}: {}: {}", command, site.name, error.what()));
     }

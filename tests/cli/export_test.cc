@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <cmath>
 #include <cstdlib>
 
 #include "command_line.h"
@@ -153,6 +154,30 @@ TEST(Export, ToVerilogOfAGraftWritesItsFunctionsAsCircuits) {
   EXPECT_EQ(index["functions"]["norm"]["y"], Json::parse(R"({"bits": 8, "fraction": 5})"));
 }
 
+TEST(Export, ToVerilogMakesUnitsAsRoughAsIsAllowed) {
+  const TemporaryFolder folder;
+  Graft graft(testing::small_vit());
+  FunctionFile file;
+  for (const Site& site : graft.network().sites()) {
+    file.functions.emplace(site.name, Expression::parse("tanh(0.3*x)"));
+    file.seen.emplace(site.name, Interval{-3, 5});
+  }
+  graft.set_functions(file);
+  save_graft(folder / "grafted", graft);
+  const auto largest_error = [&](const std::string& allowed) {
+    const auto outcome = run_program(
+        {"export", folder / "grafted", "--to", "verilog", "--most-error", allowed, "-o", folder / allowed});
+    EXPECT_EQ(outcome.code, 0) << outcome.err;
+    const Json index = Json::parse(read_file(folder / allowed / "units.json", "index"));
+    const Json& norm = index["functions"]["norm"];
+    return std::ldexp(norm["largest_error"].get<double>(),
+                      norm["y"]["fraction"].get<int>());  // in steps of y
+  };
+  EXPECT_LE(largest_error("0.1"), 0.6);
+  EXPECT_GT(largest_error("3"), 0.8);
+  EXPECT_LE(largest_error("3"), 3.5);
+}
+
 /// A network of integers, "integers", and a graft, "grafted", of which exports are refused.
 struct RefusedExports {
   RefusedExports() {
@@ -182,6 +207,9 @@ TEST(Export, SaysInOneLineWhichModelsATargetTakes) {
             std::string::npos);
   EXPECT_NE(at.complaint("integers", {"--to", "verilog", "--weights", "array"})
                 .find("expected --weights with --to c"),
+            std::string::npos);
+  EXPECT_NE(at.complaint("integers", {"--to", "verilog", "--most-error", "2"})
+                .find("expected --y-bits and --most-error with a graft alone"),
             std::string::npos);
   EXPECT_NE(
       at.complaint("integers", {"--to", "torch"}).find("is a network of integers, expected a grafted model"),

@@ -57,6 +57,7 @@ TEST(Simplify, RemovesWhatDoesNothing) {
       {"square(abs(x))", "square(x)"},
       {"abs(-x)", "abs(x)"},
       {"abs(abs(x))", "abs(x)"},
+      {"abs(abs(1/x))", "abs(1/x)"},
       {"abs(exp(x))", "exp(x)"},
       {"sqrt(square(x))", "abs(x)"},
       {"min(x, x)", "x"},

@@ -11,6 +11,12 @@ namespace normgraft {
 /// Bits of the codes at a norm site: of x and r, and those of y where nothing else is said.
 inline constexpr int kSiteInBits = 16, kSiteOutBits = 8;
 
+/// How near units of a graft come to its functions.
+struct UnitPrecision {
+  int y_bits = kSiteOutBits;  ///< 2 to 16
+  double most_error = 0.5;    ///< in steps of y, beyond rounding (Circuit); > 0
+};
+
 /// The formats at a norm site whose functions take x within `range` (its channel within that of `carried`,
 /// where there is one) and give at most most_y in magnitude. Each has the smallest step that holds its range.
 /// Where r tells the spread, x reaches as far as y shows of it: most_y times the largest spread.
@@ -23,9 +29,6 @@ CircuitPorts ports_at_site(const SiteMapping& site);
 /// there, and where r tells the spread as above.
 CircuitPorts ports_at_site(const Expression& f, Interval seen, const Carried& carried, int64_t channels,
                            int y_bits);
-
-/// f with these ports, as SiteCost counts it. Throws InputError where it cannot be made a circuit.
-Circuit unit_at_site(const Expression& f, const CircuitPorts& ports, bool tables = true);
 
 /// The area of a circuit under a profile of circuits, in its unit.
 double area(const Circuit& circuit, const Profile& profile);

@@ -7,6 +7,7 @@
 #include "normgraft/core/monitor.h"
 #include "normgraft/cost/network.h"
 #include "normgraft/cost/roofline.h"
+#include "normgraft/cost/site_cost.h"
 #include "normgraft/emit/c_exporter.h"
 #include "normgraft/emit/onnx_graph.h"
 #include "normgraft/emit/verilog_exporter.h"
@@ -37,9 +38,9 @@ struct EvalRequest {
   /// Of integers: a picture folder, or a run folder for its pictures to fit to, which choose the steps.
   /// Nothing: the run that the model's folder lies in, or else drawn pictures (procedural.h).
   std::optional<Path> calibration = {};
-  /// Above 0: functions as the units of export_as_verilog() with so many bits of y compute them, in whole
-  /// numbers; all else in F32.
-  int units = 0;
+  /// Functions as the units of export_as_verilog() of this precision compute them, in whole numbers; all else
+  /// in F32.
+  std::optional<UnitPrecision> units = {};
 };
 Evaluation eval_model(const EvalRequest& request, Monitor& monitor);
 
@@ -108,9 +109,9 @@ OnnxOutcome export_as_onnx(const OnnxRequest& request, Monitor& monitor);
 CExport export_as_c(const Path& model, CWeights weights, const Path& folder);
 
 /// Writes the norm sites and activations of a network of integers, or the functions of a graft as circuits
-/// (unit_at_site) whose y has so many bits, as Verilog (write_verilog). Throws InputError for another model,
+/// of that precision, as Verilog (write_verilog). Throws InputError for another model,
 /// and naming the site for a function that cannot be made a circuit.
-std::vector<VerilogUnit> export_as_verilog(const Path& model, int y_bits, const Path& folder,
-                                           const ModelOptions& options, Monitor& monitor);
+std::vector<VerilogUnit> export_as_verilog(const Path& model, const UnitPrecision& precision,
+                                           const Path& folder, const ModelOptions& options, Monitor& monitor);
 
 }  // namespace normgraft
