@@ -179,8 +179,7 @@ class VitMaker {
 
   Codes norm(size_t site, const std::string& reader, int64_t rows) {
     maker_.program().sites.push_back(network_.sites()[site].name);
-    return add_norm_site(maker_, graft_, stream_,
-                         {site, operand(reader).grid, rows, precision_.factor_bits});
+    return add_norm_site(maker_, graft_, stream_, {site, operand(reader).grid, rows, precision_.factor_bits});
   }
 
   void attention(int64_t block) {
