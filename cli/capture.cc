@@ -80,7 +80,8 @@ void add_capture(CLI::App& app, Context& context) {
         context.print(json, as_text(json));
       });
   command->add_option("model", request.model, "model folder or .safetensors file")->required();
-  command->add_option("--data", request.data, "ImageFolder tree; labels are not used")->required();
+  command->add_option("--data", request.data, "ImageFolder tree, tar shards or a list; labels are not used")
+      ->required();
   command->add_option("-o,--output", options->run, "run folder")->required();
   command->add_option("--pictures", request.pictures, "how many pictures, drawn at random; 0: all")
       ->check(CLI::NonNegativeNumber);

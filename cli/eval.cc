@@ -61,7 +61,9 @@ void add_eval(CLI::App& app, Context& context) {
   CLI::App* command =
       add_command(app, context, "eval", "accuracy of a model, and its distance to a teacher", work);
   command->add_option("model", request->model, "model folder or .safetensors file")->required();
-  command->add_option("--data", request->data, "ImageFolder tree with labels")->required();
+  command
+      ->add_option("--data", request->data, "pictures with labels: an ImageFolder tree, tar shards or a list")
+      ->required();
   command->add_option("--classes", request->classes,
                       "CSV with class_index and wnid, for a tree of some classes only");
   command->add_option("--teacher", request->teacher, "model to compare with: adds agreement and KL");

@@ -107,9 +107,11 @@ void add_realign(CLI::App& app, Context& context) {
                                   last.epoch, last.steps, result.best_epoch, last.images_per_second));
       });
   command->add_option("run", options->run, "run folder with a grafted model")->required();
-  command->add_option("--train", request.train, "ImageFolder tree, with labels unless the mode is constants")
+  command
+      ->add_option("--train", request.train,
+                   "pictures (tree, tar shards, list), with labels unless the mode is constants")
       ->required();
-  command->add_option("--val", options->val, "ImageFolder tree to report top-1 on");
+  command->add_option("--val", options->val, "pictures (tree, tar shards, list) to report top-1 on");
   command->add_option("--classes", request.classes,
                       "CSV with class_index and wnid, for trees of some classes only");
   command->add_option("--pictures", request.pictures, "how many training pictures, drawn at random; 0: all")

@@ -50,7 +50,9 @@ void add_run(CLI::App& app, Context& context) {
             accuracy_table(accuracy) + "\n" + seconds_table(seconds) + "\n" + run.report().string());
       });
   command->add_option("model", request.capture.model, "model folder or .safetensors file")->required();
-  command->add_option("--data", request.capture.data, "calibration pictures, an ImageFolder tree")
+  command
+      ->add_option("--data", request.capture.data,
+                   "calibration pictures: an ImageFolder tree, tar shards or a list")
       ->required();
   command->add_option("-o,--output", options->run, "run folder")->required();
   command->add_option("--pictures", request.capture.pictures, "how many calibration pictures; 0: all")

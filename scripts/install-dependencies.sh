@@ -1,13 +1,14 @@
 #!/usr/bin/env bash
 # Installs the Debian packages that normgraft needs and that are missing. `--tests` adds those of the tests, and timm
-# and ONNX Runtime into build/python, which the tests against them need and pass themselves over without.
+# and ONNX Runtime into build/python and transformers into build/transformers, which the tests against them need and
+# pass themselves over without.
 set -euo pipefail
 
 packages=(
   g++ cmake ninja-build pkg-config
   libtorch-dev libopenblas0-pthread libhwy-dev libtbb-dev libeigen3-dev
   libcli11-dev nlohmann-json3-dev libfmt-dev
-  libjpeg62-turbo-dev libspng-dev libwebp-dev libtiff-dev
+  libarchive-dev libjpeg62-turbo-dev libspng-dev libwebp-dev libtiff-dev
   libonnx-dev libprotobuf-dev
 )
 if [[ "${1:-}" == "--tests" ]]; then
@@ -29,15 +30,21 @@ if [[ ${#missing[@]} -gt 0 ]]; then
   DEBIAN_FRONTEND=noninteractive "${as_root[@]}" apt-get install -y -qq --no-install-recommends "${missing[@]}" >&2
 fi
 
-target=$(dirname "$0")/../build/python
-install_into_target() {  # NAME VERSION
-  [[ -d "$target/$1-$2.dist-info" ]] && return
-  rm -rf "$target/$1" "$target/$1"-*.dist-info
+install_into() {  # FOLDER NAME==VERSION OTHERS
+  local target name version
+  target=$(dirname "$0")/../build/$1
+  name=${2%==*} version=${2#*==}
+  [[ -d "$target/$name-$version.dist-info" ]] && return
+  rm -rf "$target/$name" "$target/$name"-*.dist-info
   /usr/bin/python3 -m pip install --quiet --quiet --retries 1 --root-user-action=ignore \
-    --no-deps --no-compile --upgrade --target "$target" "$1==$2" >&2 ||
-    echo "$1 $2 could not be installed: the tests against it are passed over" >&2
+    --no-deps --no-compile --upgrade --target "$target" "${@:2}" >&2 ||
+    echo "$name $version could not be installed: the tests against it are passed over" >&2
 }
 if [[ "${1:-}" == "--tests" ]]; then
-  install_into_target timm 1.0.31
-  install_into_target onnxruntime 1.20.1  # runs beside Debian's NumPy 1.24
+  install_into python timm==1.0.31
+  install_into python onnxruntime==1.20.1  # runs beside Debian's NumPy 1.24
+  # The last that runs on Debian's PyTorch and has Dinov2, with what it imports.
+  install_into transformers transformers==4.33.3 tokenizers==0.13.3 huggingface-hub==0.16.4 safetensors==0.3.3 \
+    filelock==3.13.1 fsspec==2023.10.0 tqdm==4.66.1 pyyaml==6.0.1 regex==2023.10.3 requests==2.31.0 packaging==23.2 \
+    urllib3==2.1.0 idna==3.4 certifi==2023.7.22 charset-normalizer==3.3.2 typing-extensions==4.8.0
 fi

@@ -1,6 +1,6 @@
 """The breaks, a file for each group of rooms, in the order of the rooms."""
 
-from . import (accelerator, c_export, circuits, engine, foundation, functions, grafting, integer, mappings, network, onnx, pictures, quantize,
+from . import (accelerator, c_export, checkpoints, circuits, engine, foundation, functions, grafting, integer, mappings, network, onnx, pictures, quantize,
                report, search, training, verilog_export)
 
 LIGHT_ROOMS = ("core", "expr", "data", "integer", "circuit", "mapping", "cost", "evolve", "emit", "report")  # build without LibTorch
@@ -21,6 +21,7 @@ ALL = [
     *engine.MUTANTS,
     *report.MUTANTS,
     *network.MUTANTS,
+    *checkpoints.MUTANTS,
     *grafting.MUTANTS,
     *quantize.MUTANTS,
     *onnx.MUTANTS,

@@ -3,6 +3,15 @@
 from .mutant import Mutant, of_rooms
 
 MUTANTS = of_rooms(
+    Mutant("shards-without-padding", "src/data/shards.cc",
+           r"\(last->bytes \+ kBlock - 1\) / kBlock \* kBlock", "last->bytes",
+           "pictures of an archive that begin elsewhere", tests="Pictures*"),
+    Mutant("class-of-another-file", "src/data/shards.cc",
+           r"shard\.labels\.find\(key_of\(entry\.name\)\)", "shard.labels.begin()",
+           "the class of another picture of a shard", tests="Pictures*"),
+    Mutant("list-in-another-folder", "src/data/picture_list.cc",
+           r"list\.parent_path\(\) / Path\(name\)", "Path(name)",
+           "names of a list not taken from its folder", tests="Pictures*"),
     Mutant("cubic-sharper", "src/data/resize.cc",
            r"constexpr double kA = -0\.5;", "constexpr double kA = -0.75;",
            "another cubic than Pillow's"),

@@ -1,6 +1,9 @@
 #include <fmt/format.h>
 
+#include <fstream>
+
 #include "codecs.h"
+#include "normgraft/data/pictures.h"
 
 namespace normgraft {
 namespace {
@@ -56,8 +59,9 @@ void inks_to_rgb(const uint8_t* inks, uint8_t* rgb) {
   for (int c = 0; c < 3; ++c) rgb[c] = static_cast<uint8_t>(light - share(inks[c], light));
 }
 
-Image decode_image(const Path& path) {
-  const std::string bytes = read_file(path, "picture");
+namespace {
+
+Image decode_bytes(const std::string& bytes, const Path& path) {
   const Decoder decode = decoder_for(bytes);
   if (decode == nullptr) {
     throw InputError(fmt::format(
@@ -65,6 +69,25 @@ Image decode_image(const Path& path) {
         path.string()));
   }
   return decode(bytes, path);
+}
+
+std::string read_extent(const Extent& extent, const Path& path) {
+  std::string bytes(static_cast<size_t>(extent.bytes), '\0');
+  std::ifstream in(extent.file, std::ios::binary);
+  if (!in.seekg(extent.begin) || !in.read(bytes.data(), extent.bytes))
+    throw InputError(fmt::format("picture {} cannot be read", path.string()));
+  return bytes;
+}
+
+}  // namespace
+
+Image decode_image(const Path& path) {
+  return decode_bytes(read_file(path, "picture"), path);
+}
+
+Image decode_picture(const Picture& picture) {
+  if (!picture.within) return decode_image(picture.path);
+  return decode_bytes(read_extent(*picture.within, picture.path), picture.path);
 }
 
 }  // namespace normgraft

@@ -9,27 +9,13 @@
 
 #include "class_order.h"
 #include "normgraft/core/error.h"
+#include "picture_names.h"
 #include "remarks.h"
 
 namespace normgraft {
 namespace {
 
 namespace fs = std::filesystem;
-
-std::string lower_extension(const Path& path) {
-  std::string extension = path.extension().string();
-  for (char& c : extension) {
-    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
-  }
-  return extension;
-}
-
-/// The list of torchvision's ImageFolder.
-bool is_picture_name(const Path& path) {
-  constexpr std::array<std::string_view, 9> kExtensions = {".jpg", ".jpeg", ".png",  ".ppm", ".bmp",
-                                                           ".pgm", ".tif",  ".tiff", ".webp"};
-  return std::find(kExtensions.begin(), kExtensions.end(), lower_extension(path)) != kExtensions.end();
-}
 
 bool is_hidden(const Path& path) {
   return path.filename().native().starts_with('.');
@@ -157,6 +143,20 @@ void require_folder(const Path& root) {
 
 }  // namespace
 
+std::string lower_extension(const Path& path) {
+  std::string extension = path.extension().string();
+  for (char& c : extension) {
+    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
+  }
+  return extension;
+}
+
+bool is_picture_name(const Path& path) {
+  constexpr std::array<std::string_view, 9> kExtensions = {".jpg", ".jpeg", ".png",  ".ppm", ".bmp",
+                                                           ".pgm", ".tif",  ".tiff", ".webp"};
+  return std::find(kExtensions.begin(), kExtensions.end(), lower_extension(path)) != kExtensions.end();
+}
+
 PictureFolder open_picture_folder(const Path& root, const ClassList* classes, Monitor& monitor) {
   require_folder(root);
   Tree tree(root);
@@ -166,14 +166,12 @@ PictureFolder open_picture_folder(const Path& root, const ClassList* classes, Mo
     const std::vector<Path> pictures = tree.pictures_of(name);
     if (pictures.empty()) continue;
     const int64_t label = label_of(name, rank, root, classes);
-    for (const Path& path : pictures) folder.pictures.push_back({path, label});
+    for (const Path& path : pictures) folder.pictures.push_back({path, label, {}});
   }
   const std::string remarks = summary(tree.remarks, folder.classes, classes != nullptr);
   if (folder.pictures.empty()) {
-    throw InputError(
-        fmt::format("no pictures in {}, expected <class>/<file> with .jpg, .jpeg, .png, .webp, .tif, .tiff, "
-                    ".bmp, .ppm or .pgm files{}{}",
-                    root.string(), remarks.empty() ? "" : "; ", remarks));
+    throw InputError(fmt::format("no pictures in {}, expected <class>/<file> with {}{}{}", root.string(),
+                                 kPictureNames, remarks.empty() ? "" : "; ", remarks));
   }
   std::sort(folder.pictures.begin(), folder.pictures.end(),
             [](const Picture& a, const Picture& b) { return a.path.native() < b.path.native(); });

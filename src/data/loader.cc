@@ -9,6 +9,7 @@
 #include <thread>
 
 #include "normgraft/core/require.h"
+#include "normgraft/data/pictures.h"
 
 namespace normgraft {
 namespace {
@@ -90,7 +91,7 @@ struct Loader::State {
 
   std::optional<Image> decode(int64_t position, Slot& slot) const {
     try {
-      return decode_image(pictures[static_cast<size_t>(position)].path);
+      return decode_picture(pictures[static_cast<size_t>(position)]);
     } catch (const InputError& error) {
       slot.unreadable = error.what();
       return std::nullopt;

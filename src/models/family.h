@@ -11,7 +11,7 @@ namespace normgraft {
 
 /// A checkpoint as it lies on disk.
 struct Checkpoint {
-  Path weights;      ///< the .safetensors file
+  Path weights;      ///< the file of weights, or the index of their shards
   Path config_path;  ///< its config.json, or the weights where there is none
   Json config;       ///< an object; empty where there is none
   Tensors tensors;

@@ -7,12 +7,14 @@
 #include <array>
 
 #include "family.h"
+#include "hugging_face.h"
 #include "normgraft/core/error.h"
 #include "normgraft/core/json_place.h"
 #include "normgraft/expr/expression_json.h"
 #include "normgraft/network/first_carrier.h"
 #include "normgraft/network/r_units.h"
 #include "normgraft/network/safetensors.h"
+#include "weights.h"
 
 namespace normgraft {
 namespace {
@@ -78,27 +80,28 @@ Json stream_json(const Network& network) {
   return {{"version", kStreamVersion}, {"sites", sites}};
 }
 
-Checkpoint read_checkpoint(const Path& path) {
+Checkpoint read_checkpoint(const Path& path, Monitor& monitor) {
   std::error_code error;
   if (!std::filesystem::exists(path, error))
     throw InputError(fmt::format("model not found: {}", path.string()));
   const bool folder = std::filesystem::is_directory(path, error);
-  Checkpoint checkpoint{
-      folder ? path / "model.safetensors" : path, folder ? path / "config.json" : path, Json::object(), {}};
+  Checkpoint checkpoint{path, folder ? path / "config.json" : path, Json::object(), {}};
   if (folder) checkpoint.config = read_json(checkpoint.config_path, "config");
   if (!checkpoint.config.is_object()) {
     throw InputError(fmt::format("config {} is a JSON {}, expected an object",
                                  checkpoint.config_path.string(), checkpoint.config.type_name()));
   }
-  checkpoint.tensors = read_safetensors(checkpoint.weights);
+  if (folder) checkpoint.weights = weights_in(path);
+  checkpoint.tensors = read_weights(checkpoint.weights, monitor);
   return checkpoint;
 }
 
 }  // namespace
 
 Network load_model(const Path& path, const ModelOptions& options, Monitor& monitor) {
-  Checkpoint checkpoint = read_checkpoint(path);
+  Checkpoint checkpoint = read_checkpoint(path, monitor);
   take_off_prefixes(checkpoint, monitor);
+  if (has_hugging_face_names(checkpoint)) to_timm(checkpoint, monitor);
   std::vector<std::string> reasons;
   for (const Family& family : {vit_family()}) {
     const std::string reason = family.why_not(checkpoint);

@@ -14,6 +14,12 @@ constexpr double kDefaultCropPct = 0.9;
 constexpr uint64_t kLargestCount = 1 << 24;
 constexpr uint64_t kLargestSide = 1 << 16;
 
+bool is_whole(const Json& json, uint64_t least, uint64_t most) {
+  if (!json.is_number_integer() || json < 0) return false;
+  const auto value = json.get<uint64_t>();
+  return least <= value && value <= most;
+}
+
 Interpolation read_interpolation(const ConfigFields& pretrained, const std::string& name) {
   if (name == "bicubic") return Interpolation::kBicubic;
   if (name == "bilinear") return Interpolation::kBilinear;
@@ -52,8 +58,7 @@ std::optional<std::string> ConfigFields::text(std::string_view name) const {
 
 std::optional<int64_t> ConfigFields::count(std::string_view name) const {
   if (!has(name)) return std::nullopt;
-  if (!json_[name].is_number_unsigned() || json_[name].get<uint64_t>() > kLargestCount)
-    fail(name, "a whole number");
+  if (!is_whole(json_[name], 0, kLargestCount)) fail(name, "a whole number");
   return json_[name].get<int64_t>();
 }
 
@@ -90,9 +95,7 @@ std::optional<std::array<double, 3>> ConfigFields::three(std::string_view name) 
 std::optional<std::array<int64_t, 2>> ConfigFields::size(std::string_view name) const {
   if (!has(name)) return std::nullopt;
   const auto side = [&](const Json& json) {
-    const bool valid =
-        json.is_number_unsigned() && json.get<uint64_t>() >= 1 && json.get<uint64_t>() <= kLargestSide;
-    if (!valid) fail(name, "a whole number above 0, or [height, width]");
+    if (!is_whole(json, 1, kLargestSide)) fail(name, "a whole number above 0, or [height, width]");
     return json.get<int64_t>();
   };
   const Json& json = json_[name];

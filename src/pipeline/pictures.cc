@@ -6,6 +6,7 @@
 
 #include "normgraft/core/error.h"
 #include "normgraft/core/shuffle.h"
+#include "normgraft/data/pictures.h"
 
 namespace normgraft {
 namespace {
@@ -19,7 +20,7 @@ std::vector<Picture> some(std::vector<Picture> pictures, int64_t count, uint64_t
 }  // namespace
 
 std::vector<Picture> unlabelled_pictures(const Path& data, int64_t count, uint64_t seed, Monitor& monitor) {
-  return some(open_picture_folder(data, nullptr, monitor).pictures, count, seed);
+  return some(open_pictures(data, nullptr, monitor).pictures, count, seed);
 }
 
 Classifier classifier(const Network& network) {
@@ -40,15 +41,19 @@ std::vector<Picture> labelled_pictures(const Path& data, const std::optional<Pat
   } else if (!model.class_names.empty()) {
     list = class_list_from(model.class_names);
   }
-  PictureFolder folder = open_picture_folder(data, list ? &*list : nullptr, monitor);
+  PictureFolder folder = open_pictures(data, list ? &*list : nullptr, monitor);
   const auto folders = static_cast<int64_t>(folder.classes.size());
-  if (!list && model.classes != folders) {
+  if (!list && !folder.numbered && model.classes != folders) {
     throw InputError(
         fmt::format("{} holds {} classes and the model has {}: expected a class list (--classes) or a "
                     "folder for each class",
                     data.string(), folders, model.classes));
   }
   for (const Picture& picture : folder.pictures) {
+    if (picture.label < 0) {
+      throw InputError(
+          fmt::format("{} has no class, expected one for each picture to judge by", picture.path.string()));
+    }
     if (picture.label < model.classes) continue;
     throw InputError(
         fmt::format("{} has class {}, but the model has {} classes: expected another class list (--classes)",

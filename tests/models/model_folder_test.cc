@@ -184,6 +184,13 @@ TEST_F(ModelFolder, IsRefusedWhenItIsMissingOrIncomplete) {
   expect_fault({"config.json", "not found"});
 }
 
+TEST_F(ModelFolder, MayHaveOneFileOfWeightsOfAnyName) {
+  std::filesystem::rename(model_ / "model.safetensors", model_ / "weights.safetensors");
+  load();
+  std::filesystem::copy_file(model_ / "weights.safetensors", model_ / "more.safetensors");
+  expect_fault({"2 files of weights in it, expected one"});
+}
+
 TEST_F(ModelFolder, IsRefusedWhenItHoldsAnotherArchitecture) {
   write_safetensors(model_ / "model.safetensors", {{"conv1.weight", at::zeros({64, 3, 7, 7})},
                                                    {"layer1.0.conv1.weight", at::zeros({64, 64, 1, 1})}});

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -22,16 +23,25 @@ ClassList class_list_from(const std::vector<std::string>& names);
 /// number where a row is wrong or a wnid or index repeats.
 ClassList read_class_list(const Path& csv);
 
-/// One picture and its class.
-struct Picture {
-  Path path;
-  int64_t label = 0;
+/// Bytes of a file that holds several pictures.
+struct Extent {
+  Path file;
+  int64_t begin = 0, bytes = 0;
 };
 
-/// A tree <class>/.../<file>, sorted by path (bytewise).
+/// One picture and its class.
+struct Picture {
+  Path path;           ///< of an archive's picture the archive's path and the name within it
+  int64_t label = -1;  ///< -1: none is known
+  std::optional<Extent> within = {};
+};
+
+/// Pictures of a tree <class>/.../<file>, or of an archive or a list (open_pictures), sorted by path
+/// (bytewise).
 struct PictureFolder {
   std::vector<Picture> pictures;
   std::vector<std::string> classes;  ///< names of the folders below the root, in the order of their ranks
+  bool numbered = false;             ///< labels were given as numbers, not by folders
 };
 
 /// Lists a tree as torchvision's ImageFolder does, by the names of its files: .jpg .jpeg .png .ppm .bmp .pgm
