@@ -1,7 +1,7 @@
 #include <fmt/format.h>
 
-#include <algorithm>
 #include <array>
+#include <cmath>
 
 #include "area.h"
 #include "bars.h"
@@ -45,8 +45,8 @@ std::string sites(size_t count) {
 }
 
 std::string drawing(const Total& total) {
-  const std::array<Bar, 2> bars = {
-      {{"LayerNorm units", "best", total.layernorm}, {"the graft's units", "chosen", total.graft}}};
+  const std::array<Bar, 2> bars = {{{"LayerNorm units", "best", std::round(total.layernorm)},
+                                    {"the graft's units", "chosen", std::round(total.graft)}}};
   return draw_bars("Area of all norm sites, " + area_unit(), bars);
 }
 
@@ -67,7 +67,7 @@ std::string sentences(const Total& total) {
                        total.functions > 0 ? ", and count in neither bar" : "");
   }
   if (total.of_factor > 0)
-    out += fmt::format("At {} the function is x g(r): {}", sites(total.of_factor), kTableIsSmaller);
+    out += fmt::format("At {} the function is x g(r): {}", sites(total.of_factor), kUnitWithTable);
   return out;
 }
 
@@ -96,14 +96,14 @@ std::string render_site_area(const SiteView& view) {
         "<p class=\"note\">This function cannot be made a circuit. A LayerNorm unit takes {} {}.</p>\n",
         shown_area(layernorm), area_unit());
   }
-  const std::array<Bar, 2> bars = {
-      {{"LayerNorm", "best", layernorm}, {"this function", "chosen", *view.area.function}}};
+  const std::array<Bar, 2> bars = {{{"LayerNorm", "best", std::round(layernorm)},
+                                    {"this function", "chosen", std::round(*view.area.function)}}};
   return fmt::format(
       "<figure><figcaption>Area of its unit, {}</figcaption>{}<p class=\"note\">Expected: {} % of a "
       "LayerNorm "
       "unit. {}</p></figure>\n",
       area_unit(), draw_bars("Area of the unit of " + view.mapping->name + ", " + area_unit(), bars),
-      format_percent(*view.area.function / layernorm), view.is_factor_of_r() ? kTableIsSmaller : "");
+      format_percent(*view.area.function / layernorm), view.is_factor_of_r() ? kUnitWithTable : "");
 }
 
 }  // namespace normgraft

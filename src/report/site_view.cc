@@ -62,7 +62,8 @@ double SiteView::gap_closed() const {
 }
 
 bool SiteView::is_factor_of_r() const {
-  return chosen && mapping->carried.channel && factor_of_r(chosen->expression);
+  return chosen && mapping->carried.channel && chosen->expression.reads(Op::kR) &&
+         factor_of_r(chosen->expression);
 }
 
 std::string SiteView::anchor() const {

@@ -29,7 +29,7 @@ struct SiteView {
   /// Share of the gap between the best closed form and the ceiling that the chosen function closes; NaN where
   /// there is no gap.
   double gap_closed() const;
-  /// Whether the chosen function is x g(r).
+  /// Whether the chosen function is x g(r), and g no constant.
   bool is_factor_of_r() const;
   /// Name of the section's anchor.
   std::string anchor() const;

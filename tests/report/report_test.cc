@@ -517,7 +517,7 @@ TEST(Report, CountsLayerNormsThatStayInTheAreaOfBothBars) {
   EXPECT_EQ(count(render_report(input), "id=\"area\""), 0U);
 }
 
-TEST(Report, SaysOfAFactorOfRThatATableOfItIsSmaller) {
+TEST(Report, SaysOfAFactorOfRThatATableOfItIsAnotherUnit) {
   ReportInput input = small_input();
   input.mappings.sites[0].carried = {.channel = true, .low = -0.5, .high = 1};
   input.plan->entries[0].expression = Expression::parse("x*exp2(-1.4*r)");
@@ -527,6 +527,8 @@ TEST(Report, SaysOfAFactorOfRThatATableOfItIsSmaller) {
       page,
       "At 1 site the function is x g(r): <code>export</code> of a network of integers reads g from a table"));
   EXPECT_EQ(count(page, "reads g from a table"), 2U) << "of all sites, and of this one";
+  input.plan->entries[0].expression = Expression::parse("0.75*x");
+  EXPECT_EQ(count(render_report(input), "reads g from a table"), 0U);
 }
 
 TEST(Report, MarksTheMostAccurateFunctionWhereThereIsNoPlan) {
