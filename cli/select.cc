@@ -19,8 +19,9 @@ std::string choice_text(const Json& choice) {
   std::string text = fmt::format("{:<14}{:>12}{}{:>12}{:>12}", "", "cost", std::string(unit.size() + 1, ' '),
                                  "predicted", "measured");
   for (const Json& point : choice["curve"]) text += point_line("curve", point, unit);
-  text += point_line("knee", choice["knee"], unit) + point_line("min-error", choice["min_error"], unit) +
-          point_line("this plan", choice["plan"], unit);
+  for (const auto& [name, key] :
+       {std::pair{"knee", "knee"}, {"min-error", "min_error"}, {"this plan", "plan"}})
+    if (!choice[key].is_null()) text += point_line(name, choice[key], unit);
   if (choice["rank_correlation"].is_number()) {
     text += fmt::format("\nrank correlation of prediction and measurement along the curve: {:.3f}",
                         choice["rank_correlation"].get<double>());
@@ -35,9 +36,9 @@ std::string choice_text(const Json& choice) {
 }
 
 std::string nearness_text(const Nearness& nearness) {
-  return fmt::format("{} loss {:.4g} {} at a cost of {:.4g} a picture; the best plan {:.4g} at {:.4g}",
+  return fmt::format("{} loss {:.4g} {} at a cost of {:.4g} {}; the best plan {:.4g} at {:.4g}",
                      nearness.measured ? "measured" : "predicted", nearness.loss, nearness.unit,
-                     nearness.cost, nearness.least_loss, nearness.cost_of_least_loss);
+                     nearness.cost, nearness.cost_unit, nearness.least_loss, nearness.cost_of_least_loss);
 }
 
 }  // namespace
@@ -53,13 +54,13 @@ void add_select_options(CLI::App& command, SelectRequest& request, const std::st
           "--within", request.within,
           "most nats that the plan loses beyond the best one, both measured before calibration; with within")
       ->capture_default_str();
+  command.add_option("--budget", request.options.budget,
+                     "most cost of all sites for one picture, or area of their units, in the unit of " +
+                         profile_flag + "; with budget");
   command.add_option(
-      "--budget", request.options.budget,
-      "most cost of all sites for one picture, in the unit of " + profile_flag + "; with budget");
-  command
-      .add_option(profile_flag, request.profile,
-                  "what the budget counts: flops, ice40 (area of circuits), or a JSON file")
-      ->capture_default_str();
+      profile_flag, request.profile,
+      "what the budget counts: flops, ice40 (area of circuits), or a JSON file; default: what the "
+      "search counted");
   command
       .add_option("--trials", request.options.trials,
                   "plans measured in the search about the best; with budget")

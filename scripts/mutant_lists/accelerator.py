@@ -96,7 +96,7 @@ MUTANTS = of_rooms(
     Mutant("last-site-goes-on", WORK,
            r"norm\.goes_on = &site != &network\.sites\(\)\.back\(\);", "norm.goes_on = true;",
            "a stream that goes on behind the last site"),
-    Mutant("bars-of-one-length", SECTION,
+    Mutant("bars-of-one-length", "src/report/bars.cc",
            r"kRoom \* value / largest", "kRoom",
            "bars of the same length"),
     Mutant("graft-drawn-unfused", SECTION,

@@ -22,11 +22,10 @@ Candidate candidate(const FrontPoint& point, const std::string& origin, const Si
 
 }  // namespace
 
-size_t SiteCandidates::index_of(const Expression& f) const {
+std::optional<size_t> SiteCandidates::find(const Expression& f) const {
   const auto found = std::find_if(candidates.begin(), candidates.end(),
                                   [&](const Candidate& c) { return c.point.expression == f; });
-  if (found == candidates.end())
-    throw InputError("choice: " + f.to_string() + " is not among the functions of site " + site);
+  if (found == candidates.end()) return std::nullopt;
   return static_cast<size_t>(found - candidates.begin());
 }
 
@@ -42,6 +41,11 @@ std::vector<SiteCandidates> candidates_of(const Fronts& fronts, const Mappings& 
       site.candidates.push_back(candidate(point, "front", mapping, profile, cost));
     for (const BaselinePoint& shape : front.baselines) {
       site.candidates.push_back(candidate(shape.point, shape.name, mapping, profile, cost));
+    }
+    std::erase_if(site.candidates, [](const Candidate& c) { return !std::isfinite(c.cost); });
+    if (site.candidates.empty()) {
+      throw InputError("choice: no function of site " + front.site +
+                       " can be made a circuit, as the profile " + profile.name + " counts");
     }
     std::stable_sort(site.candidates.begin(), site.candidates.end(),
                      [](const Candidate& a, const Candidate& b) {

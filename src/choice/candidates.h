@@ -1,5 +1,6 @@
 #pragma once
 
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -14,7 +15,7 @@ namespace normgraft {
 struct Candidate {
   FrontPoint point;
   std::string origin;    ///< "front", or the closed form's name
-  double cost = 0;       ///< for one picture, in the profile's unit
+  double cost = 0;       ///< for one picture, or of its unit, in the profile's unit
   double predicted = 0;  ///< divergence of a graft of this site alone: predicted_divergence(), Part::kFit
   double loss = 0;       ///< its share of what a plan with it is expected to lose, set by expect()
 };
@@ -24,11 +25,12 @@ struct SiteCandidates {
   std::string site;
   std::vector<Candidate> candidates;
 
-  /// The candidate of an expression. Throws InputError when there is none.
-  size_t index_of(const Expression& f) const;
+  /// The candidate of an expression, where there is one.
+  std::optional<size_t> find(const Expression& f) const;
 };
 
-/// Front and closed forms of every site. Throws InputError naming a site without a front or mapping.
+/// Front and closed forms of every site, but for those of which no circuit can be made, where the profile is
+/// one of circuits. Throws InputError naming a site without a front or mapping, or where nothing is left.
 std::vector<SiteCandidates> candidates_of(const Fronts& fronts, const Mappings& mappings,
                                           const Profile& profile);
 

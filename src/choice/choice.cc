@@ -40,6 +40,7 @@ class Chooser {
     Choice choice;
     choice.profile = profile_.name;
     choice.unit = profile_.unit;
+    choice.of_units = profile_.of_circuits();
     choice.budget = options_.budget;
     choice.pictures = yardstick_.pictures();
     for (const SiteCandidates& site : sites_) {
@@ -50,8 +51,10 @@ class Chooser {
     refuse_too_small_a_budget();
 
     consider(selected(budget_));
-    choice.knee = consider(indices_of(select_plan(fronts_, "knee")));
-    choice.min_error = consider(indices_of(select_plan(fronts_, "min-error")));
+    const auto knee = indices_of(select_plan(fronts_, "knee"));
+    const auto min_error = indices_of(select_plan(fronts_, "min-error"));
+    if (knee) choice.knee = consider(*knee);
+    if (min_error) choice.min_error = consider(*min_error);
     look_around(nearest_);
     measure_curve(choice);
     improve();
@@ -169,9 +172,11 @@ class Chooser {
                         static_cast<int64_t>(chosen.size()), "plans");
     }
     choice.rank_correlation = rank_correlation(predicted, found);
-    const auto expected = [&](const Indices& plan) { return point_of(plan, 0).predicted; };
-    choice.knee.predicted = expected(indices_of(select_plan(fronts_, "knee")));
-    choice.min_error.predicted = expected(indices_of(select_plan(fronts_, "min-error")));
+    const auto expect_of = [&](std::optional<ChoicePoint>& point, const char* strategy) {
+      if (point) point->predicted = point_of(*indices_of(select_plan(fronts_, strategy)), 0).predicted;
+    };
+    expect_of(choice.knee, "knee");
+    expect_of(choice.min_error, "min-error");
   }
 
   std::vector<std::vector<Option>> options_of_sites() const {
@@ -201,10 +206,14 @@ class Chooser {
     return chosen;
   }
 
-  Indices indices_of(const Plan& plan) const {
+  /// Nothing where a function is no candidate.
+  std::optional<Indices> indices_of(const Plan& plan) const {
     Indices indices;
-    for (size_t s = 0; s < sites_.size(); ++s)
-      indices.push_back(sites_[s].index_of(plan.entries[s].expression));
+    for (size_t s = 0; s < sites_.size(); ++s) {
+      const auto found = sites_[s].find(plan.entries[s].expression);
+      if (!found) return std::nullopt;
+      indices.push_back(*found);
+    }
     return indices;
   }
 
@@ -326,16 +335,16 @@ class Chooser {
     for (size_t s = 0; s < sites_.size(); ++s) {
       const Candidate& c = sites_[s].candidates[chosen[s]];
       const std::string what = c.origin == "front" ? "of the front" : "the closed form " + c.origin;
-      plan.entries.push_back(
-          {.site = sites_[s].site,
-           .expression = c.point.expression,
-           .cost = c.point.cost,
-           .r2 = c.point.r2,
-           .held_out_r2 = c.point.held_out_r2,
-           .reason = fmt::format("For the whole network: {}, {:g} {} a picture here, predicted "
-                                 "to cost {:.4f} nats by itself.",
-                                 what, c.cost, profile_.unit, c.predicted),
-           .seen = fronts_.sites[s].seen});
+      plan.entries.push_back({.site = sites_[s].site,
+                              .expression = c.point.expression,
+                              .cost = c.point.cost,
+                              .r2 = c.point.r2,
+                              .held_out_r2 = c.point.held_out_r2,
+                              .reason = fmt::format("For the whole network: {}, {:g} {}{} here, predicted "
+                                                    "to cost {:.4f} nats by itself.",
+                                                    what, c.cost, profile_.unit,
+                                                    profile_.of_circuits() ? "" : " a picture", c.predicted),
+                              .seen = fronts_.sites[s].seen});
     }
     return plan;
   }

@@ -9,6 +9,10 @@ Json to_json(const ChoicePoint& point) {
   return {{"cost", point.cost}, {"predicted", point.predicted}, {"measured", point.measured}};
 }
 
+Json to_json(const std::optional<ChoicePoint>& point) {
+  return point ? to_json(*point) : Json();
+}
+
 Json to_json(const std::vector<ChoicePoint>& points) {
   Json list = Json::array();
   for (const ChoicePoint& point : points) list.push_back(to_json(point));
@@ -26,6 +30,7 @@ Json to_json(const Choice& choice) {
       {"version", 1},
       {"profile", choice.profile},
       {"unit", choice.unit},
+      {"cost_of", choice.of_units ? "unit" : "picture"},
       {"budget", choice.budget ? Json(*choice.budget) : Json()},
       {"pictures", choice.pictures},
       {"plan", to_json(choice.chosen)},

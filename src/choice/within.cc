@@ -98,7 +98,8 @@ Plan choose_within(const Fronts& fronts, const Mappings& mappings, Network netwo
                            .loss = Scale::mean(loss),
                            .least_loss = Scale::mean(least),
                            .cost = kept.nearness->cost,
-                           .cost_of_least_loss = kept.nearness->cost_of_least_loss};
+                           .cost_of_least_loss = kept.nearness->cost_of_least_loss,
+                           .cost_unit = kept.nearness->cost_unit};
   return kept;
 }
 

@@ -66,12 +66,38 @@ CircuitParts parts_field(const Json& parts, const std::string& file) {
   return result;
 }
 
+/// Of one measured LayerNorm unit; `place` is its entry.
+LayerNormArea layernorm_from(const Json& entry, const std::string& place, const std::string& file) {
+  const auto number = [&](const char* key) {
+    const auto found = entry.is_object() ? entry.find(key) : entry.end();
+    if (found == entry.end()) fail(file, fmt::format("{}.{} is missing", place, key));
+    return price_at(*found, fmt::format("{}.{}", place, key), file);
+  };
+  const double width = number("width");
+  if (width < 1 || width > 1e9 || width != std::floor(width))
+    fail(file, fmt::format("{}.width = {}: expected a whole number from 1 to 1e9", place, width));
+  return {static_cast<int64_t>(width), number("lut"), number("ram_bits"), number("clocks")};
+}
+
+std::vector<LayerNormArea> layernorm_field(const Json& list, const std::string& file) {
+  if (!list.is_array()) fail(file, "expected an array in \"layernorm\"");
+  std::vector<LayerNormArea> result;
+  for (size_t i = 0; i < list.size(); ++i) {
+    const std::string place = fmt::format("layernorm[{}]", i);
+    result.push_back(layernorm_from(list[i], place, file));
+    if (i > 0 && result[i].width <= result[i - 1].width)
+      fail(file, fmt::format("{}.width = {}: expected rising widths", place, result[i].width));
+  }
+  return result;
+}
+
 Profile profile_from(const Json& json, const std::string& file) {
   if (!json.is_object()) fail(file, "expected an object with name, unit and cost or parts");
   Profile profile{.name = text_field(json, "name", file),
                   .unit = text_field(json, "unit", file),
                   .cost = {},
-                  .parts = {}};
+                  .parts = {},
+                  .layernorm = {}};
   const auto parts = json.find("parts");
   if (parts == json.end()) {
     profile.cost = cost_field(json, file);
@@ -79,6 +105,8 @@ Profile profile_from(const Json& json, const std::string& file) {
   }
   if (json.contains("cost")) fail(file, "expected \"cost\" or \"parts\", not both");
   profile.parts = parts_field(*parts, file);
+  if (const auto layernorm = json.find("layernorm"); layernorm != json.end())
+    profile.layernorm = layernorm_field(*layernorm, file);
   return profile;
 }
 
@@ -128,7 +156,7 @@ double cost_per_element(const Expression& f, const Profile& profile, int64_t cha
 }
 
 Profile flops_profile(double clip_cost) {
-  Profile profile{.name = "flops", .unit = "FLOPs", .cost = {}, .parts = {}};
+  Profile profile{.name = "flops", .unit = "FLOPs", .cost = {}, .parts = {}, .layernorm = {}};
   const auto set = [&](Op op, double flops) { profile.cost[std::string(primitive(op).name)] = flops; };
   // Published.
   set(Op::kConstant, 0);
@@ -172,6 +200,25 @@ Profile load_profile(const std::string& name_or_path) {
                     name_or_path));
   }
   return profile_from(read_json(name_or_path, "profile"), name_or_path);
+}
+
+std::optional<LayerNormArea> layernorm_area(const Profile& profile, int64_t channels) {
+  const std::vector<LayerNormArea>& measured = profile.layernorm;
+  if (measured.empty()) return std::nullopt;
+  LayerNormArea area = channels < measured.front().width ? measured.front() : measured.back();
+  for (size_t i = 0; i + 1 < measured.size(); ++i) {
+    const LayerNormArea &low = measured[i], &high = measured[i + 1];
+    if (channels < low.width || channels >= high.width) continue;
+    const auto between = [&](double a, double b, const auto& place) {
+      return a + (b - a) * (place(channels) - place(low.width)) / (place(high.width) - place(low.width));
+    };
+    const auto itself = [](int64_t d) { return static_cast<double>(d); };
+    const auto logarithm = [](int64_t d) { return std::log2(static_cast<double>(d)); };
+    area = {channels, between(low.logic, high.logic, logarithm),
+            between(low.ram_bits, high.ram_bits, logarithm), between(low.clocks, high.clocks, itself)};
+  }
+  area.width = channels;
+  return area;
 }
 
 double layernorm_flops_per_element(int64_t channels) {

@@ -8,6 +8,7 @@
 
 #include "c_names.h"
 #include "normgraft/core/error.h"
+#include "normgraft/integer/norm_step.h"
 #include "verilog_circuit.h"
 #include "verilog_circuit_pieces.h"
 #include "verilog_pieces.h"
@@ -19,6 +20,9 @@ namespace normgraft {
 namespace {
 
 constexpr int kStages = 4;  ///< of scale and curve units
+/// Of a LayerNorm unit. With fewer channels the root of the interpreter may be too rough to compare with, and
+/// the unit does not take an element a clock; with more, no shift of the squares makes their sum fit.
+constexpr int64_t kLeastChannels = 64, kMostChannels = 32768;
 
 /// A unit and its files.
 struct MadeUnit {
@@ -187,6 +191,28 @@ std::vector<VerilogUnit> write(const std::vector<MadeUnit>& made, Json index, co
   return units;
 }
 
+/// The network of integers that is one LayerNorm.
+IntegerProgram program_of(const LayerNormUnit& unit) {
+  const auto& [x, y, channels] = unit;
+  if (channels < kLeastChannels || channels > kMostChannels) {
+    throw InputError(fmt::format("LayerNorm of {} channels: expected {} to {} for a unit", channels,
+                                 kLeastChannels, kMostChannels));
+  }
+  if (x.bits != 8 && x.bits != 16)
+    throw InputError(fmt::format("LayerNorm with x of {} bits: expected 8 or 16 for a unit", x.bits));
+  if (y.bits != 8)
+    throw InputError(fmt::format("LayerNorm with y of {} bits: expected 8 for a unit", y.bits));
+  NormStep step = norm_step({.channels = channels, .x_bits = x.bits, .x_step = x.step(), .y_step = y.step()});
+  step.from = 0;
+  step.to = 1;
+  step.rows = 1;
+  IntegerProgram program;
+  program.buffers = {{.name = "x", .rows = 1, .width = channels, .bits = x.bits, .step = x.step()},
+                     {.name = "y", .rows = 1, .width = channels, .bits = y.bits, .step = y.step()}};
+  program.steps = {{"layernorm", step}};
+  return program;
+}
+
 }  // namespace
 
 std::vector<VerilogUnit> write_verilog(const IntegerProgram& program, const Path& folder) {
@@ -202,6 +228,17 @@ std::vector<VerilogUnit> write_verilog(const std::vector<PlacedCircuit>& circuit
   Json functions = Json::object();
   for (const auto& [place, circuit] : circuits) functions[place] = to_json(circuit);
   return write(made, {{"functions", functions}}, folder);
+}
+
+int clocks_of(const LayerNormUnit& unit) {
+  const IntegerProgram program = program_of(unit);
+  return ProgramUnits(program).make()[0].unit.clocks;
+}
+
+VerilogUnit write_verilog(const LayerNormUnit& unit, const Path& folder) {
+  const IntegerProgram program = program_of(unit);
+  const Json index{{"channels", unit.channels}, {"x", to_json(unit.x)}, {"y", to_json(unit.y)}};
+  return write(ProgramUnits(program).make(), {{"layernorm", index}}, folder)[0];
 }
 
 }  // namespace normgraft

@@ -67,7 +67,8 @@ std::optional<Nearness> nearness_at(const JsonPlace& place) {
                   .loss = place["loss"].number(),
                   .least_loss = place["least_loss"].number(),
                   .cost = place["cost"].number(),
-                  .cost_of_least_loss = place["cost_of_least_loss"].number()};
+                  .cost_of_least_loss = place["cost_of_least_loss"].number(),
+                  .cost_unit = place.find("cost_unit") ? place["cost_unit"].text() : ""};
 }
 
 /// The closed form that the strategy names; nothing for the strategies that look at fronts.
@@ -146,7 +147,8 @@ Json to_json(const Nearness& nearness) {
           {"loss", nearness.loss},
           {"least_loss", nearness.least_loss},
           {"cost", nearness.cost},
-          {"cost_of_least_loss", nearness.cost_of_least_loss}};
+          {"cost_of_least_loss", nearness.cost_of_least_loss},
+          {"cost_unit", nearness.cost_unit}};
 }
 
 Json to_json(const Plan& plan) {

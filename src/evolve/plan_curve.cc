@@ -54,7 +54,8 @@ Plan PlanCurve::within(double more) const {
                            .loss = chosen.loss,
                            .least_loss = best.loss,
                            .cost = chosen.cost,
-                           .cost_of_least_loss = best.cost};
+                           .cost_of_least_loss = best.cost,
+                           .cost_unit = fronts_.of_units ? fronts_.unit : fronts_.unit + " a picture"};
   for (size_t i = 0; i < fronts_.sites.size(); ++i) {
     const SiteFront& site = fronts_.sites[i];
     const Candidate& c = candidates_[i][chosen.options[i]];

@@ -150,7 +150,7 @@ Plan select_stage(const RunFolder& run, const SelectRequest& request, Monitor& m
   Plan plan;
   if (request.strategy == "budget") {
     request.options.validate();
-    const Profile profile = load_profile(request.profile);
+    const Profile profile = load_profile(request.profile.empty() ? fronts.options.profile : request.profile);
     const CapturedRun captured = captured_run(run);
     Network teacher = captured.network(run, monitor);
     const Yardstick yardstick(teacher, captured.pictures.judges(), monitor);

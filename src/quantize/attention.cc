@@ -5,7 +5,7 @@
 #include <algorithm>
 #include <cmath>
 
-#include "rescale.h"
+#include "normgraft/integer/rescale.h"
 
 namespace normgraft {
 namespace {

@@ -6,8 +6,8 @@
 #include <cmath>
 
 #include "linears.h"
+#include "normgraft/integer/rescale.h"
 #include "normgraft/network/first_carrier.h"
-#include "rescale.h"
 
 namespace normgraft {
 namespace {

@@ -5,8 +5,8 @@
 #include <algorithm>
 #include <cmath>
 
+#include "normgraft/integer/rescale.h"
 #include "normgraft/quantize/grid.h"
-#include "rescale.h"
 
 namespace normgraft {
 namespace {

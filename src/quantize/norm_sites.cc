@@ -5,7 +5,7 @@
 
 #include "normgraft/expr/expression.h"
 #include "normgraft/graft/scalar_function.h"
-#include "rescale.h"
+#include "normgraft/integer/norm_step.h"
 
 namespace normgraft {
 namespace {
@@ -16,8 +16,6 @@ constexpr int kTableBits = 8;             ///< up to so many bits g is a table
 constexpr double kTableShare = 1.0 / 32;  ///< of g, by which its table may err beyond rounding
 constexpr double kCutShare = 0.25;        ///< of a step of y, by which cutting x may move it
 constexpr int kFraction = 8;              ///< of knots of f(x)
-constexpr int kNormDigits = 20;           ///< y / sqrt(D) has so many in a NormStep
-constexpr double kLargestSum = 4e18;      ///< that 64 bits hold
 
 /// What a number of so many bits may reach without another digit of 4: such a digit is -1 to 2, so N of them
 /// hold 4/3 of 2^(2 N - 1).
@@ -171,15 +169,13 @@ class SiteMaker {
 
   Codes norm() const {
     const Codes to = even_buffer(wanted_.grid.step);
-    const auto channels = static_cast<double>(site_.channels);
-    const double reach = std::pow(channels, 3) * std::ldexp(1, 2 * stream_.codes.bits);
-    NormStep step;
+    NormStep step = norm_step({.channels = site_.channels,
+                               .x_bits = stream_.codes.bits,
+                               .x_step = step_of_x_,
+                               .y_step = to.steps[0].item<double>(),
+                               .eps = site_.eps});
     step.from = stream_.codes.buffer;
     step.to = to.buffer;
-    while (std::ldexp(reach, -step.variance_shift) > kLargestSum) step.variance_shift += 2;
-    const double eps = site_.eps * std::pow(channels, 3) / (step_of_x_ * step_of_x_);
-    step.eps = std::max<int64_t>(1, std::llround(std::ldexp(eps, -step.variance_shift)));
-    step.rescale = rescale_by(std::sqrt(channels) / std::ldexp(to.steps[0].item<double>(), kNormDigits));
     step.rows = wanted_.rows;
     maker_.step(site_.name, step);
     return to;

@@ -4,7 +4,9 @@
 #include <array>
 #include <cmath>
 #include <span>
+#include <vector>
 
+#include "bars.h"
 #include "html.h"
 #include "sections.h"
 
@@ -12,7 +14,6 @@ namespace normgraft {
 namespace {
 
 constexpr double kSame = 1e-3;  ///< a relative difference below which two costs are said to be the same
-constexpr double kLong = 1e4;   ///< from here on numbers are whole, with spaces between thousands
 
 /// One figure of the norm sites, drawn as bars.
 struct Panel {
@@ -22,43 +23,23 @@ struct Panel {
   std::string sentence;  ///< what it means
 };
 
-struct Bar {
+/// A way in which the norm sites are computed.
+struct Way {
   const char* name;
   const char* css;
   const RooflineCost& cost;
 };
 
-std::array<Bar, 3> bars_of(const AcceleratorCost& cost) {
+std::array<Way, 3> ways_of(const AcceleratorCost& cost) {
   return {{{"LayerNorm, unfused", "other", at(cost.layernorm.norms, Fusion::kUnfused)},
            {"LayerNorm, fused", "best", at(cost.layernorm.norms, Fusion::kFused)},
            {"graft, fused", "chosen", at(cost.graft.norms, Fusion::kFused)}}};
 }
 
-std::string shown(double value) {
-  return value < kLong ? format_short(value) : format_count(std::llround(value));
-}
-
-/// Three bars below one another from zero, each with its number.
-std::string draw_bars(const Panel& panel, std::span<const Bar> bars) {
-  constexpr double kWidth = 360, kRow = 26, kLeft = 122, kRoom = 170;
-  double largest = 0;
-  for (const Bar& bar : bars) largest = std::max(largest, bar.cost.*panel.figure);
-  const double height = kRow * static_cast<double>(bars.size()) + 4;
-  std::string out = fmt::format(
-      "<svg class=\"chart\" viewBox=\"0 0 {0} {1}\" width=\"{0}\" height=\"{1}\" role=\"img\" "
-      "aria-label=\"{2}\">\n",
-      kWidth, height, escape_html(panel.title));
-  for (size_t i = 0; i < bars.size(); ++i) {
-    const double value = bars[i].cost.*panel.figure, middle = kRow * (static_cast<double>(i) + 0.5) + 2;
-    const double length = largest > 0 ? kRoom * value / largest : 0;
-    out += fmt::format("<text class=\"stage\" x=\"0\" y=\"{:.1f}\">{}</text>\n", middle + 4, bars[i].name);
-    out += fmt::format(
-        "<rect class=\"area bar {}\" x=\"{:.1f}\" y=\"{:.1f}\" width=\"{:.1f}\" height=\"18\" rx=\"2\"/>\n",
-        bars[i].css, kLeft, middle - 9, length);
-    out += fmt::format("<text class=\"value\" x=\"{:.1f}\" y=\"{:.1f}\">{}</text>\n", kLeft + length + 6,
-                       middle + 4, shown(value / panel.unit));
-  }
-  return out + "</svg>\n";
+std::string draw(const Panel& panel, std::span<const Way> ways) {
+  std::vector<Bar> bars;
+  for (const Way& way : ways) bars.push_back({way.name, way.css, way.cost.*panel.figure / panel.unit});
+  return draw_bars(panel.title, bars);
 }
 
 /// What share of LayerNorm's a figure of the graft is.
@@ -121,11 +102,11 @@ std::string description(const AcceleratorCost& cost) {
 std::string render_accelerator(const std::optional<AcceleratorCost>& cost) {
   if (!cost || std::find(cost->replaced.begin(), cost->replaced.end(), true) == cost->replaced.end())
     return {};
-  const std::array<Bar, 3> bars = bars_of(*cost);
+  const std::array<Way, 3> ways = ways_of(*cost);
   std::string panels;
   for (const Panel& panel : panels_of(*cost)) {
     panels += fmt::format("<figure><figcaption>{}</figcaption>{}<p class=\"note\">{}</p></figure>\n",
-                          panel.title, draw_bars(panel, bars), panel.sentence);
+                          panel.title, draw(panel, ways), panel.sentence);
   }
   return fmt::format(
       "<section id=\"accelerator\"><h2>On an accelerator</h2>\n<p class=\"note\">{}</p>\n<div "

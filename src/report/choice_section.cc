@@ -14,8 +14,8 @@ namespace {
 
 constexpr size_t kRows = 8;  ///< of a table, at most
 
-/// What a choice of functions costs for one picture, and its KL as predicted and as measured. A missing
-/// figure is NaN.
+/// What a choice of functions costs for one picture, or takes of a chip, and its KL as predicted and as
+/// measured. A missing figure is NaN.
 struct PricedLoss {
   double cost = 0;
   double predicted = 0;
@@ -77,6 +77,11 @@ CostScale scale_of(const Json& choice, const std::vector<PricedLoss>& curve) {
   return {1e6, unit.empty() ? "millions" : "million " + unit};
 }
 
+/// Whether costs are the area of units on a chip; else they are those of a picture.
+bool is_area(const Json& choice) {
+  return text_at(choice, "cost_of") == "unit";
+}
+
 std::string show_loss(double loss) {
   return std::abs(loss) >= 0.001 && std::abs(loss) < 1e6 ? format_fixed(loss, 4) : format_short(loss, 3);
 }
@@ -116,7 +121,9 @@ std::string draw_curve(const Json& choice, const std::vector<PricedLoss>& curve,
   const auto budget = budget_of(choice);
   if (budget) costs.push_back(*budget / scale.unit);
 
-  const Axis x = axis_over(costs, "cost of a picture, " + scale.name), y = axis_over(losses, "KL, nats");
+  const Axis x = axis_over(costs,
+                           (is_area(choice) ? "area of all sites, " : "cost of a picture, ") + scale.name),
+             y = axis_over(losses, "KL, nats");
   Chart chart(590, 330, x, y, "Loss against cost", {58, 12, 10, 38});
   const auto place = [&](double cost, double loss) {
     return PlotPoint{std::log10(cost / scale.unit), loss > 0 ? std::log10(loss) : std::nan("")};
@@ -157,7 +164,8 @@ std::string verdict(const Json& choice, const std::vector<PricedLoss>& curve, co
                        pictures ? fmt::format(", measured on {} pictures", format_short(*pictures, 9)) : "");
   }
   if (const auto budget = budget_of(choice)) {
-    out += fmt::format("The budget is <b>{} {}</b> a picture.", scale.show(*budget), escape_html(scale.name));
+    out += fmt::format("The budget is <b>{} {}</b> {}.", scale.show(*budget), escape_html(scale.name),
+                       is_area(choice) ? "for all sites" : "a picture");
   }
   return out.empty() ? out : "<p>" + out + "</p>\n";
 }

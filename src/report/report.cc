@@ -130,6 +130,7 @@ std::string render_report(const ReportInput& input) {
   out += header(input) + stage_times(input.run) + what_was_asked(input.run) + tiles(input, views);
   out += render_accuracy(input.accuracy);
   out += render_accelerator(input.on_accelerator);
+  out += render_area(views);
   out += render_choice(input.choice);
   out += render_training(input.epochs);
   out += render_overview(input, views);

@@ -16,6 +16,13 @@ std::string render_accuracy(const Json& accuracy);
 /// What the norm sites cost on an accelerator, as LayerNorm and as functions; empty where none is replaced.
 std::string render_accelerator(const std::optional<AcceleratorCost>& cost);
 
+/// What the units of all norm sites take of a chip, as LayerNorm and as functions; empty where there are no
+/// functions.
+std::string render_area(const std::vector<SiteView>& views);
+
+/// The same of one site, within its section; empty without a function.
+std::string render_site_area(const SiteView& view);
+
 /// Loss against cost over the plans that could be chosen, and the sites that the loss comes from.
 std::string render_choice(const Json& choice);
 

@@ -79,6 +79,7 @@ std::string render_site(const ReportInput& input, const SiteView& view) {
                        escape_html(view.chosen->expression.to_string()));
     out += fmt::format("<p class=\"note\">{} {}. {}</p>\n", format_short(view.chosen->cost),
                        escape_html(input.fronts.unit), escape_html(view.chosen->reason));
+    out += render_site_area(view);
   }
   const Interval centre = central_range(*view.mapping, measure, kTail);
   out += "<div class=\"panels\">\n";

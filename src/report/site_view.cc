@@ -61,6 +61,11 @@ double SiteView::gap_closed() const {
   return gap > 0 ? (chosen_r2() - best_r2()) / gap : kUnknown;
 }
 
+bool SiteView::is_factor_of_r() const {
+  return chosen && mapping->carried.channel && chosen->expression.reads(Op::kR) &&
+         factor_of_r(chosen->expression);
+}
+
 std::string SiteView::anchor() const {
   return fmt::format("site-{}", index + 1);
 }
@@ -83,6 +88,7 @@ std::vector<SiteView> site_views(const ReportInput& input) {
       }
     }
     view.chosen = chosen_of(input, mapping.name, view.front);
+    view.area = area_at(mapping, view.chosen);
     views.push_back(std::move(view));
   }
   return views;

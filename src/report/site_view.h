@@ -4,6 +4,7 @@
 #include <string>
 #include <vector>
 
+#include "area.h"
 #include "normgraft/report/report.h"
 
 namespace normgraft {
@@ -16,6 +17,7 @@ struct SiteView {
   const BaselinePoint* best = nullptr;  ///< the closed form with the highest held-out R^2
   const BaselinePoint* tanh = nullptr;  ///< tanh(a x), the published baseline
   std::optional<PlanEntry> chosen;      ///< of the plan; without a plan the most accurate of the front
+  SiteArea area;                        ///< of its unit
 
   double ceiling() const;
   double best_r2() const { return held_out_r2(best); }
@@ -27,6 +29,8 @@ struct SiteView {
   /// Share of the gap between the best closed form and the ceiling that the chosen function closes; NaN where
   /// there is no gap.
   double gap_closed() const;
+  /// Whether the chosen function is x g(r), and g no constant.
+  bool is_factor_of_r() const;
   /// Name of the section's anchor.
   std::string anchor() const;
 

@@ -9,6 +9,7 @@
 #include "candidates.h"
 #include "normgraft/capture/capture.h"
 #include "normgraft/choice/within.h"
+#include "normgraft/cost/site_cost.h"
 #include "normgraft/data/loader.h"
 #include "normgraft/evolve/plan_curve.h"
 #include "normgraft/graft/graft.h"
@@ -78,17 +79,17 @@ double cost_of(const Plan& plan, const Profile& profile) {
 TEST_F(ChoiceTest, WithoutABudgetIsNoWorseThanTheStrategiesThatLookAtOneSiteAtATime) {
   const Choice choice = choose({});
   ASSERT_EQ(choice.plan.entries.size(), 5U);
-  EXPECT_LE(choice.chosen.measured, choice.knee.measured);
-  EXPECT_LE(choice.chosen.measured, choice.min_error.measured);
+  EXPECT_LE(choice.chosen.measured, choice.knee.value().measured);
+  EXPECT_LE(choice.chosen.measured, choice.min_error.value().measured);
   EXPECT_NEAR(choice.chosen.cost, cost_of(choice.plan, flops_profile()), 1e-6);
 }
 
 TEST_F(ChoiceTest, StaysWithinTheBudgetAndNoWorseThanTheKneeAtItsCost) {
   ChoiceOptions options;
-  options.budget = choose({}).knee.cost;
+  options.budget = choose({}).knee.value().cost;
   const Choice choice = choose(options);
   EXPECT_LE(choice.chosen.cost, *options.budget);
-  EXPECT_LE(choice.chosen.measured, choice.knee.measured);
+  EXPECT_LE(choice.chosen.measured, choice.knee.value().measured);
 }
 
 TEST_F(ChoiceTest, MeasuresWhatItSays) {
@@ -113,6 +114,39 @@ TEST_F(ChoiceTest, NamesTheLeastCostWhereNothingFitsTheBudget) {
   } catch (const InputError& error) {
     EXPECT_NE(std::string(error.what()).find("the cheapest costs"), std::string::npos) << error.what();
   }
+}
+
+TEST_F(ChoiceTest, UnderAProfileOfCircuitsCountsTheAreaOfUnitsAndLeavesOutWhatHasNoCircuit) {
+  Fronts fronts = fixture_->fronts;
+  FrontPoint without = fronts.sites[0].front.back();
+  without.expression = Expression::parse("log2(x)");
+  without.choose_error = 0;
+  without.cost += 1;
+  fronts.sites[0].front.push_back(without);
+  const Profile ice40 = load_profile("ice40");
+  const auto choose = [&] {
+    return choose_plan(fronts, fixture_->mappings, small_vit(), ice40, *fixture_->yardstick, {},
+                       silent_monitor());
+  };
+  const Choice choice = choose();
+  double area = 0;
+  for (const PlanEntry& entry : choice.plan.entries) {
+    area += SiteCost(ice40, fixture_->mappings.site(entry.site))(entry.expression);
+    EXPECT_NE(entry.reason.find(" LUT4 here,"), std::string::npos) << entry.reason;
+  }
+  EXPECT_NEAR(choice.chosen.cost, area, 1e-6);
+  EXPECT_FALSE(choice.min_error) << "its function at the first site has no circuit";
+  const Json json = to_json(choice);
+  EXPECT_EQ(json["cost_of"], "unit");
+  EXPECT_EQ(json["unit"], "LUT4");
+  EXPECT_TRUE(json["min_error"].is_null());
+
+  fronts.sites[0].front = {without};
+  fronts.sites[0].baselines.clear();
+  const std::string complaint = testing::input_error([&] { choose(); });
+  EXPECT_NE(complaint.find("no function of site " + fronts.sites[0].site + " can be made a circuit"),
+            std::string::npos)
+      << complaint;
 }
 
 TEST_F(ChoiceTest, GivesTheSamePlanTwice) {

@@ -2,6 +2,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <regex>
 
 #include "command_line.h"
 #include "normgraft/core/files.h"
@@ -121,6 +122,34 @@ TEST(Pipeline, RunsEveryStageAndAnswersInJson) {
   const std::string page = read_file(run + "/report.html", "report");
   for (const char* text : {"blocks.0.norm1", "blocks.1.norm2", "norm", "on <code>small-fpga</code>"})
     EXPECT_NE(page.find(text), std::string::npos) << text;
+}
+
+TEST(Pipeline, CountsAndDrawsAreasWhereTheSearchDid) {
+  const TemporaryFolder folder;
+  save_model(folder / "model", testing::small_vit());
+  testing::write_small_pictures(folder / "pictures", 3, 12);
+  const std::string run = folder / "run";
+  run_json({"run", folder / "model", "--data", folder / "pictures", "-o", run, "--population", "40",
+            "--generations", "3", "--seeds", "1", "--profile", "ice40", "--strategy", "budget", "--trials",
+            "2", "--staircase"});
+  const Json choice = read_json(folder / "run/choice.json", "choice");
+  EXPECT_EQ(choice.at("unit"), "LUT4");
+  EXPECT_EQ(choice.at("cost_of"), "unit");
+  double area = 0;
+  const Json plan = read_json(folder / "run/plan.json", "plan");
+  for (const Json& site : plan.at("sites")) area += site.at("cost").get<double>();
+  EXPECT_NEAR(choice.at("plan").at("cost").get<double>(), area, 1e-6);
+  const std::string page = read_file(folder / "run/report.html", "report");
+  for (const char* text : {"area of all sites, LUT4", "Area of all norm sites, LUT4"})
+    EXPECT_NE(page.find(text), std::string::npos) << text;
+  EXPECT_EQ(page.find("FLOPs"), std::string::npos);
+
+  const std::string within = run_program({"select", run, "--within", "0.1"}).out;
+  EXPECT_TRUE(std::regex_search(within, std::regex("at a cost of [0-9.]+ LUT4;"))) << within;
+  EXPECT_EQ(run_json({"select", run, "--strategy", "budget", "--trials", "0", "--profile", "flops"})
+                .at("choice")
+                .at("cost_of"),
+            "picture");
 }
 
 TEST(Pipeline, GivesTheSameFrontsAndPlanForAnyNumberOfThreads) {

@@ -178,6 +178,63 @@ TEST(LoadProfile, NamesTheFieldThatIsWrong) {
   EXPECT_NE(message_for(Json::array()).find("expected an object"), std::string::npos);
 }
 
+Json profile_of_circuits() {
+  Json json = {{"name", "chip"}, {"unit", "cells"}, {"parts", Json::object()}};
+  for (size_t i = 0; i < kCircuitPartCount; ++i)
+    json["parts"][std::string(part_name(static_cast<CircuitPart>(i)))] = 1.5;
+  json["layernorm"] = Json::parse(R"([{"width": 64, "lut": 1000, "ram_bits": 4096, "clocks": 100},
+      {"width": 256, "lut": 1200, "ram_bits": 8192, "clocks": 300}])");
+  return json;
+}
+
+TEST(LayerNormArea, IsStraightInTheLogarithmOfTheWidthAndHeldAtTheEnds) {
+  const ProfileFile file(profile_of_circuits());
+  const Profile profile = load_profile(file.path());
+  const auto at = [&](int64_t channels) { return layernorm_area(profile, channels).value(); };
+  EXPECT_EQ(at(64).logic, 1000);
+  EXPECT_EQ(at(256).logic, 1200);
+  EXPECT_EQ(at(256).ram_bits, 8192);
+  EXPECT_DOUBLE_EQ(at(128).logic, 1100) << "halfway between 2^6 and 2^8";
+  EXPECT_DOUBLE_EQ(at(128).ram_bits, 6144);
+  EXPECT_NEAR(at(128).clocks, 100 + 200.0 / 3, 1e-9) << "a third of the way from 64 to 256";
+  EXPECT_EQ(at(1).logic, 1000);
+  EXPECT_EQ(at(4096).logic, 1200);
+  EXPECT_EQ(at(4096).width, 4096);
+}
+
+TEST(LayerNormArea, IsMissingWhereTheProfileHasNoneAndThereForTheBuiltInOne) {
+  EXPECT_FALSE(layernorm_area(flops_profile(), 192));
+  Json json = profile_of_circuits();
+  json.erase("layernorm");
+  const ProfileFile file(json);
+  EXPECT_FALSE(layernorm_area(load_profile(file.path()), 192));
+  const Profile ice40 = load_profile("ice40");
+  ASSERT_EQ(ice40.layernorm.size(), 4U);
+  EXPECT_EQ(ice40.layernorm.front().width, 64);
+  EXPECT_NEAR(layernorm_area(ice40, 192).value().logic, 1173, 60) << "docs/hardware.md";
+  EXPECT_EQ(layernorm_area(ice40, 192).value().ram_bits, 8192);
+}
+
+TEST(LayerNormArea, IsCheckedFieldByField) {
+  EXPECT_EQ(message_for(profile_of_circuits()), "accepted");
+  const auto says = [](const char* pointer, const Json& value, const char* text) {
+    Json json = profile_of_circuits();
+    json[Json::json_pointer(pointer)] = value;
+    const std::string said = message_for(json);
+    EXPECT_NE(said.find(text), std::string::npos) << said;
+  };
+  says("/layernorm", 3, "expected an array in \"layernorm\"");
+  says("/layernorm/1", 3, "layernorm[1].width is missing");
+  says("/layernorm/1/lut", -1, "layernorm[1].lut = -1: expected a finite number of at least 0");
+  says("/layernorm/0/clocks", "few", "layernorm[0].clocks = \"few\"");
+  says("/layernorm/0/width", 1.5, "layernorm[0].width = 1.5: expected a whole number from 1 to 1e9");
+  says("/layernorm/0/width", 0, "layernorm[0].width = 0: expected a whole number");
+  says("/layernorm/1/width", 64, "layernorm[1].width = 64: expected rising widths");
+  Json json = profile_of_circuits();
+  json["layernorm"][0].erase("ram_bits");
+  EXPECT_NE(message_for(json).find("layernorm[0].ram_bits is missing"), std::string::npos);
+}
+
 TEST(LayerNormFlops, CountsThePassesOverTheTokenAndTheShareOfTheRoot) {
   // D = 2 by hand: sum 1, times 1/2; two differences; two squares, a sum, times 1/2; + eps, sqrt, 1/; two
   // products.

@@ -4,7 +4,7 @@
 #include <gtest/gtest.h>
 
 #include "normgraft/integer/interpreter.h"
-#include "rescale.h"
+#include "normgraft/integer/rescale.h"
 
 namespace normgraft {
 namespace {

@@ -1,5 +1,6 @@
 #include "normgraft/report/report.h"
 
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 #include <unistd.h>
 
@@ -9,6 +10,7 @@
 #include <regex>
 
 #include "fixture.h"
+#include "normgraft/cost/site_cost.h"
 
 namespace normgraft {
 namespace {
@@ -53,6 +55,12 @@ size_t count(const std::string& page, const std::string& text) {
   return n;
 }
 
+/// The section of the page with that id.
+std::string section(const std::string& page, const std::string& id) {
+  const size_t begin = page.find("<section id=\"" + id + "\"");
+  return begin == std::string::npos ? "" : page.substr(begin, page.find("</section>", begin) - begin);
+}
+
 TEST(Report, ShowsFiguresOfPlainPairsBesideWeightedOnesAndOnlyThen) {
   ReportInput input = small_input();
   EXPECT_EQ(count(render_report(input), "of plain pairs"), 0U);
@@ -90,7 +98,7 @@ TEST(Report, DrawsBarsWhereThereAreTooFewStagesForSteps) {
   const std::string page = render_report(input);
   EXPECT_TRUE(well_formed(page));
   EXPECT_EQ(count(page, "class=\"whisker\""), 4u);
-  EXPECT_EQ(count(page, "class=\"area bar "), 4u);
+  EXPECT_EQ(count(section(page, "accuracy"), "class=\"area bar "), 4u);
   EXPECT_EQ(count(page, " after each stage"), 0u);
 }
 
@@ -111,7 +119,7 @@ TEST(Report, ShowsStagesAsStepsWithWhatEachWasWorthAndTook) {
   EXPECT_EQ(count(page, ">20.2 s</text>"), 3u);
   EXPECT_EQ(count(page, ">3.1 min</text>"), 3u);
   EXPECT_TRUE(says(page, "<td class=\"n\">3 min 27 s</td>"));
-  EXPECT_EQ(count(page, "class=\"area bar "), 0u);
+  EXPECT_EQ(count(section(page, "accuracy"), "class=\"area bar "), 0u);
 }
 
 TEST(Report, SaysWhatAStepTookOnlyWhereBothOfItsEndsAreKnown) {
@@ -186,6 +194,17 @@ TEST(Report, ShowsLossAgainstCostWithThePlansThatStandOut) {
   EXPECT_LT(page.find("id=\"choice\""), page.find("id=\"sites\""));
   input.choice["budget"] = nullptr;
   EXPECT_EQ(count(render_report(input), ">budget</text>"), 0u);
+}
+
+TEST(Report, ShowsLossAgainstAreaWhereAPlanWasChosenByCircuits) {
+  ReportInput input = small_input();
+  input.choice = small_choice();
+  input.choice.update({{"cost_of", "unit"}, {"unit", "LUT4"}, {"budget", 9000}});
+  for (Json& point : input.choice["curve"]) point["cost"] = point["cost"].get<double>() / 200;
+  const std::string page = render_report(input);
+  EXPECT_TRUE(says(page, "area of all sites, LUT4"));
+  EXPECT_TRUE(says(page, "The budget is <b>9\u202f000 LUT4</b> for all sites."));
+  EXPECT_EQ(count(page, "cost of a picture"), 0U);
 }
 
 TEST(Report, NamesTheSitesThatLoseMostAndWhatKeepingLayerNormWouldBuy) {
@@ -319,7 +338,7 @@ TEST(Report, LeavesOutKeysOfTheWrongKind) {
   const std::string page = render_report(input);
   EXPECT_TRUE(well_formed(page));
   EXPECT_TRUE(draws_only_finite_numbers(page));
-  EXPECT_EQ(count(page, "class=\"area bar "), 1u);
+  EXPECT_EQ(count(section(page, "accuracy"), "class=\"area bar "), 1u);
   EXPECT_EQ(count(page, "Re-alignment"), 0u);
   input.accuracy = Json::parse(R"({"stage": "teacher"})");
   EXPECT_TRUE(well_formed(render_report(input)));
@@ -380,9 +399,9 @@ AcceleratorCost small_accelerator_cost(int64_t buffer_bits) {
   return compare_on(on, {{norm}, {}}, {{function}, {}});
 }
 
-/// The widths of the bars of the drawing with that label.
+/// The widths of the bars of the drawing with that title.
 std::vector<double> bar_widths(const std::string& page, const std::string& label) {
-  const size_t begin = page.find("aria-label=\"" + label + "\"");
+  const size_t begin = page.find("aria-label=\"" + label + ":");
   std::vector<double> widths;
   if (begin == std::string::npos) return widths;
   const std::string svg = page.substr(begin, page.find("</svg>", begin) - begin);
@@ -407,6 +426,8 @@ TEST(Report, DrawsWhatNormsCostOnAnAcceleratorAsBars) {
   const std::vector<double> clocks = bar_widths(page, "Clocks to the first output, all sites");
   ASSERT_EQ(clocks.size(), 3U);
   EXPECT_NEAR(clocks[1] / clocks[0], 200.0 / 200200, 0.001);
+  EXPECT_TRUE(
+      says(page, "aria-label=\"Off-chip traffic, MB: LayerNorm, unfused 1.6; LayerNorm, fused 1.2; graft, "));
   for (const char* text : {"&lt;board&gt;", "the graft's traffic is the same as LayerNorm's: a token fits",
                            ">1.6</text>", ">1.2</text>", ">3232</text>", ">200</text>",
                            ">200\u202f200</text>", "The graft's wait is 0.5 % of LayerNorm's"}) {
@@ -426,6 +447,88 @@ TEST(Report, DrawsNoAcceleratorWhereNoSiteIsReplaced) {
   input.on_accelerator = small_accelerator_cost(1 << 20);
   input.on_accelerator->replaced = {false};
   EXPECT_EQ(count(render_report(input), "On an accelerator"), 0U);
+}
+
+/// The expected LUT4 of the chosen function of a site.
+double area_of(const ReportInput& input, size_t site) {
+  return SiteCost(load_profile("ice40"), input.mappings.sites[site])(input.plan->entries[site].expression);
+}
+
+/// The LUT4 of a LayerNorm unit for the few channels of the fixture.
+double narrowest_layernorm() {
+  return load_profile("ice40").layernorm.front().logic;
+}
+
+TEST(Report, DrawsTheAreaOfAllNormSitesAndOfEachBesideLayerNorm) {
+  ReportInput input = small_input();
+  input.plan->entries[1].expression = Expression::parse("min(0.71*x, 0.9*abs(x))");
+  const std::string page = render_report(input);
+  EXPECT_TRUE(well_formed(page));
+  EXPECT_TRUE(draws_only_finite_numbers(page));
+  const double first = area_of(input, 0), second = area_of(input, 1), layernorm = narrowest_layernorm();
+  ASSERT_GT(std::abs(first - second), 20);
+  const auto share = [&](const char* title, double expected) {
+    const std::vector<double> bars = bar_widths(page, title);
+    ASSERT_EQ(bars.size(), 2U) << title;
+    EXPECT_NEAR(bars[1] / bars[0], expected, 0.002) << title;
+  };
+  share("Area of all norm sites, LUT4", (first + second) / (2 * layernorm));
+  share("Area of the unit of blocks.0.norm1, LUT4", first / layernorm);
+  share("Area of the unit of norm, LUT4", second / layernorm);
+  const std::string all = fmt::format("{:.1f}", 100 * (first + second) / (2 * layernorm));
+  EXPECT_TRUE(says(page, "The graft's units take " + all +
+                             " % of what LayerNorm units take. Block RAM comes on "
+                             "top: LayerNorm units hold tokens in 8\u202f192 bits, the graft's in 0."));
+  EXPECT_TRUE(says(page, fmt::format("Expected: {:.1f} % of a LayerNorm unit.", 100 * first / layernorm)));
+  EXPECT_EQ(count(page, "reads g from a table"), 0U);
+  EXPECT_LT(page.find("id=\"area\""), page.find("id=\"sites\""));
+}
+
+TEST(Report, CountsTheSitesWhoseFunctionIsNoCircuitInNeitherBar) {
+  ReportInput input = small_input();
+  input.plan->entries[1].expression = Expression::parse("log2(x)");
+  ASSERT_TRUE(std::isinf(area_of(input, 1)));
+  const std::string page = render_report(input);
+  EXPECT_TRUE(well_formed(page));
+  EXPECT_TRUE(says(page, "The functions at 1 site cannot be made circuits, and count in neither bar."));
+  EXPECT_TRUE(says(page, "This function cannot be made a circuit. A LayerNorm unit takes "));
+  const std::vector<double> bars = bar_widths(page, "Area of all norm sites, LUT4");
+  ASSERT_EQ(bars.size(), 2U);
+  EXPECT_NEAR(bars[1] / bars[0], area_of(input, 0) / narrowest_layernorm(), 0.002);
+  EXPECT_TRUE(bar_widths(page, "Area of the unit of norm, LUT4").empty());
+
+  input.plan->entries[0].expression = Expression::parse("log2(x)");
+  const std::string none = render_report(input);
+  EXPECT_TRUE(says(none, "The functions at 2 sites cannot be made circuits."));
+  EXPECT_TRUE(bar_widths(none, "Area of all norm sites, LUT4").empty());
+}
+
+TEST(Report, CountsLayerNormsThatStayInTheAreaOfBothBars) {
+  ReportInput input = small_input();
+  input.plan->entries.pop_back();
+  const std::string page = render_report(input);
+  EXPECT_TRUE(says(page, "LayerNorm stays at 1 site, and counts so in both bars."));
+  const double layernorm = narrowest_layernorm();
+  const std::vector<double> bars = bar_widths(page, "Area of all norm sites, LUT4");
+  ASSERT_EQ(bars.size(), 2U);
+  EXPECT_NEAR(bars[1] / bars[0], (area_of(input, 0) + layernorm) / (2 * layernorm), 0.002);
+  EXPECT_TRUE(says(page, "hold tokens in 8\u202f192 bits, the graft's in 4\u202f096."));
+  input.plan->entries.clear();
+  EXPECT_EQ(count(render_report(input), "id=\"area\""), 0U);
+}
+
+TEST(Report, SaysOfAFactorOfRThatATableOfItIsAnotherUnit) {
+  ReportInput input = small_input();
+  input.mappings.sites[0].carried = {.channel = true, .low = -0.5, .high = 1};
+  input.plan->entries[0].expression = Expression::parse("x*exp2(-1.4*r)");
+  const std::string page = render_report(input);
+  EXPECT_TRUE(well_formed(page));
+  EXPECT_TRUE(says(
+      page,
+      "At 1 site the function is x g(r): <code>export</code> of a network of integers reads g from a table"));
+  EXPECT_EQ(count(page, "reads g from a table"), 2U) << "of all sites, and of this one";
+  input.plan->entries[0].expression = Expression::parse("0.75*x");
+  EXPECT_EQ(count(render_report(input), "reads g from a table"), 0U);
 }
 
 TEST(Report, MarksTheMostAccurateFunctionWhereThereIsNoPlan) {

@@ -15,8 +15,8 @@ class Network;
 class Yardstick;
 
 struct ChoiceOptions {
-  std::optional<double> budget;  ///< most that all sites together may cost for one picture, in the profile's
-                                 ///< unit; empty: no limit
+  std::optional<double> budget;  ///< most that all sites together may cost for one picture, of circuits
+                                 ///< take of a chip, in the profile's unit; empty: no limit
   int64_t pictures = 64;         ///< on which exchanges at single sites are measured, at least 1
   int trials = 40;               ///< plans measured in the last search, for errors that cancel, 0 to 100,000
   int keep = 0;                  ///< sites to try LayerNorm at again, to show what it would buy; 0 to 100
@@ -25,7 +25,8 @@ struct ChoiceOptions {
   void validate() const;
 };
 
-/// What a graft costs for one picture, and its divergence from the teacher, in nats.
+/// What a graft costs for one picture, of circuits the area of all its units, and its divergence from the
+/// teacher, in nats.
 struct ChoicePoint {
   double cost = 0;
   double predicted = 0;  ///< of a plan: its exchanges added up; of a site alone: by the capture's weights
@@ -48,18 +49,21 @@ struct KeptSite {
 struct Choice {
   Plan plan;
   std::string profile, unit;
+  bool of_units = false;  ///< costs are the area of units; else those of a picture
   std::optional<double> budget;
   int64_t pictures = 0;  ///< that plans were measured on
-  ChoicePoint chosen, knee, min_error;
-  std::vector<ChoicePoint> curve;  ///< by increasing cost: plans that are best by prediction
-  double rank_correlation = 0;     ///< Spearman, of the curve's predictions and measurements; NaN: too few
-  std::vector<SiteTrial> sites;    ///< grafts of a single site
-  std::vector<KeptSite> kept;  ///< in turn: each is the site where LayerNorm helps most beside those before
+  ChoicePoint chosen;
+  std::optional<ChoicePoint> knee, min_error;  ///< nothing where one of their functions has no circuit
+  std::vector<ChoicePoint> curve;              ///< by increasing cost: plans that are best by prediction
+  double rank_correlation = 0;   ///< Spearman, of the curve's predictions and measurements; NaN: too few
+  std::vector<SiteTrial> sites;  ///< grafts of a single site
+  std::vector<KeptSite> kept;    ///< in turn: each is the site where LayerNorm helps most beside those before
 };
 
 /// The plan that loses least within a budget, over all sites at once.
 ///
-/// Candidates of a site are its front and its fitted closed forms. The capture's weights predict what each
+/// Candidates of a site are its front and its fitted closed forms; under a profile of circuits those that can
+/// be made one. The capture's weights predict what each
 /// loses: half its weighted squared error over the pairs of a picture, which is the divergence to second
 /// order (for_each_pairs); with plain pairs it is that up to a factor.
 ///
@@ -78,7 +82,7 @@ struct Choice {
 /// The same bytes for the same number of threads.
 ///
 /// `network` is the original model. Throws InputError when fronts, mappings and model do not belong together,
-/// or nothing fits the budget (naming the least cost).
+/// a site has no candidate, or nothing fits the budget (naming the least cost).
 Choice choose_plan(const Fronts& fronts, const Mappings& mappings, Network network, const Profile& profile,
                    const Yardstick& yardstick, const ChoiceOptions& options, Monitor& monitor);
 

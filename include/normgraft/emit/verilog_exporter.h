@@ -46,4 +46,22 @@ struct PlacedCircuit {
 std::vector<VerilogUnit> write_verilog(const std::vector<PlacedCircuit>& circuits, int64_t channels,
                                        const Path& folder);
 
+/// A LayerNorm without gamma and beta, of tokens of D channels, with an eps of 1e-6: the unit to compare
+/// functions with.
+struct LayerNormUnit {
+  FixedPoint x = {.bits = 16, .fraction = 9};
+  FixedPoint y = {.bits = 8, .fraction = 3};
+  int64_t channels = 192;  ///< D
+};
+
+/// Clocks from the first element of a token that enters to the first that leaves. Throws as write_verilog
+/// does.
+int clocks_of(const LayerNormUnit& unit);
+
+/// Writes it in the same way, as a network of integers with one such site has it.
+///
+/// Throws InputError, before anything is written, for D beyond 64 to 32768, for x of other than 8 or 16 bits
+/// and y of other than 8, and where a sum over a token does not fit 64 bits.
+VerilogUnit write_verilog(const LayerNormUnit& unit, const Path& folder);
+
 }  // namespace normgraft

@@ -29,6 +29,7 @@ struct Nearness {
   double least_loss = 0;
   double cost = 0;
   double cost_of_least_loss = 0;
+  std::string cost_unit = {};  ///< of both: "FLOPs a picture", of circuits "LUT4"; empty in older files
 };
 
 struct Plan {

@@ -57,9 +57,9 @@ struct SelectRequest {
   /// "within" (choose_within; predict_within without classes), "budget" (choose_plan), or what select_plan()
   /// understands.
   std::string strategy = "within";
-  double within = kWithin;        ///< of the strategy "within"
-  std::string profile = "flops";  ///< of the budget
-  ChoiceOptions options = {};     ///< of the strategy "budget"
+  double within = kWithin;     ///< of the strategy "within"
+  std::string profile = {};    ///< of the budget; empty: that of the fronts
+  ChoiceOptions options = {};  ///< of the strategy "budget"
 };
 Plan select_stage(const RunFolder& run, const SelectRequest& request, Monitor& monitor);
 

@@ -25,10 +25,10 @@ struct ReportInput {
 };
 
 /// One self-contained HTML page, with inline SVG, without scripts, with nothing loaded from elsewhere. It has
-/// the accuracy of each stage with its intervals, what the norms cost on an accelerator, the loss for each
-/// budget, a table of the sites, and for each site a drawing of its mapping, the ceiling, the fitted closed
-/// forms, the evolved function, and the front of error against cost. It computes nothing anew but means,
-/// differences and values of functions to draw.
+/// the accuracy of each stage with its intervals, what the norms cost on an accelerator and take of a chip,
+/// the loss for each budget, a table of the sites, and for each site a drawing of its mapping, the ceiling,
+/// the fitted closed forms, the evolved function, and the front of error against cost. It computes nothing
+/// anew but means, differences, areas of units and values of functions to draw.
 std::string render_report(const ReportInput& input);
 
 }  // namespace normgraft

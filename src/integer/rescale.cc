@@ -1,4 +1,4 @@
-#include "rescale.h"
+#include "normgraft/integer/rescale.h"
 
 #include <fmt/format.h>
 
