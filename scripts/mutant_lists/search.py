@@ -106,7 +106,7 @@ MUTANTS = of_rooms(
            r"const bool wanted = options\.sites\.empty\(\) \|\|", "const bool wanted = true ||",
            "every site searched though some were named"),
     Mutant("start-dropped", "src/evolve/evolve.cc",
-           r"for \(const std::string& text : options\.starts\) starts\.push_back\(Expression::parse\(text\)\);", "",
+           r"for \(const std::string& text : options\.starts\) starts\.push_back\(simplify\(Expression::parse\(text\)\)\);", "",
            "expressions to start from not used"),
     Mutant("identity-without-bins", "src/evolve/checkpoint.cc",
            r"identity = hashed\(fold, identity\);", "(void)fold;",
