@@ -9,7 +9,8 @@ namespace normgraft::verilog {
 inline constexpr std::string_view kProduct =
     R"v(// Written by normgraft: x times a number that comes as N digits of 4, each of -1, 0, 1, 2 and written as 0, 1, 2, 3:
 // as the number plus 1 + 4 + 16 + ... A bit of a row depends on two bits of the digit and two of x, which is one
-// table of four inputs. The upper digit is not -1.
+// table of four inputs. The upper digit is not -1. With NORMGRAFT_MULTIPLY defined it is one multiplication, for chips
+// that have multipliers.
 module normgraft_product #(
     parameter X = 16,  // bits of x, two's complement
     parameter N = 4
@@ -18,6 +19,14 @@ module normgraft_product #(
     input wire [2*N-1:0] digits,
     output wire [X+2*N-1:0] product
 );
+`ifdef NORMGRAFT_MULTIPLY
+  wire [2*N-1:0] number = digits - {N{2'b01}};
+  // The largest number, whose digits are all 2, begins with 10.
+  wire negative = &number[2*N-1:2*N-2];
+  wire signed [X+2*N-1:0] wide_x = {{2 * N{x[X-1]}}, x};
+  wire signed [X+2*N-1:0] wide_number = {{X{negative}}, number};
+  assign product = wide_x * wide_number;
+`else
   genvar k;
   generate
     for (k = 0; k < N; k = k + 1) begin : row
@@ -37,6 +46,7 @@ module normgraft_product #(
     end
   endgenerate
   assign product[X+2*N-1:2*N-2] = row[N-1].sum[X+3:2];
+`endif
 endmodule
 )v";
 
@@ -264,20 +274,21 @@ int main(int count, char** arguments) {
 
 inline constexpr std::string_view kMakefile =
     R"m(# Written by normgraft. make lints and simulates every unit by Verilator; make MODULE.lint and make MODULE.simulated
-# one of them.
+# one of them. DEFINES=-DNORMGRAFT_MULTIPLY multiplies by * instead of digits.
 VERILATOR ?= verilator
+DEFINES ?=
 UNITS = @units@
 SHARED = $(wildcard normgraft_*.v)
 @variables@
 all: $(UNITS:%=%.lint) $(UNITS:%=%.simulated)
 
 %.lint: %.v $(SHARED)
-	$(VERILATOR) --lint-only -Wall -y . --top-module $* $*.v
+	$(VERILATOR) --lint-only -Wall $(DEFINES) -y . --top-module $* $*.v
 
 %.simulated: %.v $(SHARED) testbench.cpp %.vectors
 	$(VERILATOR) --cc --exe --build -O3 --x-assign fast --top-module $* --prefix Vunit --Mdir $*.build \
 	  -CFLAGS "-O1 -DIN_BITS=$(IN_BITS_$*) -DOUT_BITS=$(OUT_BITS_$*)" -o testbench \
-	  -y . $*.v $(CURDIR)/testbench.cpp > $*.log
+	  $(DEFINES) -y . $*.v $(CURDIR)/testbench.cpp > $*.log
 	$*.build/testbench $* $*.vectors $(BOUND_$*)
 
 .PHONY: all

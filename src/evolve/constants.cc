@@ -30,6 +30,17 @@ void round_constant(Expression& f, size_t k, const ConstantRules& rules) {
 
 }  // namespace
 
+bool computes_constants(const Expression& f) {
+  const auto program = f.program();
+  const auto is_constant = [](const Instruction& step) { return step.op == Op::kConstant; };
+  for (size_t i = 0; i < program.size(); ++i) {
+    const auto arity = static_cast<size_t>(primitive(program[i].op).arity);
+    const auto operands = program.subspan(i - arity, arity);
+    if (arity > 0 && std::all_of(operands.begin(), operands.end(), is_constant)) return true;
+  }
+  return false;
+}
+
 double fit(Expression& f, const Samples& samples, int iterations, const ConstantRules& rules,
            FitWorkspace& workspace) {
   std::vector<bool> fixed = fixed_constants(f, rules);

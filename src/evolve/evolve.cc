@@ -237,7 +237,7 @@ struct Searches {
 
 std::vector<Expression> first_expressions(const Site& site, const EvolveOptions& options) {
   std::vector<Expression> starts;
-  for (const std::string& text : options.starts) starts.push_back(Expression::parse(text));
+  for (const std::string& text : options.starts) starts.push_back(simplify(Expression::parse(text)));
   if (!options.seed_closed_forms) return starts;
   for (const BaselinePoint& baseline : site.result.baselines) {
     if (baseline.point.expression.size() <= static_cast<size_t>(options.max_nodes)) {

@@ -145,6 +145,8 @@ std::optional<Individual> Search::assess(Program program, const Island& island, 
 }
 
 std::optional<Individual> Search::assess(Expression f, const Island& island) {
+  // No grid rounds a constant that is computed.
+  if (!problem_.rules.grid.allows_all() && computes_constants(f)) return {};
   Individual individual{.expression = std::move(f)};
   individual.structure = structure_hash(individual.expression);
   if (++state_.tries[individual.structure] > kTriesOfStructure) return {};

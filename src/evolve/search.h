@@ -89,7 +89,7 @@ class Search {
   std::optional<Individual> first_individual(const Island& island, uint64_t index);
   std::optional<Individual> child(const Island& island, uint64_t index);
   const Expression& tournament(const Island& island, Random& random) const;
-  /// Nothing when the structure is known well enough or the error is not finite.
+  /// Nothing when the structure is known well enough, the error is not finite, or a constant evades the grid.
   std::optional<Individual> assess(Expression f, const Island& island);
   std::optional<Individual> assess(Program program, const Island& island, Random& random);
   /// a*f + b with the best a and b, where that has room.

@@ -61,6 +61,32 @@ TEST(VerilogCircuit, GivesTheCodesOfTheIntegerModelForAllCodes) {
   }
 }
 
+/// Whether Verilator sees a multiplication in the product of digits, with what is defined.
+bool multiplies(const Path& folder, const std::string& defines) {
+  const std::string command =
+      fmt::format("cd '{}' && verilator --xml-only {} --Mdir xml normgraft_product.v > /dev/null",
+                  folder.string(), defines);
+  EXPECT_EQ(std::system(command.c_str()), 0);
+  return read_file(folder / "xml/Vnormgraft_product.xml", "tree").find("<mul") != std::string::npos;
+}
+
+TEST(VerilogCircuit, GivesTheSameCodesByAMultiplicationWhereThatIsDefined) {
+  if (!testing::has_verilator()) GTEST_SKIP() << "there is no verilator";
+  const TemporaryFolder folder;
+  const std::vector<PlacedCircuit> circuits{circuit_of("x*(exp2(-0.3*r)-0.7)+square(0.2*x)")};
+  const VerilogUnit unit = write_verilog(circuits, 192, folder.path())[0];
+  EXPECT_FALSE(multiplies(folder.path(), ""));
+  EXPECT_TRUE(multiplies(folder.path(), "-DNORMGRAFT_MULTIPLY"));
+  for (const char* const defines : {"", " DEFINES=-DNORMGRAFT_MULTIPLY"}) {
+    SCOPED_TRACE(defines);
+    const Made linted = make(folder.path(), unit.module + ".lint" + defines);
+    EXPECT_TRUE(linted.succeeds && linted.says.empty()) << linted.says;
+    const Made made = make(folder.path(), unit.module + ".simulated" + defines);
+    EXPECT_TRUE(made.succeeds) << made.says;
+    EXPECT_NE(made.says.find("largest difference 0\n"), std::string::npos) << made.says;
+  }
+}
+
 TEST(VerilogCircuit, OfOneWrongComparisonIsFoundOut) {
   if (!testing::has_verilator()) GTEST_SKIP() << "there is no verilator";
   const TemporaryFolder folder;

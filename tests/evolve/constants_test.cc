@@ -39,6 +39,13 @@ TEST(ConstantRules, TakeSoManySignedDigits) {
   EXPECT_EQ(nearest(1, 1e-6F), 0.0F);
 }
 
+TEST(ConstantRules, AreEvadedByConstantsThatAnOperationComputes) {
+  for (const char* text : {"x+exp2(-224)", "x*(2+3)", "clip(4, 0, 1)-x", "r*-(exp(3))", "min(x, 1/0)"})
+    EXPECT_TRUE(computes_constants(Expression::parse(text))) << text;
+  for (const char* text : {"x", "3", "x+3", "2*clip(x, 0, 1)-3", "exp2(-224*r)", "min(x, 1)/0", "r-(2-x)"})
+    EXPECT_FALSE(computes_constants(Expression::parse(text))) << text;
+}
+
 TEST(FitOnGrid, FitsTheOthersAgainAfterEachConstantIsRounded) {
   // y = 0.35 x + 0.5 on [10, 12]. With one digit the slope becomes 0.3 or 0.4, and the offset that is best
   // beside it 1.05 or -0.05; left at 0.5, it would be off by 0.55.

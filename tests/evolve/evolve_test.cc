@@ -517,6 +517,19 @@ TEST(Evolve, StartsFromTheExpressionsGiven) {
   EXPECT_GT(best_r2(evolve(mappings, options, silent_monitor()).sites[0].front), 0.9999);
 }
 
+TEST(Evolve, PutsTheConstantsThatAStartComputesOnTheGrid) {
+  const Mappings mappings{.model = "synthetic",
+                          .weighted = false,
+                          .sites = {site_of_function("s", [](double x) { return 0.1767767 * x; })}};
+  EvolveOptions options = small_search();
+  options.generations = 1;
+  options.function_set = "tanh";
+  options.set_grid({.signed_digits = 2});
+  options.starts = {"exp2(-2.5)*x"};
+  const Fronts fronts = evolve(mappings, options, silent_monitor());
+  EXPECT_EQ(fronts.sites[0].front.back().expression, Expression::parse("0.1875*x"));
+}
+
 TEST(Evolve, StartsFromTheClosedFormsWhenAsked) {
   EvolveOptions options = small_search();
   options.generations = 1;

@@ -153,6 +153,27 @@ TEST(Search, AssessesOneStructureThreeTimesAtMost) {
   EXPECT_EQ(search.state().evaluations, 2 * 3);
 }
 
+TEST(Search, TakesNoConstantThatIsComputedPastTheGrid) {
+  // No float is as small as 2^-224, so that simplifying leaves the operation.
+  const Expression start = Expression::parse("tanh(x)+exp2(-224)");
+  ASSERT_EQ(simplify(start), start);
+  EvolveOptions options = options_of(100, 1, 1000);
+  const auto takes_start = [&] {
+    const Problem problem = layernorm_problem(options);
+    SearchProblem given = problem.get();
+    given.starts = {start};
+    Search search(given, 0);
+    search.advance();
+    const std::vector<Individual>& population = search.state().islands[0].population;
+    return std::any_of(population.begin(), population.end(), [&](const Individual& individual) {
+      return individual.expression.hash(false) == start.hash(false);
+    });
+  };
+  EXPECT_TRUE(takes_start());
+  options.set_grid({.signed_digits = 2});
+  EXPECT_FALSE(takes_start());
+}
+
 TEST(Search, DrawsOnlyPrimitivesOfItsFunctionSet) {
   EvolveOptions options = options_of(100, 1, 1000);
   options.function_set = "tanh,clip";  // no + and *: nothing may be scaled linearly
