@@ -25,7 +25,7 @@ import sys
 TOOLS = {"yosys": "yosys", "nextpnr-ice40": "nextpnr-ice40"}  # program: Debian package
 HX8K = ["--hx8k", "--package", "ct256", "--freq", "100", "--seed", "1", "--pcf-allow-unconstrained"]
 SECONDS = 900  # for one unit
-FACTORS = (6, 7, 9, 15)  # bits of g
+FACTORS = (6, 7, 9)  # bits of g
 WITHIN = (0.01, 0.04, 0.15, 0.5)  # nats that a plan may lose before calibration
 SHARED = {"channel": "exp", "mean": "log"}  # the shape of a unit that all sites share
 MOST_ERROR = 2  # of circuits, in steps of y

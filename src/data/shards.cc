@@ -40,9 +40,9 @@ struct Shard {
   int64_t others = 0;
 };
 
-class Reader {
+class ShardReader {
  public:
-  explicit Reader(const Path& path) : path_(path), tar_(archive_read_new(), archive_read_free) {
+  explicit ShardReader(const Path& path) : path_(path), tar_(archive_read_new(), archive_read_free) {
     archive_read_support_format_tar(tar_.get());
     constexpr size_t kBuffer = 1 << 16;
     if (archive_read_open_filename(tar_.get(), path.c_str(), kBuffer) != ARCHIVE_OK)
@@ -125,7 +125,7 @@ PictureFolder open_shards(const Path& root, const std::vector<Path>& shards, con
   bool numbered = false;
   int64_t others = 0, pictures = 0, without = 0;
   for (const Path& path : shards) {
-    const auto& [_, shard] = read.emplace_back(path, Reader(path).read());
+    const auto& [_, shard] = read.emplace_back(path, ShardReader(path).read());
     for (const auto& entry : shard.pictures)
       if (const std::string folder = folder_of(entry.name); !folder.empty()) folders.insert(folder);
     numbered = numbered || !shard.labels.empty();

@@ -10,7 +10,7 @@ namespace normgraft {
 namespace {
 
 constexpr int kDigits = 31;  ///< of a multiplier, without its sign
-constexpr int kLargestShift = 62;
+constexpr int kLargestRescaleShift = 62;
 
 }  // namespace
 
@@ -20,7 +20,7 @@ Rescale rescale_by(double factor) {
   if (factor == 0) return {};
   int exponent = 0;
   std::frexp(factor, &exponent);  // 2^(exponent - 1) <= |factor| < 2^exponent
-  int shift = std::min(kDigits - exponent, kLargestShift);
+  int shift = std::min(kDigits - exponent, kLargestRescaleShift);
   int64_t multiplier = std::llround(std::ldexp(factor, shift));
   if (std::abs(multiplier) == int64_t{1} << kDigits) {  // rounded up to the next power of two
     multiplier /= 2;
