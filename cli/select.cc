@@ -58,7 +58,7 @@ void add_select_options(CLI::App& command, SelectRequest& request, const std::st
       "most cost of all sites for one picture, in the unit of " + profile_flag + "; with budget");
   command
       .add_option(profile_flag, request.profile,
-                  "what the budget counts: flops, ice40 (area of circuits), or a JSON file")
+                  "what the budget counts: flops, ice40 or ecp5 (area of circuits), or a JSON file")
       ->capture_default_str();
   command
       .add_option("--trials", request.options.trials,
