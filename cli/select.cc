@@ -59,7 +59,7 @@ void add_select_options(CLI::App& command, SelectRequest& request, const std::st
                          profile_flag + "; with budget");
   command.add_option(
       profile_flag, request.profile,
-      "what the budget counts: flops, ice40 (area of circuits), or a JSON file; default: what the "
+      "what the budget counts: flops, ice40 or ecp5 (area of circuits), or a JSON file; default: what the "
       "search counted");
   command
       .add_option("--trials", request.options.trials,

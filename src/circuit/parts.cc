@@ -17,9 +17,11 @@ int digits_of(int bits) {
   return (bits + 1) / 2;
 }
 
-/// Of x of so many bits: a row for each digit, which is some bits longer.
-int product_bits(int bits, int digits) {
-  return (bits + 3) * digits;
+/// Multipliers of 18 x 18 bits, with signs, for numbers of so many bits. Longer ones come in parts of 17
+/// bits, all but the upper one without a sign.
+int multipliers(int a, int b) {
+  const auto parts = [](int bits) { return bits <= 18 ? 1 : (bits + 16) / 17; };
+  return parts(a) * parts(b);
 }
 
 class Counter {
@@ -92,8 +94,15 @@ class Counter {
     }
   }
 
+  /// Of x of so many bits a row for each digit, which is some bits longer; of the number that the digits make
+  /// so many bits.
+  void add_product(int bits, int digits, int of_number) {
+    add(CircuitPart::kProduct, (bits + 3) * digits);
+    add(CircuitPart::kMultiplier, multipliers(bits, of_number));
+  }
+
   void count_product(const CircuitNode& a, const CircuitNode& b) {
-    add(CircuitPart::kProduct, product_bits(a.format.bits, digits_of(b.format.bits)));
+    add_product(a.format.bits, digits_of(b.format.bits), b.format.bits);
   }
 
   void count_quotient(const CircuitNode& node) {
@@ -117,7 +126,7 @@ class Counter {
     const int value_bits = node.format.bits + 2;
     const int digits = digits_of(pieces.slope_bits);
     add(CircuitPart::kTable, pieces.intervals * (value_bits + 2 * digits));
-    if (pieces.shift > 0) add(CircuitPart::kProduct, product_bits(pieces.shift + 1, digits));
+    if (pieces.shift > 0) add_product(pieces.shift + 1, digits, 2 * digits + 1);
   }
 
   struct Pieces {
@@ -173,7 +182,7 @@ class Counter {
 
 std::string_view part_name(CircuitPart part) {
   constexpr std::array<std::string_view, kCircuitPartCount> kNames{
-      "adder", "abs",   "digit",    "choice",   "clip",    "product",
+      "adder", "abs",   "digit",    "choice",   "clip",    "product", "multiplier",
       "table", "shift", "quotient", "rounding", "holding", "unit"};
   return kNames[static_cast<size_t>(part)];
 }

@@ -195,7 +195,7 @@ Profile load_profile(const std::string& name_or_path) {
   std::error_code error;
   if (!std::filesystem::exists(name_or_path, error)) {
     throw InputError(
-        fmt::format("unknown profile {}: expected flops, ice40, or a JSON file with name, unit and "
+        fmt::format("unknown profile {}: expected flops, ice40, ecp5, or a JSON file with name, unit and "
                     "cost or parts",
                     name_or_path));
   }

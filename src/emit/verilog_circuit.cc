@@ -247,10 +247,9 @@ class Writer {
     declare("  wire [{}:0] n{}_digits = {} + {};\n", 2 * digits - 1, i,
             resized(wire_b, b.format.bits, 2 * digits), literal(product_offset(digits), 2 * digits));
     declare(
-        "  wire [{}:0] n{}_product;\n  normgraft_product #(.X({}), .N({})) n{}_times (.x({}), "
-        ".digits(n{}_digits), "
-        ".product(n{}_product));\n",
-        bits - 1, i, from, digits, i, wire_a, i, i);
+        "  wire [{}:0] n{}_product;\n  normgraft_product #(.X({}), .N({}), .B({})) n{}_times (.x({}), "
+        ".digits(n{}_digits), .product(n{}_product));\n",
+        bits - 1, i, from, digits, std::min(b.format.bits, 2 * digits + 1), i, wire_a, i, i);
     const int all = std::max(bits, node.format.bits + node.exact_fraction - node.format.fraction);
     take(i, resized(fmt::format("n{}_product", i), bits, all), all);
   }

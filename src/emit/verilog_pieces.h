@@ -13,20 +13,23 @@ inline constexpr std::string_view kProduct =
 // that have multipliers.
 module normgraft_product #(
     parameter X = 16,  // bits of x, two's complement
-    parameter N = 4
+    parameter N = 4,
+    parameter B = 2 * N + 1  // bits that hold the number, two's complement
 ) (
     input wire [X-1:0] x,
     input wire [2*N-1:0] digits,
     output wire [X+2*N-1:0] product
 );
 `ifdef NORMGRAFT_MULTIPLY
-  wire [2*N-1:0] number = digits - {N{2'b01}};
   // The largest number, whose digits are all 2, begins with 10.
-  wire negative = &number[2*N-1:2*N-2];
+  wire [2*N-1:0] code = digits - {N{2'b01}};
+  wire [2*N:0] number = {&code[2*N-1:2*N-2], code};
   wire signed [X+2*N-1:0] wide_x = {{2 * N{x[X-1]}}, x};
-  wire signed [X+2*N-1:0] wide_number = {{X{negative}}, number};
+  wire signed [X+2*N-1:0] wide_number = {{X + 2 * N - B{number[B-1]}}, number[B-1:0]};
+  wire unused = &{1'b0, number};
   assign product = wide_x * wide_number;
 `else
+  localparam unused = B;
   genvar k;
   generate
     for (k = 0; k < N; k = k + 1) begin : row

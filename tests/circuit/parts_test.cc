@@ -19,6 +19,16 @@ TEST(CircuitParts, CountTheBitsThatEachOperationTakes) {
   EXPECT_EQ(part("x*r", CircuitPart::kProduct), 19 * 8);
 }
 
+TEST(CircuitParts, CountAMultiplierForEachProductOfAtMost18Bits) {
+  EXPECT_EQ(part("x*r", CircuitPart::kMultiplier), 1);
+  EXPECT_EQ(part("x*r", CircuitPart::kMultiplier, {.x = {13, 9}, .r = {18, 12}}), 1);
+  EXPECT_EQ(part("x*r", CircuitPart::kMultiplier, {.x = {12, 9}, .r = {19, 12}}), 2);
+  EXPECT_EQ(part("x*r", CircuitPart::kMultiplier, {.x = {19, 9}, .r = {12, 12}}), 2);
+  EXPECT_EQ(part("square(x)+x*r", CircuitPart::kMultiplier), 2);
+  EXPECT_EQ(part("1.3125*x", CircuitPart::kMultiplier), 0);
+  EXPECT_EQ(part("tanh(x)", CircuitPart::kMultiplier), 1) << "pieces have a slope";
+}
+
 TEST(CircuitParts, OfAFactorAreOneSumForEachDigitButTheFirst) {
   EXPECT_EQ(part("2*x", CircuitPart::kDigit), 0);
   EXPECT_EQ(part("1.5*x", CircuitPart::kDigit), 19);     // 2 - 0.5

@@ -31,6 +31,16 @@ TEST(CircuitCommand, TellsFormatsErrorAndAreaAndWritesAUnit) {
   EXPECT_TRUE(std::filesystem::exists(folder / ("unit/" + json["module"].get<std::string>() + ".v")));
 }
 
+TEST(CircuitCommand, TellsTheAreaOnAChipWithMultipliers) {
+  const auto area = [](const std::string& function, const std::string& profile) {
+    const auto outcome = run_program({"circuit", function, "--profile", profile, "--json"});
+    EXPECT_EQ(outcome.code, 0) << outcome.err;
+    return Json::parse(outcome.out)["area"].get<double>();
+  };
+  EXPECT_GT(area("x*r", "ecp5"), area("x", "ecp5"));
+  EXPECT_NE(area("x*r", "ecp5"), area("x*r", "ice40"));
+}
+
 TEST(CircuitCommand, WritesALayerNormUnitThatIsAtMostOneCodeFromTheInterpreter) {
   const TemporaryFolder folder;
   for (const auto& [channels, x, y] : {std::tuple{"192", "16", "8"}, {"64", "8", "8.5"}}) {

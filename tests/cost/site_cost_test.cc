@@ -29,9 +29,12 @@ TEST(PortsAtSite, HoldTheRangesWithTheSmallestSteps) {
   EXPECT_EQ(scaled.r.value(scaled.least_r()), -0.5);
 }
 
-TEST(SiteCost, UnderAProfileOfCircuitsIsTheAreaOfTheUnit) {
-  const Profile profile = load_profile("ice40");
+class BuiltinProfileOfCircuits : public ::testing::TestWithParam<const char*> {};
+
+TEST_P(BuiltinProfileOfCircuits, CostsTheAreaOfTheUnit) {
+  const Profile profile = load_profile(GetParam());
   ASSERT_TRUE(profile.of_circuits());
+  EXPECT_EQ(profile.name, GetParam());
   EXPECT_EQ(profile.unit, "LUT4");
   const SiteMapping site = site_with_r();
   const SiteCost cost(profile, site);
@@ -42,12 +45,22 @@ TEST(SiteCost, UnderAProfileOfCircuitsIsTheAreaOfTheUnit) {
   EXPECT_LT(expected, 2000);
 }
 
-TEST(SiteCost, UnderAProfileOfCircuitsRisesWithTheDigitsOfConstantsAndWithWhatIsDearInCircuits) {
-  const SiteCost cost(load_profile("ice40"), site_with_r());
+TEST_P(BuiltinProfileOfCircuits, RisesWithTheDigitsOfConstantsAndWithWhatIsDearInCircuits) {
+  const SiteCost cost(load_profile(GetParam()), site_with_r());
   const auto of = [&](const char* text) { return cost(Expression::parse(text)); };
   EXPECT_LT(of("0.75*x"), of("0.7071*x"));
   EXPECT_LT(of("x*(1-0.5*r)"), of("x*exp2(-r)"));
   EXPECT_LT(of("x*exp2(-r)"), of("x/(r+2)"));
+}
+
+INSTANTIATE_TEST_SUITE_P(Targets, BuiltinProfileOfCircuits, ::testing::Values("ice40", "ecp5"));
+
+TEST(SiteCost, CountsMultipliersWhereAChipHasThem) {
+  const auto price = [](const char* profile, CircuitPart part) {
+    return (*load_profile(profile).parts)[static_cast<size_t>(part)];
+  };
+  EXPECT_GT(price("ecp5", CircuitPart::kMultiplier), 50);
+  EXPECT_LT(price("ecp5", CircuitPart::kProduct), 0.5 * price("ice40", CircuitPart::kProduct));
 }
 
 TEST(SiteCost, OfWhatCannotBeMadeACircuitIsInfinite) {
