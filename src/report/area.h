@@ -28,7 +28,7 @@ std::string shown_area(double area);
 
 /// Of x g(r): that there is another unit than that of its circuit.
 inline constexpr std::string_view kUnitWithTable =
-    "<code>export</code> of a network of integers reads g from a table in place of it, which takes some 330 "
-    "LUT4 with a factor of 9 bits (docs/hardware.md).";
+    "<code>export</code> of a network of integers reads g from a table in place of it, which takes some 160 "
+    "LUT4 with a factor of 7 bits (docs/hardware.md).";
 
 }  // namespace normgraft
