@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <optional>
 
 #include "normgraft/integer/arithmetic.h"
 
@@ -10,6 +11,7 @@ namespace normgraft {
 namespace {
 
 constexpr int kLargestShift = 16;
+constexpr double kSharp = 8;  ///< a turn, over those beside it
 
 /// The function at each code from low to high, held.
 std::vector<double> values_of(const CurveTarget& target) {
@@ -21,25 +23,39 @@ std::vector<double> values_of(const CurveTarget& target) {
   return values;
 }
 
-/// Knots at every 2^shift codes; the last one, which may lie beyond `high`, on the line through the one
-/// before it and the last value. The error is the first above `most_error`, where there is one.
-FittedCurve with_shift(const CurveTarget& target, const std::vector<double>& values, int shift,
+/// Where a function turns sharply: the place of its largest second difference, if those beside it are far
+/// smaller.
+std::optional<int64_t> sharp_turn(const std::vector<double>& values) {
+  const auto turn = [&](size_t i) { return std::abs(values[i - 1] - 2 * values[i] + values[i + 1]); };
+  size_t sharpest = 1;
+  for (size_t i = 2; i + 1 < values.size(); ++i)
+    if (turn(i) > turn(sharpest)) sharpest = i;
+  if (sharpest < 4 || sharpest + 4 >= values.size()) return std::nullopt;
+  const double beside = std::max(turn(sharpest - 2), turn(sharpest + 2));
+  if (turn(sharpest) <= kSharp * beside) return std::nullopt;
+  return static_cast<int64_t>(sharpest);
+}
+
+/// Knots at every 2^shift codes, the first `ahead` codes before `low`. A first one ahead, and a last one
+/// beyond `high`, lie on the line through the knot beside it and the value at that end. The error is the
+/// first above `most_error`, where there is one.
+FittedCurve with_shift(const CurveTarget& target, const std::vector<double>& values, int shift, int64_t ahead,
                        double most_error) {
   FittedCurve fit;
-  fit.curve.low = static_cast<int32_t>(target.low);
+  fit.curve.low = static_cast<int32_t>(target.low - ahead);
   fit.curve.shift = shift;
   fit.curve.fraction = target.fraction;
   fit.knot_bits = target.knot_bits;
   const int64_t spacing = int64_t{1} << shift, last = target.high - target.low;
-  const int64_t intervals = std::max<int64_t>(1, (last + spacing - 1) / spacing);
+  const int64_t intervals = std::max<int64_t>(1, (last + ahead + spacing - 1) / spacing);
   const double ends = std::ldexp(1, target.knot_bits - 1);
   for (int64_t i = 0; i <= intervals; ++i) {
-    const int64_t at = i * spacing;
-    double value = values[static_cast<size_t>(std::min(at, last))];
-    if (at > last && last > at - spacing) {
-      const double before = values[static_cast<size_t>(at - spacing)];
-      value = before +
-              (value - before) * static_cast<double>(spacing) / static_cast<double>(last - (at - spacing));
+    const int64_t at = i * spacing - ahead, end = std::clamp<int64_t>(at, 0, last);
+    double value = values[static_cast<size_t>(end)];
+    const int64_t beside = at < 0 ? at + spacing : at - spacing;
+    if (at != end && beside >= 0 && beside <= last && beside != end) {
+      const double from = values[static_cast<size_t>(beside)];
+      value = from + (value - from) * static_cast<double>(at - beside) / static_cast<double>(end - beside);
     }
     fit.knots.push_back(std::llround(std::clamp(std::ldexp(value, target.fraction), -ends, ends - 1)));
   }
@@ -63,15 +79,21 @@ int64_t FittedCurve::operator()(int64_t code) const {
 
 FittedCurve fit_curve(const CurveTarget& target, double share) {
   const std::vector<double> values = values_of(target);
+  const std::optional<int64_t> turn = sharp_turn(values);
   for (int shift = kLargestShift; shift > 0; --shift) {
-    FittedCurve fit = with_shift(target, values, shift, 0.5 + share);
-    if (fit.largest_error <= 0.5 + share) return fit;
+    const int64_t spacing = int64_t{1} << shift;
+    std::vector<int64_t> aheads = {0};
+    if (turn) aheads.push_back((spacing - *turn % spacing) % spacing);
+    for (const int64_t ahead : aheads) {
+      FittedCurve fit = with_shift(target, values, shift, ahead, 0.5 + share);
+      if (fit.largest_error <= 0.5 + share) return fit;
+    }
   }
-  return with_shift(target, values, 0, std::numeric_limits<double>::infinity());
+  return fit_table(target);
 }
 
 FittedCurve fit_table(const CurveTarget& target) {
-  return with_shift(target, values_of(target), 0, std::numeric_limits<double>::infinity());
+  return with_shift(target, values_of(target), 0, 0, std::numeric_limits<double>::infinity());
 }
 
 }  // namespace normgraft

@@ -78,5 +78,21 @@ TEST(FitCurve, IsWhatAProgramComputes) {
     EXPECT_EQ(value_at(fit.curve, knots, code), fit(code));
 }
 
+TEST(FitCurve, HasAKnotWhereTheFunctionTurnsSharply) {
+  for (const double turn : {-777.0, -4.0, 1234.0}) {
+    CurveTarget target;
+    target.exact = [turn](double code) { return 9000 + 1.5 * std::abs(code - turn); };
+    target.low = -5001;
+    target.high = 4444;
+    target.least = -32768;
+    target.most = 32767;
+    const FittedCurve fit = fit_curve(target, 0.5);
+    EXPECT_LE(fit.knots.size(), 24U) << turn;
+    for (int64_t code = target.low; code <= target.high; ++code)
+      ASSERT_LE(std::abs(static_cast<double>(fit(code)) - target.exact(static_cast<double>(code))), 1)
+          << code;
+  }
+}
+
 }  // namespace
 }  // namespace normgraft
