@@ -87,7 +87,8 @@ void visit_options(Options& o, Visitor&& visit) {
   using Text = OptionText;
   visit(Text{"function_set", "hardware, paper, circuit, or a list of primitives: +,*,clip=2"},
         o.function_set);
-  visit(Text{"profile", "what cost means: flops, ice40 or ecp5 (area of circuits), or a JSON file"}, o.profile);
+  visit(Text{"profile", "what cost means: flops, ice40 or ecp5 (area of circuits), or a JSON file"},
+        o.profile);
   visit(Text{"population", "individuals of all islands"}, o.population, 8, 100'000);
   visit(Text{"generations", "generations"}, o.generations, 1, 100'000);
   visit(Text{"islands", "populations that share only the archive, of at least 8 individuals"}, o.islands, 1,
