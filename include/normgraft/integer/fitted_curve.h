@@ -29,8 +29,8 @@ struct FittedCurve {
 };
 
 /// The curve with the fewest knots, at distances of powers of two, that errs by at most `share` of a step
-/// more than rounding does; with a knot at each code where there is none. Where the function turns sharply, as
-/// |x| does, there may be a knot at the turn: the first one then lies up to a distance ahead of `low`.
+/// more than rounding does; with a knot at each code where there is none. Where the function turns sharply,
+/// as |x| does, there may be a knot at the turn: the first one then lies up to a distance ahead of `low`.
 FittedCurve fit_curve(const CurveTarget& target, double share);
 
 /// A knot at each code from low to high.
