@@ -54,7 +54,7 @@ CircuitMaker::CircuitMaker(const Expression& f, const CircuitPorts& ports) : f_(
   x_reach_ = largest(ports.x.range());
   const std::optional<Expression> g = factor_of_r(f_);
   if (!g) return;
-  const Interval bound = g->bound(Interval::point(1), range_of_r());
+  const Interval bound = g->bound(range_of_r(), {});  // its x is r
   const double least = bound.contains(0) ? 0 : std::min(std::abs(bound.low), std::abs(bound.high));
   const double end = largest(ports.y.range()) + ports.y.step();
   if (least > 0) x_reach_ = std::min(x_reach_, end / least);

@@ -113,6 +113,13 @@ TEST(Circuit, OfXTimesAFactorAsksTheFactorForWhatYShows) {
   EXPECT_LT(least, most);
 }
 
+TEST(Circuit, OfXTimesAFactorErrsByNoMoreThanItSaysWhateverTheFactorIsBeyondItsR) {
+  // The factor is 0.25 to 0.2625 where r is, and 1000 at r = 1.
+  const CircuitPorts ports{.r = {16, 16}};
+  const Circuit circuit(Expression::parse("x*(0.26+0.02*r+max(1000*(r-0.5), 0))"), ports);
+  EXPECT_LE(largest_error(circuit, 1), circuit.error());
+}
+
 TEST(Circuit, RefusesWhatIsNotProvedFiniteOrTakesTooManyBits) {
   const auto complaint = [](const char* text) {
     return testing::input_error([&] { Circuit(Expression::parse(text), {}); });
