@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <array>
 #include <set>
 #include <utility>
 
@@ -143,20 +142,6 @@ void require_folder(const Path& root) {
 
 }  // namespace
 
-std::string lower_extension(const Path& path) {
-  std::string extension = path.extension().string();
-  for (char& c : extension) {
-    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
-  }
-  return extension;
-}
-
-bool is_picture_name(const Path& path) {
-  constexpr std::array<std::string_view, 9> kExtensions = {".jpg", ".jpeg", ".png",  ".ppm", ".bmp",
-                                                           ".pgm", ".tif",  ".tiff", ".webp"};
-  return std::find(kExtensions.begin(), kExtensions.end(), lower_extension(path)) != kExtensions.end();
-}
-
 PictureFolder open_picture_folder(const Path& root, const ClassList* classes, Monitor& monitor) {
   require_folder(root);
   Tree tree(root);
@@ -173,8 +158,7 @@ PictureFolder open_picture_folder(const Path& root, const ClassList* classes, Mo
     throw InputError(fmt::format("no pictures in {}, expected <class>/<file> with {}{}{}", root.string(),
                                  kPictureNames, remarks.empty() ? "" : "; ", remarks));
   }
-  std::sort(folder.pictures.begin(), folder.pictures.end(),
-            [](const Picture& a, const Picture& b) { return a.path.native() < b.path.native(); });
+  sort_by_path(folder.pictures);
   if (!remarks.empty()) monitor.notice(fmt::format("pictures in {}: {}", root.string(), remarks));
   return folder;
 }

@@ -2,8 +2,6 @@
 
 #include <fmt/format.h>
 
-#include <algorithm>
-#include <charconv>
 #include <optional>
 #include <sstream>
 #include <string>
@@ -24,9 +22,7 @@ std::string_view trimmed(std::string_view text) {
 }
 
 std::optional<int64_t> label_named(std::string_view text, const ClassList* classes) {
-  int64_t value = -1;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-  if (error == std::errc() && end == text.data() + text.size() && value >= 0) return value;
+  if (const auto number = class_number(text)) return number;
   if (classes == nullptr) return std::nullopt;
   const auto found = classes->index.find(std::string(text));
   return found == classes->index.end() ? std::nullopt : std::optional(found->second);
@@ -68,8 +64,7 @@ PictureFolder open_picture_list(const Path& list, const ClassList* classes) {
   if (found.pictures.empty())
     throw InputError(
         fmt::format("list of pictures {}: it is empty, expected a picture on each line", list.string()));
-  std::stable_sort(found.pictures.begin(), found.pictures.end(),
-                   [](const Picture& a, const Picture& b) { return a.path.native() < b.path.native(); });
+  sort_by_path(found.pictures);
   return found;
 }
 

@@ -1,6 +1,10 @@
 #pragma once
 
-#include "normgraft/core/files.h"
+#include <optional>
+#include <string_view>
+#include <vector>
+
+#include "normgraft/data/folder.h"
 
 namespace normgraft {
 
@@ -13,5 +17,11 @@ inline constexpr const char* kPictureNames =
 
 /// A to Z as a to z.
 std::string lower_extension(const Path& path);
+
+/// The number of a class; nothing for what is no whole number of at least 0.
+std::optional<int64_t> class_number(std::string_view text);
+
+/// By path, bytewise; pictures of one path stay in their order.
+void sort_by_path(std::vector<Picture>& pictures);
 
 }  // namespace normgraft

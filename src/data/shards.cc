@@ -5,7 +5,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <charconv>
 #include <map>
 #include <memory>
 #include <optional>
@@ -86,11 +85,9 @@ class ShardReader {
     if (archive_read_data(tar_.get(), text.data(), text.size()) != static_cast<la_ssize_t>(text.size()))
       fail(name + " cannot be read");
     text.erase(text.find_last_not_of(" \r\n\t") + 1);
-    int64_t value = -1;
-    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-    if (error != std::errc() || end != text.data() + text.size() || value < 0)
-      fail(fmt::format("{} is \"{}\", expected the number of a class", name, text));
-    return value;
+    const std::optional<int64_t> value = class_number(text);
+    if (!value) fail(fmt::format("{} is \"{}\", expected the number of a class", name, text));
+    return *value;
   }
 
   Path path_;
@@ -149,8 +146,7 @@ PictureFolder open_shards(const Path& root, const std::vector<Path>& shards, con
       found.pictures.push_back(std::move(picture));
     }
   }
-  std::sort(found.pictures.begin(), found.pictures.end(),
-            [](const Picture& a, const Picture& b) { return a.path.native() < b.path.native(); });
+  sort_by_path(found.pictures);
   std::string remarks =
       fmt::format("{} in {} tar file{}", pictures, shards.size(), shards.size() == 1 ? "" : "s");
   if (without > 0) remarks += fmt::format(", {} without a class", without);

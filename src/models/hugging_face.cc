@@ -20,14 +20,13 @@ constexpr std::string_view kLayer = "encoder.layer.";
 
 using Renaming = std::pair<std::string_view, std::string_view>;
 
-constexpr std::array<Renaming, 7> kNames = {{
+constexpr std::array<Renaming, 6> kNames = {{
     {"embeddings.cls_token", "cls_token"},
     {"embeddings.mask_token", "mask_token"},
     {"embeddings.register_tokens", "reg_token"},
     {"embeddings.position_embeddings", "pos_embed"},
     {"embeddings.patch_embeddings.projection.", "patch_embed.proj."},
     {"layernorm.", "norm."},
-    {"pooler.", "pooler."},
 }};
 
 /// Within a block. What stands first is looked for first.
@@ -107,7 +106,7 @@ class Translation {
     } else if (const auto to = renamed(name, kNames)) {
       to_[*to] = tensor;
     } else {
-      head(prefix_.empty() ? name : prefix_ + name, tensor);
+      head(prefix_ + name, tensor);
     }
   }
 
@@ -117,9 +116,10 @@ class Translation {
     const std::string part = dot == std::string::npos ? "" : name.substr(dot + 1);
     constexpr std::string_view kAttention = "attention.attention.";
     if (part.starts_with(kAttention)) {
-      if (part.starts_with("attention.attention.query."))
-        to_[fmt::format("blocks.{}.attn.qkv.{}", number, part.substr(part.rfind('.') + 1))] =
-            joined(begin + "." + std::string(kAttention), part.substr(part.rfind('.') + 1));
+      const std::string kind = part.substr(part.rfind('.') + 1),
+                        attention = begin + "." + std::string(kAttention);
+      if (part == std::string(kAttention) + "query." + kind)
+        to_[fmt::format("blocks.{}.attn.qkv.{}", number, kind)] = joined(attention, kind);
       return;
     }
     auto to = renamed(part, kNamesOfBlock);
