@@ -17,6 +17,7 @@ import shutil
 import subprocess
 import tempfile
 
+from answers import cpu
 from fronts import summary
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
@@ -69,13 +70,12 @@ def page(a):
     curve = {f"{g} generation{'s' if g > 1 else ''}": searched(program, ["--generations", g]) for g in CURVE}
     variants = {name: searched(program, options) for name, options in VARIANTS.items()}
     version = subprocess.run([program, "--version"], check=True, stdout=subprocess.PIPE, text=True).stdout.strip()
-    cpu = next(l.split(":")[1].strip() for l in open("/proc/cpuinfo") if l.startswith("model name"))
     header = "| search | seconds | million evaluations | thousand a second | gap closed, median | worst | sites below | cheaper and better |\n" + "|---" * 8 + "|"
     backwards = f"a forward and {capture['probes']} activation-only backwards"
     peers = pathlib.Path(a.peers).read_text() if a.peers else ""
     return f"""# Benchmarks
 
-normgraft {version}, {datetime.date.today()}, {cpu}, {os.cpu_count()} cores, {platform.freedesktop_os_release()['PRETTY_NAME']}. Written by
+normgraft {version}, {datetime.date.today()}, {cpu()}, {os.cpu_count()} cores, {platform.freedesktop_os_release()['PRETTY_NAME']}. Written by
 `scripts/measure_benchmarks.py`; the machine did nothing else.
 
 ## The search on DeiT-Tiny

@@ -15,12 +15,13 @@ import datetime
 import json
 import os
 import pathlib
-import platform
 import re
 import shutil
 import statistics
 import subprocess
 import sys
+
+from answers import Answers, cpu
 
 TOOLS = {"yosys": "yosys", "nextpnr-ice40": "nextpnr-ice40"}  # program: Debian package
 HX8K = ["--hx8k", "--package", "ct256", "--freq", "100", "--seed", "1", "--pcf-allow-unconstrained"]
@@ -65,7 +66,7 @@ def placed(folder, module):
     return float(frequency[-1]) if frequency else None
 
 
-class Case:
+class Case(Answers):
     """One model with one carrier."""
 
     def __init__(self, arguments, model, carrier):
@@ -73,19 +74,7 @@ class Case:
         self.name = f"{model.name.split('.')[0]}-{carrier}"
         self.out = arguments.output / self.name
         self.out.mkdir(parents=True, exist_ok=True)
-        self.file = self.out / "known.json"
-        self.known = json.loads(self.file.read_text()) if self.file.exists() else {}
-
-    def normgraft(self, *words):
-        command = [str(self.a.program), *map(str, words), "--json"]
-        print("+", " ".join(command), flush=True)
-        return json.loads(subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout)
-
-    def once(self, key, work):
-        if key not in self.known:
-            self.known[key] = work()
-            self.file.write_text(json.dumps(self.known, indent=1))
-        return self.known[key]
+        super().__init__(arguments.program, self.out / "known.json")
 
     def captured(self):
         run_folder = self.out / "run"
@@ -220,9 +209,8 @@ def write_page(a, cases):
     page = a.page.read_text()
     if page.count(begin) != 1 or page.count(end) != 1:
         sys.exit(f"{a.page}: expected {begin.strip()} and {end.strip()} once each")
-    cpu = next((line.split(":")[1].strip() for line in open("/proc/cpuinfo") if line.startswith("model name")), platform.machine())
     tools = ", ".join(f"{program} {version(program)}" for program in TOOLS)
-    text = f"\n{datetime.date.today()}, {tools}, {cpu}, {os.cpu_count()} cores; {a.pictures} calibration pictures without labels.\n"
+    text = f"\n{datetime.date.today()}, {tools}, {cpu()}, {os.cpu_count()} cores; {a.pictures} calibration pictures without labels.\n"
     for i, (case, rows) in enumerate(cases):
         text += f"\n### {case.name.rsplit('-', 1)[0]}, carrier {case.carrier}\n\n{loss_table(rows)}\n"
         if i == 0:

@@ -16,13 +16,14 @@ import datetime
 import json
 import os
 import pathlib
-import platform
 import subprocess
+
+from answers import Answers, cpu
 
 FORMATS = {"W8A8, stream int16": (8, 16), "W8A8, stream int8": (8, 8), "W8A16, stream int16": (16, 16)}
 
 
-class Measurement:
+class Measurement(Answers):
     def __init__(self, arguments, model):
         self.a = arguments
         self.model = model
@@ -31,19 +32,7 @@ class Measurement:
         run = arguments.runs / self.name
         self.run = run / "seed1" if (run / "seed1").exists() else run
         self.out = arguments.output
-        self.file = self.out / f"{self.name}.json"
-        self.known = json.loads(self.file.read_text()) if self.file.exists() else {}
-
-    def normgraft(self, *words):
-        command = [self.a.bin / "normgraft", *map(str, words), "--json"]
-        print("+", *command, flush=True)
-        return json.loads(subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout)
-
-    def once(self, key, work):
-        if key not in self.known:
-            self.known[key] = work()
-            self.file.write_text(json.dumps(self.known, indent=1))
-        return self.known[key]
+        super().__init__(arguments.bin / "normgraft", self.out / f"{self.name}.json")
 
     def judge(self, model):
         data = ["--data", self.run / "pictures" / "val"] if self.demo else ["--data", self.a.judge, "--classes", self.a.classes]
@@ -120,11 +109,10 @@ def peers_section(file):
 
 
 def page(a, measurements):
-    cpu = next((line.split(":")[1].strip() for line in open("/proc/cpuinfo") if line.startswith("model name")), platform.machine())
     version = subprocess.run([a.bin / "normgraft", "--version"], check=True, stdout=subprocess.PIPE, text=True).stdout.strip()
     parts = [
         "# Networks of integers, measured\n\n"
-        f"normgraft {version}, {datetime.date.today()}, {cpu}, {os.cpu_count()} cores. Written by `scripts/measure_integers.py`. No training; ranges by\n"
+        f"normgraft {version}, {datetime.date.today()}, {cpu()}, {os.cpu_count()} cores. Written by `scripts/measure_integers.py`. No training; ranges by\n"
         "64 calibration pictures without labels. Agreement and KL are with the model in float32, with 95 % bootstrap intervals over\n"
         "pictures. Operations are counted from the program; weights have 8 bits."
     ]

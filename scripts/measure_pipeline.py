@@ -20,6 +20,7 @@ import statistics
 import subprocess
 import time
 
+from answers import cpu
 from fronts import best_closed_form, cheaper_and_better, gap_closed, most_accurate, summary
 
 SHAPES = ["line", "clip5", "clip", "tanh", "scaled-tanh", "erf", "isru", "softsign", "log", "lines2", "lines4", "lines8"]
@@ -273,14 +274,13 @@ The same models in other arithmetics, compared with the teacher in float32:
 def page(measurements):
     m = measurements[0]
     version = subprocess.run([m.a.program, "--version"], check=True, stdout=subprocess.PIPE, text=True).stdout.strip()
-    cpu = next(l.split(":")[1].strip() for l in open("/proc/cpuinfo") if l.startswith("model name"))
     section = steps_section if m.a.steps else model_section
     sections = "\n".join(section(x) for x in measurements)
     judged = (m.known["seed 1"]["answer"]["accuracy"][0] if m.a.steps else m.known["teacher"]["answer"])["images"]
     stream = " The residual stream is left as it is (`capture --carrier none`)." if m.a.carrier == "none" else ""
     return f"""# {'Step by step' if m.a.steps else 'Results'}
 
-normgraft {version}, {datetime.date.today()}, {cpu}, {os.cpu_count()} cores. Written by `scripts/measure_pipeline.py{' --steps' if m.a.steps else ''}`.
+normgraft {version}, {datetime.date.today()}, {cpu()}, {os.cpu_count()} cores. Written by `scripts/measure_pipeline.py{' --steps' if m.a.steps else ''}`.
 Calibration `{pathlib.Path(m.a.calibration).name}`, without labels, judged on `{pathlib.Path(m.a.judge).name}` ({judged} pictures) with 95 % bootstrap
 intervals over pictures. Every site is replaced, one function a site.{stream}
 
