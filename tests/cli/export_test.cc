@@ -134,21 +134,27 @@ TEST(Export, ToVerilogOfANetworkOfIntegersWritesAModuleForEachUnitOfItsIndex) {
     EXPECT_TRUE(std::filesystem::exists(folder / ("verilog/" + unit["module"].get<std::string>() + ".v")));
 }
 
-TEST(Export, ToVerilogOfAGraftWritesItsFunctionsAsCircuits) {
-  const TemporaryFolder folder;
+/// The small network with one function at all sites, where x was seen from -3 to 5; how many sites.
+size_t save_graft_of(const std::string& function, const Path& to) {
   Graft graft(testing::small_vit());
   FunctionFile file;
   for (const Site& site : graft.network().sites()) {
-    file.functions.emplace(site.name, Expression::parse("min(0.75*x, 2)"));
+    file.functions.emplace(site.name, Expression::parse(function));
     file.seen.emplace(site.name, Interval{-3, 5});
   }
   graft.set_functions(file);
-  save_graft(folder / "grafted", graft);
+  save_graft(to, graft);
+  return file.functions.size();
+}
+
+TEST(Export, ToVerilogOfAGraftWritesItsFunctionsAsCircuits) {
+  const TemporaryFolder folder;
+  const size_t places = save_graft_of("min(0.75*x, 2)", folder / "grafted");
   const auto outcome =
       run_program({"export", folder / "grafted", "--to", "verilog", "-o", folder / "verilog", "--json"});
   ASSERT_EQ(outcome.code, 0) << outcome.err;
   EXPECT_EQ(Json::parse(outcome.out)["units"], 1);
-  EXPECT_EQ(Json::parse(outcome.out)["places"], file.functions.size());
+  EXPECT_EQ(Json::parse(outcome.out)["places"], places);
   const Json index = Json::parse(read_file(folder / "verilog/units.json", "index"));
   EXPECT_EQ(index["functions"]["norm"]["x"], Json::parse(R"({"bits": 16, "fraction": 12})"));
   EXPECT_EQ(index["functions"]["norm"]["y"], Json::parse(R"({"bits": 8, "fraction": 5})"));
@@ -156,14 +162,7 @@ TEST(Export, ToVerilogOfAGraftWritesItsFunctionsAsCircuits) {
 
 TEST(Export, ToVerilogMakesUnitsAsRoughAsIsAllowed) {
   const TemporaryFolder folder;
-  Graft graft(testing::small_vit());
-  FunctionFile file;
-  for (const Site& site : graft.network().sites()) {
-    file.functions.emplace(site.name, Expression::parse("tanh(0.3*x)"));
-    file.seen.emplace(site.name, Interval{-3, 5});
-  }
-  graft.set_functions(file);
-  save_graft(folder / "grafted", graft);
+  save_graft_of("tanh(0.3*x)", folder / "grafted");
   const auto largest_error = [&](const std::string& allowed) {
     const auto outcome = run_program(
         {"export", folder / "grafted", "--to", "verilog", "--most-error", allowed, "-o", folder / allowed});
