@@ -4,11 +4,12 @@
     scripts/make_profile.py --target ice40 -o profiles/ice40.json
     scripts/make_profile.py --target ice40 --fmax -o profiles/ice40.json
 
-Each operation is made a unit by `normgraft circuit`, at codes of 8, 12 and 16 bits, and synthesised by Yosys. The area of a
-part is found by least squares over all of them. Beside them the profile holds the LayerNorm unit for tokens of several
-widths, whose buffer may be block RAM; --layernorm-only measures these alone and keeps the rest. Where a chip has multipliers (DSPs), units with products are synthesised
-without them too: a DSP counts as the LUTs that one saves on average. With --fmax, nextpnr places and routes the units of 16
-bits in and 8 out of a profile that is there, which takes minutes, and adds what it says.
+Each operation is made a unit by `normgraft circuit`, at codes of 8, 12 and 16 bits, and synthesised by Yosys. The area
+of a part is found by least squares over all of them. Beside them the profile holds the LayerNorm unit for tokens of
+several widths, whose buffer may be block RAM; --layernorm-only measures these alone and keeps the rest. Where a chip
+has multipliers (DSPs), units with products are synthesised without them too: a DSP counts as the LUTs that one saves on
+average. With --fmax, nextpnr places and routes the units of 16 bits in and 8 out of a profile that is there, which
+takes minutes, and adds what it says.
 """
 
 import argparse
@@ -171,7 +172,8 @@ def with_layernorm(profile, arguments, target, pool, folder):
     """A profile with its LayerNorm units measured anew."""
     units = list(pool.map(lambda width: measure_layernorm(arguments.program, width, target, folder), LAYERNORM_WIDTHS))
     worth = profile.get("luts_of_a_dsp", 0)
-    layernorm = [{"width": u["width"], "lut": round(u["lut"] + worth * u["dsp"]), "ram_bits": u["ram_bits"], "clocks": u["clocks"]} for u in units]
+    layernorm = [{"width": u["width"], "lut": round(u["lut"] + worth * u["dsp"]), "ram_bits": u["ram_bits"], "clocks": u["clocks"]}
+                 for u in units]
     measured = profile.pop("measured")
     return profile | {"layernorm": layernorm, "measured": measured}
 

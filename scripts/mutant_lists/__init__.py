@@ -1,7 +1,7 @@
 """The breaks, a file for each group of rooms, in the order of the rooms."""
 
-from . import (accelerator, c_export, checkpoints, circuits, engine, foundation, functions, grafting, integer, mappings, network, onnx, pictures, quantize,
-               report, search, training, verilog_export)
+from . import (accelerator, c_export, checkpoints, circuits, engine, foundation, functions, grafting, integer, mappings, network,
+               onnx, pictures, quantize, report, search, training, verilog_export)
 
 LIGHT_ROOMS = ("core", "expr", "data", "integer", "circuit", "mapping", "cost", "evolve", "emit", "report")  # build without LibTorch
 TORCH_ROOMS = ("network", "models", "capture", "graft", "calibrate", "choice", "quantize", "onnx", "eval", "realign", "pipeline", "cli")
